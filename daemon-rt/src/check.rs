@@ -1,0 +1,71 @@
+//! The checks of option values that the attribute makes on literals, for values that are known at run time only.
+
+use std::{
+    fs, io,
+    os::{fd::RawFd, unix::ffi::OsStrExt},
+    path::Path,
+    time::Duration,
+};
+
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags},
+    sys::stat::Mode,
+    unistd::{AccessFlags, faccessat},
+};
+
+use crate::{Error, sys};
+
+/// A path that means what it says: not empty, without a NUL byte, and no word that looks like something else.
+pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
+    let bytes = path.as_os_str().as_bytes();
+    let mistake = match bytes {
+        b"" => format!("`{option}` is empty"),
+        _ if bytes.contains(&0) => format!("`{option}` contains a NUL byte"),
+        [b'~', ..] => format!("`{option}` starts with `~`, which only a shell replaces by the home directory"),
+        b"null" if is_stream(option) => did_you_mean(option, path, "null"),
+        b"inherit" | b"-" if is_stream(option) => did_you_mean(option, path, "inherit"),
+        _ => return Ok(path),
+    };
+    Err(Error::new(mistake))
+}
+
+fn is_stream(option: &str) -> bool {
+    ["stdin", "stdout", "stderr"].contains(&option)
+}
+
+fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
+    let path = path.display();
+    format!("`{option}` is the path `{path}`; did you mean `Stdio::{constructor}()`? a file of that name is `./{path}`")
+}
+
+pub(crate) fn directory(path: &Path) -> Result<(), Error> {
+    let cannot = |error| Error::because(format!("cannot change directory to {}", path.display()), error);
+    if !fs::metadata(path).map_err(cannot)?.is_dir() {
+        return Err(cannot(io::ErrorKind::NotADirectory.into()));
+    }
+    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|error| cannot(error.into()))
+}
+
+pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
+    for &number in &numbers {
+        sys::status_of(number)
+            .map_err(|error| Error::because(format!("cannot keep file descriptor {number}"), error))?;
+    }
+    Ok(numbers)
+}
+
+/// The permission bits and no more: umask(2) would ignore others in silence.
+pub(crate) fn umask(umask: u32) -> Result<Mode, Error> {
+    #[allow(clippy::useless_conversion, reason = "some systems have 16 bits for it")]
+    match umask.try_into() {
+        Ok(bits) if umask <= 0o777 => Ok(Mode::from_bits_truncate(bits)),
+        _ => Err(Error::new(format!("`umask` must be between 0o000 and 0o777, found {umask:#o}"))),
+    }
+}
+
+pub(crate) fn start_timeout(timeout: Duration) -> Result<Duration, Error> {
+    if timeout.is_zero() {
+        return Err(Error::new("`start_timeout` is zero: no daemon could be ready in time"));
+    }
+    Ok(timeout)
+}

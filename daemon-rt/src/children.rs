@@ -1,0 +1,58 @@
+//! Waiting for the end of a child, and for sockets and a deadline at the same time.
+//!
+//! The end is learned from the child itself: the end of a pipe says nothing where a worker holds a copy of it.
+
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags},
+    sys::signal::{SigSet, SigmaskHow, Signal},
+};
+
+use crate::sys;
+
+/// SIGCHLD stays blocked but for the moments in which somebody waits: an end between a look and a wait is not missed.
+pub(crate) struct Children {
+    while_waiting: SigSet,
+}
+
+impl Children {
+    /// Blocks SIGCHLD, and in the leader, which outlives whatever its terminal sends, every other signal with it.
+    pub(crate) fn watch(block: SigSet) -> io::Result<Self> {
+        sys::let_interrupt(libc::SIGCHLD);
+        block.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let mut while_waiting = SigSet::thread_get_mask()?;
+        while_waiting.remove(Signal::SIGCHLD);
+        Ok(Self { while_waiting })
+    }
+
+    /// Returns when a child has ended, one of the sockets has something to say or is closed, or the deadline is over.
+    /// It may return for no reason, too: the caller looks again.
+    pub(crate) fn wait(&self, sockets: &[&UnixStream], deadline: Option<Instant>) -> io::Result<()> {
+        let mut sockets: Vec<_> = sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match self.poll(&mut sockets, left) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "dragonfly"))]
+    fn poll(&self, sockets: &mut [PollFd], left: Option<Duration>) -> nix::Result<i32> {
+        nix::poll::ppoll(sockets, left.map(Into::into), Some(self.while_waiting))
+    }
+
+    /// Without ppoll(2) nothing unblocks a signal for the wait alone: look for ended children every 20 ms.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "dragonfly")))]
+    fn poll(&self, sockets: &mut [PollFd], left: Option<Duration>) -> nix::Result<i32> {
+        let _ = self.while_waiting;
+        let slice = left.unwrap_or(Duration::MAX).min(Duration::from_millis(20));
+        nix::poll::poll(sockets, nix::poll::PollTimeout::try_from(slice).unwrap_or(nix::poll::PollTimeout::ZERO))
+    }
+}

@@ -1,0 +1,211 @@
+//! The options of a start.
+
+#[cfg(unix)]
+use std::os::fd::{OwnedFd, RawFd};
+use std::{
+    fmt::Display,
+    path::PathBuf,
+    process::{ExitCode, Termination},
+    time::Duration,
+};
+
+#[cfg(unix)]
+use crate::inherited::Inherited;
+use crate::{Error, Stdio, launch};
+
+/// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
+#[cfg(not(unix))]
+type RawFd = i32;
+
+/// The options of a daemon, and its start.
+///
+/// [`#[daemon]`](crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of the
+/// same name, described here. `setup` gets the value to change what the attribute said, as
+/// [`std::process::Command`] is built: each method changes the value and returns it.
+///
+/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// use daemon_rt::Daemon;
+///
+/// fn main() -> ExitCode {
+///     Daemon::new().stdout("/var/log/clockd.log").umask(0o022).run(|| println!("up"))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Daemon {
+    #[cfg(unix)]
+    pub(crate) inherited: Inherited,
+    pub(crate) name: Option<String>,
+    pub(crate) stdin: Stdio,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Option<Stdio>,
+    pub(crate) umask: u32,
+    pub(crate) chdir: PathBuf,
+    pub(crate) keep_fds: Vec<RawFd>,
+    pub(crate) detach: Detach,
+    pub(crate) notify: bool,
+    pub(crate) start_timeout: Duration,
+}
+
+/// Whether the program leaves the process that started it, or stays.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detach {
+    /// Detach. The default.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Stays in the foreground where there is no fork.
+    #[default]
+    Auto,
+    /// Detach, whatever started the program.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// An error where there is no fork.
+    Always,
+    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask` and `chdir` apply.
+    Never,
+}
+
+impl Daemon {
+    /// The defaults, and a note of what the program inherited: open descriptors, ignored and blocked signals, and the
+    /// directory that relative paths start from.
+    ///
+    /// An ignored SIGCHLD gets its default action back, since nobody can wait for a child while it is ignored
+    /// (wait(2)). Nothing else changes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            inherited: Inherited::note(),
+            name: None,
+            stdin: Stdio::null(),
+            stdout: Stdio::null(),
+            stderr: None,
+            umask: 0o027,
+            chdir: PathBuf::from("/"),
+            keep_fds: Vec::new(),
+            detach: Detach::Auto,
+            notify: false,
+            start_timeout: Duration::from_secs(90),
+        }
+    }
+
+    /// The program's name in messages. Default: the file name of its zeroth argument.
+    pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Where standard input comes from: a path is read. Default: [`Stdio::null`].
+    pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
+        self.stdin = stdin.into();
+        self
+    }
+
+    /// Where standard output goes: a path is appended to. Default: [`Stdio::null`].
+    pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
+        self.stdout = stdout.into();
+        self
+    }
+
+    /// Where standard error goes: a path is appended to. Default: where standard output goes, as under systemd
+    /// (`StandardError=`, systemd.exec(5)).
+    pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
+        self.stderr = Some(stderr.into());
+        self
+    }
+
+    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777.
+    /// Default: 0o027, which leaves nothing to others.
+    pub fn umask(&mut self, umask: u32) -> &mut Self {
+        self.umask = umask;
+        self
+    }
+
+    /// The working directory. Default: `/`, so that no file system is kept from being unmounted, daemon(7).
+    ///
+    /// A relative path starts from the directory in which the program was launched.
+    pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
+        self.chdir = directory.into();
+        self
+    }
+
+    /// Inherited descriptors that the daemon keeps as they are. Default: none but 0, 1 and 2; every other one that
+    /// the program inherited is closed in the daemon. What the program opened itself stays open in any case.
+    ///
+    /// A number that is not open is an error of the start.
+    pub fn keep_fds(&mut self, descriptors: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        self.keep_fds = descriptors.into_iter().collect();
+        self
+    }
+
+    /// Whether the program detaches or stays in the foreground. Default: [`Detach::Auto`].
+    pub fn detach(&mut self, detach: Detach) -> &mut Self {
+        self.detach = detach;
+        self
+    }
+
+    /// Whether the launcher waits until the program calls [`ready`](crate::ready). Default: no; the daemon is ready
+    /// when `main` begins.
+    pub fn notify(&mut self, notify: bool) -> &mut Self {
+        self.notify = notify;
+        self
+    }
+
+    /// How long the daemon may take until it is ready; it is ended when the time is over. Default: 90 seconds, as
+    /// under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error of the start.
+    pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.start_timeout = timeout;
+        self
+    }
+
+    /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
+    /// daemon, and is closed on exec.
+    ///
+    /// # Errors
+    ///
+    /// The program did not inherit that number, it was taken before, or it was closed or replaced since the launch. 0,
+    /// 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
+    #[cfg(unix)]
+    pub fn take_fd(&mut self, descriptor: RawFd) -> Result<OwnedFd, Error> {
+        self.inherited.take(descriptor)
+    }
+
+    /// Starts the daemon, and runs `main` in it.
+    ///
+    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. It
+    /// returns in the launcher only when the start fails before the first fork, and has said why on stderr then; a
+    /// launcher that forked leaves with `_exit(2)`, and its destructors and atexit handlers do not run.
+    ///
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with its
+    /// status, or 128 and the signal that ended it; with 1 when it exited with 0 before it was ready, when a step
+    /// failed, and when `start_timeout` was over. No process of the daemon's process group is left behind then.
+    pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
+        self.run_with(|_| Ok::<_, Error>(()), |()| main())
+    }
+
+    /// As [`run`](Self::run), after `setup`: that runs in the launcher, with its terminal, directory, environment,
+    /// descriptors and privileges, and what it returns is handed to `main`.
+    ///
+    /// It is the place to parse the command line, to bind sockets, and to change options. It must not leave a
+    /// thread behind: only the calling one lives on after a fork. Its error is shown as `{:#}` shows it, and the
+    /// launcher exits with 1.
+    pub fn run_with<S, E: Display, T: Termination>(
+        &mut self,
+        setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
+        main: impl FnOnce(S) -> T,
+    ) -> ExitCode {
+        launch::run(self, setup, main)
+    }
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self::new()
+    }
+}

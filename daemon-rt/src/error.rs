@@ -1,0 +1,50 @@
+//! The one error type: what could not be done, and why.
+
+use std::{borrow::Cow, error, fmt, io};
+
+/// Why a start, or a call that belongs to one, failed.
+///
+/// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
+/// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error 13)`.
+/// Texts start in lower case and end without a period, so that they can stand behind a program's name.
+#[derive(Debug)]
+pub struct Error {
+    what: Cow<'static, str>,
+    why: Option<io::Error>,
+}
+
+impl Error {
+    /// A mistake that has no cause outside, such as an option out of range.
+    pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into(), why: None }
+    }
+
+    /// A step that the system refused.
+    pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
+        Self { what: what.into(), why: Some(why.into()) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.what)?;
+        match &self.why {
+            Some(why) if formatter.alternate() => write!(formatter, ": {why}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.why.as_ref().map(|why| why as _)
+    }
+}
+
+impl From<Error> for io::Error {
+    /// Keeps the kind of the cause, and the error itself as its payload.
+    fn from(error: Error) -> Self {
+        let kind = error.why.as_ref().map_or(io::ErrorKind::Other, io::Error::kind);
+        Self::new(kind, error)
+    }
+}

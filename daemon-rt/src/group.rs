@@ -1,0 +1,70 @@
+//! Ending the daemon's process group: whoever fails to start leaves nobody behind.
+
+use std::{
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+
+use crate::{children::Children, sys};
+
+/// How long the group may take to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Only where orphans can be adopted can anyone but their parent wait for them.
+const ADOPTS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Makes this process the parent of what its descendants orphan, so that it can wait for them.
+pub(crate) fn adopt_orphans() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = nix::sys::prctl::set_child_subreaper(true); // without it the grace is cut short, no more
+}
+
+/// What [`terminate`] saw.
+pub(crate) struct Aftermath {
+    /// How the child ended, if it did.
+    pub(crate) status: Option<ExitStatus>,
+    /// Whether the whole group is known to have ended.
+    pub(crate) is_empty: bool,
+}
+
+/// Asks the group to end, and the child, which may have left it; then waits until they did, or for the grace.
+pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children) -> Aftermath {
+    ask_to_end(group, child);
+    let deadline = Instant::now() + GRACE;
+    let members = Pid::from_raw(-group.as_raw());
+    let mut status = None;
+    loop {
+        let child_has_ended = child.is_none_or(|child| {
+            status = status.or_else(|| Some(sys::reap(child).ok()??.1));
+            status.is_some()
+        });
+        let is_empty = nobody_left(members) && child_has_ended;
+        if is_empty || Instant::now() >= deadline || children.wait(&[], Some(deadline)).is_err() {
+            return Aftermath { status, is_empty: is_empty && ADOPTS };
+        }
+    }
+}
+
+fn ask_to_end(group: Pid, child: Option<Pid>) {
+    for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+        // SIGCONT, because a stopped process takes no notice of SIGTERM. An error: it has ended already.
+        let _ = killpg(group, signal);
+        let _ = child.map(|child| kill(child, signal));
+    }
+}
+
+/// Reaps whoever of these has ended.
+fn nobody_left(members: Pid) -> bool {
+    loop {
+        match sys::reap(members) {
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true, // ECHILD
+        }
+    }
+}

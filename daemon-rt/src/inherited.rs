@@ -1,0 +1,126 @@
+//! What exec handed on: descriptors, ignored signals, blocked signals, and the directory of the launch.
+//!
+//! Noted before anything of the program runs, since later nobody can tell an inherited descriptor from one that a
+//! constructor or an option opened.
+
+use std::{
+    env, fs, io,
+    os::fd::{OwnedFd, RawFd},
+    path::{self, Path, PathBuf},
+};
+
+use nix::{
+    libc::{self, c_int},
+    sys::signal::SigSet,
+    unistd,
+};
+
+use crate::{Error, detach::SignalsBefore, sys};
+
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    descriptors: Vec<Descriptor>,
+    ignored_signals: Vec<c_int>,
+    blocked_signals: SigSet,
+    directory: io::Result<PathBuf>,
+}
+
+/// A descriptor, and the file that it was open on: the number alone may be another file's by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Descriptor {
+    number: RawFd,
+    device: libc::dev_t,
+    inode: libc::ino_t,
+}
+
+impl Inherited {
+    /// Changes one thing only: an ignored SIGCHLD lets no one learn how a child ended, wait(2).
+    pub(crate) fn note() -> Self {
+        let ignored_signals = sys::ignored_signals();
+        sys::stop_ignoring(libc::SIGCHLD);
+        Self {
+            descriptors: open_descriptors().into_iter().filter_map(Descriptor::inherited).collect(),
+            ignored_signals,
+            blocked_signals: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
+            directory: env::current_dir(),
+        }
+    }
+
+    /// A path as it was meant where the program was launched.
+    pub(crate) fn absolute(&self, path: &Path) -> Result<PathBuf, Error> {
+        if path.is_absolute() {
+            return Ok(path.to_owned());
+        }
+        let unknown = |error: io::Error| {
+            Error::because(format!("cannot find the launch directory that {} starts from", path.display()), error)
+        };
+        let directory =
+            self.directory.as_ref().map_err(|error| unknown(io::Error::new(error.kind(), error.to_string())))?;
+        path::absolute(directory.join(path)).map_err(unknown)
+    }
+
+    /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
+    pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
+        let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));
+        let Some(index) = self.descriptors.iter().position(|descriptor| descriptor.number == number) else {
+            return Err(cannot("it was not inherited, or is taken already"));
+        };
+        let descriptor = self.descriptors.swap_remove(index);
+        if !descriptor.is_still_inherited() {
+            return Err(cannot("it was closed or replaced since the launch"));
+        }
+        sys::set_close_on_exec(number, true)
+            .map_err(|error| Error::because(format!("cannot take file descriptor {number}"), error))?;
+        Ok(sys::take(number))
+    }
+
+    /// Closes what nobody asked for, so that no pipe or lock of the launcher's lives on with the daemon.
+    pub(crate) fn close_descriptors_but(&self, keep: &[RawFd]) {
+        for descriptor in &self.descriptors {
+            if !keep.contains(&descriptor.number) && descriptor.is_still_inherited() {
+                let _ = unistd::close(descriptor.number); // an error of close(2) is about data that is not ours
+            }
+        }
+    }
+
+    /// Default actions and no blocked signal, as daemon(7) asks; but what `setup` changed since stays, and so does an
+    /// ignored SIGPIPE, which every Rust program has.
+    pub(crate) fn reset_signals(&self, before_forks: SignalsBefore) {
+        for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
+            sys::stop_ignoring(signal);
+        }
+        before_forks.restore(); // a signal that came meanwhile finds the actions above
+        let _ = self.blocked_signals.thread_unblock(); // fails on an unknown operation only, pthread_sigmask(3)
+    }
+}
+
+impl Descriptor {
+    /// Above the standard streams, what survived an exec has no `FD_CLOEXEC`.
+    fn inherited(number: RawFd) -> Option<Self> {
+        if number <= libc::STDERR_FILENO || sys::closes_on_exec(number).ok()? {
+            return None;
+        }
+        let status = sys::status_of(number).ok()?;
+        Some(Self { number, device: status.st_dev, inode: status.st_ino })
+    }
+
+    fn is_still_inherited(self) -> bool {
+        Self::inherited(self.number) == Some(self)
+    }
+}
+
+/// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
+fn open_descriptors() -> Vec<RawFd> {
+    /// Where neither is there: the limit may be a billion, and who hands descriptors on keeps them low.
+    const PROBED: RawFd = 1024;
+    ["/proc/self/fd", "/dev/fd"]
+        .iter()
+        .filter_map(|directory| listed(directory).ok())
+        .find(|numbers| numbers.iter().any(|&number| number > libc::STDERR_FILENO))
+        .unwrap_or_else(|| (0..PROBED).collect())
+}
+
+fn listed(directory: &str) -> io::Result<Vec<RawFd>> {
+    let entries = fs::read_dir(directory)?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+}

@@ -1,0 +1,60 @@
+//! `setup`, the start, and `main` in the process that is the daemon by then.
+
+use std::{
+    env,
+    fmt::Display,
+    io::{self, Write},
+    path::Path,
+    process::{ExitCode, Termination},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::{Daemon, Error, start};
+
+pub(crate) fn run<S, E: Display, T: Termination>(
+    daemon: &mut Daemon,
+    setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
+    main: impl FnOnce(S) -> T,
+) -> ExitCode {
+    match set_up_and_start(daemon, setup) {
+        Ok(value) => main(value).report(),
+        Err(error) => {
+            complain("", &name(daemon), &format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn set_up_and_start<S, E: Display>(
+    daemon: &mut Daemon,
+    setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
+) -> Result<S, Error> {
+    refuse_second_run()?;
+    let value = setup(daemon).map_err(|error| Error::new(format!("{error:#}")))?;
+    start::start(daemon)?;
+    Ok(value)
+}
+
+/// A second start would close, redirect and report what belongs to the first.
+fn refuse_second_run() -> Result<(), Error> {
+    static RAN: AtomicBool = AtomicBool::new(false);
+    if RAN.swap(true, Ordering::Relaxed) {
+        return Err(Error::new("cannot start a second daemon in one process"));
+    }
+    Ok(())
+}
+
+/// What messages begin with.
+pub(crate) fn name(daemon: &Daemon) -> String {
+    daemon.name.clone().or_else(zeroth_argument).unwrap_or_else(|| "daemon".to_owned())
+}
+
+fn zeroth_argument() -> Option<String> {
+    let argument = env::args_os().next()?;
+    Some(Path::new(&argument).file_name()?.to_string_lossy().into_owned())
+}
+
+/// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more.
+pub(crate) fn complain(said: &str, name: &str, text: &str) {
+    let _ = io::stderr().write_all(format!("{said}{name}: {text}\n").as_bytes());
+}

@@ -1,0 +1,46 @@
+//! The launcher after the fork: it waits for the result, shows it and leaves with it.
+
+use std::{os::unix::net::UnixStream, time::Duration};
+
+use nix::{
+    sys::signal::{SigSet, Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::{children::Children, group, launch::complain, report::Report, start::Prepared, sys};
+
+/// What the leader may take beyond `start_timeout`, to end the group and say so.
+const LEADER_GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
+    sys::remove_handlers(); // a handler of the program's would keep Ctrl-C from ending the launcher
+    let report = receive(from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
+    if !report.is_ready() {
+        let _ = sys::wait(leader); // it leaves when nobody else of the group is left
+        complain(&prepared.streams.said(), &prepared.name, &report.text);
+        drop(prepared); // removes what was created in vain
+    }
+    sys::exit_now(report.status)
+}
+
+fn receive(from_leader: &UnixStream, timeout: Duration) -> Option<Report> {
+    // `Duration::MAX` is more than the system can wait, and means for ever.
+    let _ = from_leader.set_read_timeout(timeout.checked_add(LEADER_GRACE));
+    Report::receive(from_leader).ok().flatten()
+}
+
+/// The leader ended without a result: the group is ended here. Its number cannot be another group's by then: either
+/// the leader is not reaped yet, or somebody else is left in it.
+fn leader_failed(leader: Pid) -> Report {
+    let status = Children::watch(SigSet::from(Signal::SIGCHLD)).ok().and_then(|children| {
+        let aftermath = group::terminate(leader, Some(leader), &children);
+        if !aftermath.is_empty {
+            let _ = killpg(leader, Signal::SIGKILL);
+        }
+        aftermath.status
+    });
+    match status {
+        Some(status) => Report::ended("the session leader", status),
+        None => Report::failed("the session leader did not report in time"),
+    }
+}

@@ -1,0 +1,114 @@
+//! Opening the files of the standard streams, by rules that a stranger with a place in their directory cannot bend.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    libc::{self, c_int},
+    unistd,
+};
+
+/// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
+/// without a reader is an error then, and no wait for one.
+const FLAGS: c_int = libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK;
+
+/// Its owner may write a log, and his group may read it.
+const MODE: u32 = 0o640;
+
+/// A file that the start created. Dropped, it is removed again unless somebody has written to it.
+#[derive(Debug)]
+pub(crate) struct Created {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// Opens a file to append to, and creates it where it is missing.
+pub(crate) fn for_appending(path: &Path) -> io::Result<(File, Option<Created>)> {
+    let mut existing = File::options();
+    existing.append(true).custom_flags(FLAGS);
+    loop {
+        match open(&existing, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return Ok((check_links(opened?)?, None)),
+        }
+        match create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was quicker
+            created => return created.map(|(file, created)| (file, Some(created))),
+        }
+    }
+}
+
+/// Opens a file to read from.
+pub(crate) fn for_reading(path: &Path) -> io::Result<File> {
+    let file = open(File::options().read(true).custom_flags(FLAGS), path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Ok(file)
+}
+
+/// Opens the regular file that `file` is open on once more, to read what is written to it; none where that is not
+/// possible.
+pub(crate) fn again_for_reading(file: &File, path: &Path) -> Option<File> {
+    let (known, reader) = (file.metadata().ok()?, for_reading(path).ok()?);
+    let found = reader.metadata().ok()?;
+    (found.is_file() && (found.dev(), found.ino()) == (known.dev(), known.ino())).then_some(reader)
+}
+
+fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.open(path).map_err(|error| explain(error, path))?;
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
+}
+
+/// `O_EXCL` follows no symbolic link, open(2).
+fn create(path: &Path) -> io::Result<(File, Created)> {
+    let file = File::options().append(true).create_new(true).mode(MODE).custom_flags(FLAGS).open(path)?;
+    let metadata = file.metadata()?;
+    let created = Created { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() };
+    file.set_permissions(Permissions::from_mode(MODE))?; // whatever the umask took away
+    Ok((file, created))
+}
+
+/// Whoever may write in the log directory may put a hard link to a file of the daemon's there, but needs one that is
+/// not his own for it.
+fn check_links(file: File) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.nlink() > 1 && metadata.uid() != unistd::geteuid().as_raw() {
+        return Err(refused("it has a second hard link and belongs to another user"));
+    }
+    Ok(file)
+}
+
+/// The system's words for these two would lead nobody to the cause.
+fn explain(error: io::Error, path: &Path) -> io::Error {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return error };
+    if metadata.is_symlink() {
+        let target = fs::canonicalize(path).or_else(|_| fs::read_link(path)).unwrap_or_default();
+        return refused(format!("it is a symbolic link; name its target, {}", target.display()));
+    }
+    if metadata.file_type().is_fifo() && error.raw_os_error() == Some(libc::ENXIO) {
+        return refused("no process has this FIFO open for reading");
+    }
+    error
+}
+
+fn refused(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why.into())
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        let Ok(found) = fs::symlink_metadata(&self.path) else { return };
+        if (found.dev(), found.ino(), found.len()) == (self.device, self.inode, 0) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What became of a start, on its way from the daemon to the leader and from the leader to the launcher.
+
+use std::{
+    io::{self, Read},
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitStatus,
+};
+
+use std::os::unix::process::ExitStatusExt;
+
+use crate::{Error, sys};
+
+/// The launcher's exit status and, unless that is 0, the line that it prints. Travels as one byte and the text behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) status: u8,
+    pub(crate) text: String,
+}
+
+impl Report {
+    pub(crate) const READY: Self = Self { status: 0, text: String::new() };
+
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self { status: 1, text: text.into() }
+    }
+
+    /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
+    pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
+        let code = match (status.code(), status.signal()) {
+            (Some(0), _) | (None, None) => 1,
+            (Some(code), _) => code,
+            (None, Some(signal)) => 128 + signal,
+        };
+        Self { status: u8::try_from(code).unwrap_or(1), text: format!("{who} ended before it was ready: {status}") }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.status == 0
+    }
+
+    pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
+        let bytes = [&[self.status], self.text.as_bytes()].concat();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let sent = sys::send(socket.as_fd(), rest)?;
+            rest = &rest[sent..];
+        }
+        Ok(())
+    }
+
+    /// The report that has come in, or none where the other end is closed without one.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` where there is neither and the socket does not block.
+    pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
+        let mut status = [0];
+        let mut text = Vec::new();
+        loop {
+            match socket.read(&mut status) {
+                Ok(0) => return Ok(None),
+                Ok(_) if status == [0] => return Ok(Some(Self::READY)), // the other end stays open behind it
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        socket.set_nonblocking(false)?;
+        socket.read_to_end(&mut text)?; // the other end is closed behind a failure
+        Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned() }))
+    }
+}
+
+impl From<Error> for Report {
+    fn from(error: Error) -> Self {
+        Self::failed(format!("{error:#}"))
+    }
+}

@@ -1,0 +1,65 @@
+//! A daemon whose stderr is null may still fail to start, and whoever started it wants to read why: until it is ready,
+//! a file in memory stands in for the null device.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
+
+use nix::libc;
+
+use crate::sys;
+
+pub(crate) struct StandIn {
+    file: File,
+    null: File,
+}
+
+impl StandIn {
+    pub(crate) fn new(null: File) -> io::Result<Self> {
+        Ok(Self { file: unlinked_file()?, null })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Puts the null device in its place, unless the program has replaced its stderr meanwhile. A child that was
+    /// spawned before may go on to hold the file, but not to fill the memory with it.
+    pub(crate) fn put_away(self) -> io::Result<()> {
+        let [current, own] = [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::status_of);
+        let (current, own) = (current?, own?);
+        if (current.st_dev, current.st_ino) == (own.st_dev, own.st_ino) {
+            sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
+        }
+        seal(&self.file)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unlinked_file() -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    Ok(memfd_create("stderr", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?.into())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn seal(file: &File) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    fcntl(file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW))?;
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unlinked_file() -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = std::env::temp_dir().join(format!("stderr-{}", std::process::id()));
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn seal(file: &File) -> io::Result<()> {
+    file.set_len(0)
+}

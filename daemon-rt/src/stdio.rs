@@ -1,0 +1,100 @@
+//! What a standard stream of the daemon is to be.
+
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+/// What a standard stream of the daemon is to be: the value of `stdin`, `stdout` and `stderr`.
+///
+/// A path converts to [`Stdio::append`], an open [`File`] or `OwnedFd` to itself.
+///
+/// ```no_run
+/// use daemon_rt::{Stdio, daemon};
+///
+/// #[daemon(stdout = "/var/log/clockd.log", stderr = Stdio::truncate("/var/log/clockd.err"))]
+/// fn main() {}
+/// ```
+///
+/// # Platform-specific behavior
+///
+/// Where there is no fork, `main` runs in the foreground and the streams stay what they are.
+#[derive(Debug)]
+pub struct Stdio(pub(crate) Kind);
+
+#[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "there the streams stay what they are"))]
+pub(crate) enum Kind {
+    Null,
+    Inherit,
+    Append(PathBuf),
+    Truncate(PathBuf),
+    File(File),
+}
+
+impl Stdio {
+    /// The null device, null(4): reads find the end, writes vanish. The default for stdin and stdout.
+    #[must_use]
+    pub const fn null() -> Self {
+        Self(Kind::Null)
+    }
+
+    /// The launcher's own stream.
+    ///
+    /// Whoever waits for the end of that stream, as `x=$(program)` does, waits for the end of the daemon.
+    #[must_use]
+    pub const fn inherit() -> Self {
+        Self(Kind::Inherit)
+    }
+
+    /// A file that is appended to; for `stdin`, one that is read from.
+    ///
+    /// A relative path starts from the directory in which the program was launched. A file that is missing is created
+    /// with mode 0640, whatever the umask; an existing one keeps its mode and owner. A symbolic link is refused, and
+    /// so is a file of somebody else's that has a second hard link: whoever can plant one in the log directory would
+    /// have the daemon write to any file. A FIFO needs a reader, open(2).
+    #[must_use]
+    pub fn append(path: impl Into<PathBuf>) -> Self {
+        Self(Kind::Append(path.into()))
+    }
+
+    /// As [`append`](Self::append), but what the file holds is thrown away when the daemon takes it over.
+    #[must_use]
+    pub fn truncate(path: impl Into<PathBuf>) -> Self {
+        Self(Kind::Truncate(path.into()))
+    }
+}
+
+impl Default for Stdio {
+    fn default() -> Self {
+        Self::null()
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        Self(Kind::File(file))
+    }
+}
+
+#[cfg(unix)]
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Self {
+        Self(Kind::File(fd.into()))
+    }
+}
+
+macro_rules! from_path {
+    ($($path:ty),*) => {$(
+        impl From<$path> for Stdio {
+            fn from(path: $path) -> Self {
+                Self::append(path)
+            }
+        }
+    )*};
+}
+
+from_path!(&str, String, &String, &OsStr, OsString, &Path, PathBuf, &PathBuf);

@@ -1,0 +1,194 @@
+//! The daemon's standard streams: opened in the launcher, where an error has a reader, and put in place in the daemon.
+
+use std::{
+    fs::File,
+    io, mem,
+    os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
+
+use crate::{
+    Error, Stdio, check,
+    inherited::Inherited,
+    open::{self, Created},
+    shown::ErrorStream,
+    stand_in::StandIn,
+    stdio::Kind,
+    sys,
+};
+
+/// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
+pub(crate) struct Streams {
+    null: File,
+    stdin: Stream,
+    stdout: Stream,
+    stderr: Stream,
+    stand_in: Option<StandIn>,
+    shown: Option<ErrorStream>,
+}
+
+enum Stream {
+    Inherited,
+    Null,
+    File { file: File, path: Option<PathBuf>, truncate: bool, created: Option<Created> },
+}
+
+impl Streams {
+    /// `until_ready`: the program itself tells when it is ready, and may write to its error stream before.
+    pub(crate) fn open(
+        stdin: Stdio,
+        stdout: Stdio,
+        stderr: Option<Stdio>,
+        inherited: &Inherited,
+        until_ready: bool,
+    ) -> Result<Self, Error> {
+        let null = null_device().map_err(|error| Error::because("cannot open /dev/null", error))?;
+        let stdin = Stream::input(stdin, inherited)?;
+        let stdout = Stream::output("stdout", stdout, inherited)?;
+        let stderr = match stderr {
+            Some(stderr) => Stream::output("stderr", stderr, inherited)?,
+            None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
+        };
+        for (name, stream) in [("stdout", &stdout), ("stderr", &stderr)] {
+            stream.truncate().map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
+        }
+        let mut streams = Self { null, stdin, stdout, stderr, stand_in: None, shown: None };
+        if until_ready {
+            streams
+                .show_errors()
+                .map_err(|error| Error::because("cannot create a file to stand in for stderr", error))?;
+        }
+        Ok(streams)
+    }
+
+    /// Opens a second way into the error stream, for [`said`](Self::said).
+    fn show_errors(&mut self) -> io::Result<()> {
+        match &self.stderr {
+            Stream::Null => {
+                let stand_in = StandIn::new(self.null.try_clone()?)?;
+                self.shown = Some(ErrorStream::new(stand_in.file().try_clone()?)?);
+                self.stand_in = Some(stand_in);
+            }
+            Stream::File { file, path: Some(path), .. } => {
+                self.shown = open::again_for_reading(file, path).and_then(|reader| ErrorStream::new(reader).ok());
+            }
+            Stream::File { path: None, .. } | Stream::Inherited => {}
+        }
+        Ok(())
+    }
+
+    /// What the daemon wrote to its error stream so far.
+    pub(crate) fn said(&self) -> String {
+        self.shown.as_ref().map_or_else(String::new, ErrorStream::appended)
+    }
+
+    /// In the daemon: the streams become descriptors 0, 1 and 2, and what was created stays.
+    pub(crate) fn put_in_place(self) -> Result<Option<StandIn>, Error> {
+        let stderr_null = self.stand_in.as_ref().map_or(&self.null, StandIn::file);
+        for (stream, null, name, target) in [
+            (self.stdin, &self.null, "stdin", libc::STDIN_FILENO),
+            (self.stdout, &self.null, "stdout", libc::STDOUT_FILENO),
+            (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
+        ] {
+            stream
+                .become_descriptor(target, null)
+                .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
+        }
+        Ok(self.stand_in)
+    }
+}
+
+impl Stream {
+    fn input(stdio: Stdio, inherited: &Inherited) -> Result<Self, Error> {
+        match stdio.0 {
+            Kind::Null => Ok(Self::Null),
+            Kind::Inherit => Ok(Self::Inherited),
+            Kind::File(file) => Self::from_file("stdin", file),
+            Kind::Append(path) => {
+                let path = inherited.absolute(check::path("stdin", &path)?)?;
+                let file = open::for_reading(&path).map_err(|error| cannot_open("stdin", &path, error))?;
+                Ok(Self::File { file, path: None, truncate: false, created: None })
+            }
+            Kind::Truncate(_) => Err(Error::new("`stdin` is read from: a path for it cannot be truncated")),
+        }
+    }
+
+    fn output(name: &str, stdio: Stdio, inherited: &Inherited) -> Result<Self, Error> {
+        let truncate = matches!(stdio.0, Kind::Truncate(_));
+        match stdio.0 {
+            Kind::Null => Ok(Self::Null),
+            Kind::Inherit => Ok(Self::Inherited),
+            Kind::File(file) => Self::from_file(name, file),
+            Kind::Append(path) | Kind::Truncate(path) => {
+                let path = inherited.absolute(check::path(name, &path)?)?;
+                let (file, created) = open::for_appending(&path).map_err(|error| cannot_open(name, &path, error))?;
+                Ok(Self::File { file, path: Some(path), truncate, created })
+            }
+        }
+    }
+
+    fn from_file(name: &str, file: File) -> Result<Self, Error> {
+        let file = above_standard(file).map_err(|error| Error::because(format!("cannot duplicate {name}"), error))?;
+        Ok(Self::File { file, path: None, truncate: false, created: None })
+    }
+
+    /// The same open file once more, so that two streams on it share one position.
+    fn duplicate(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Inherited => Self::Inherited,
+            Self::Null => Self::Null,
+            Self::File { file, path, .. } => {
+                Self::File { file: file.try_clone()?, path: path.clone(), truncate: false, created: None }
+            }
+        })
+    }
+
+    fn truncate(&self) -> io::Result<()> {
+        match self {
+            Self::File { file, truncate: true, .. } if file.metadata()?.is_file() => file.set_len(0),
+            _ => Ok(()),
+        }
+    }
+
+    fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<()> {
+        match self {
+            Self::Inherited => sys::set_close_on_exec(target, false),
+            Self::Null => sys::duplicate_onto(null.as_fd(), target),
+            Self::File { file, created, .. } => {
+                mem::forget(created); // the daemon's from now on
+                sys::duplicate_onto(file.as_fd(), target)
+            }
+        }
+    }
+}
+
+fn cannot_open(name: &str, path: &Path, error: io::Error) -> Error {
+    Error::because(format!("cannot open {name} {}", path.display()), error)
+}
+
+/// Opens the null device. Whatever of 0, 1 and 2 was closed at launch is open on it after that: no file opened later
+/// gets one of these numbers.
+fn null_device() -> io::Result<File> {
+    loop {
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        if null.as_raw_fd() > libc::STDERR_FILENO {
+            return Ok(null);
+        }
+        sys::set_close_on_exec(null.into_raw_fd(), false)?;
+    }
+}
+
+/// The same file under a number above the standard ones, which stay what they are to the launcher.
+fn above_standard(file: File) -> io::Result<File> {
+    if file.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(file);
+    }
+    let number = fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
+    let _ = file.into_raw_fd();
+    Ok(sys::take(number).into())
+}

@@ -1,0 +1,200 @@
+//! The only place with `unsafe`: system calls that nix has no safe wrapper for, each small enough to judge at a glance.
+#![allow(unsafe_code)]
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::process::ExitStatusExt,
+    },
+    process::ExitStatus,
+    ptr,
+};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    sys::stat::FileStat,
+    unistd::{ForkResult, Pid},
+};
+
+use crate::threads::SingleThread;
+
+/// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
+const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
+
+/// fork(2). The child is a copy of the whole process, since there was no other thread.
+pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {
+    // SAFETY: POSIX restricts the child of a *multi-threaded* process to async-signal-safe calls, because locks held
+    // by threads that are not copied stay locked; `SingleThread` is the evidence that there are none.
+    Ok(unsafe { nix::unistd::fork() }?)
+}
+
+/// `_exit(2)`: no destructor, no atexit handler, no stdio flush. What they would do is the daemon's to do, once.
+pub(crate) fn exit_now(status: u8) -> ! {
+    // SAFETY: has no preconditions.
+    unsafe { libc::_exit(c_int::from(status)) }
+}
+
+/// Writes out what C libraries have buffered, so that it is not lost by `_exit` or written twice by the copy.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream means all of them, fflush(3).
+    unsafe { libc::fflush(ptr::null_mut()) };
+}
+
+/// waitpid(2) without waiting: a child that has ended, if there is one. Unlike nix's, it knows real-time signals.
+pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
+    wait_for(child, libc::WNOHANG)
+}
+
+/// waitpid(2) for a child that is known to end.
+pub(crate) fn wait(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
+    wait_for(child, 0)
+}
+
+fn wait_for(child: Pid, flags: c_int) -> io::Result<Option<(Pid, ExitStatus)>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a valid place for the result.
+        match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, flags) }) {
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// send(2) that never raises SIGPIPE: the program may have given that signal back its deadly default.
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_vendor = "apple")]
+    let flags = 0; // the standard library sets SO_NOSIGPIPE there
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = libc::MSG_NOSIGNAL;
+    loop {
+        // SAFETY: pointer and length describe `bytes`.
+        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        match Errno::result(sent) {
+            Ok(sent) => return Ok(sent.unsigned_abs()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// fstat(2) of a number that may not be open at all.
+pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
+    // SAFETY: the borrow ends with the call, and fstat(2) refuses a number that is not open.
+    Ok(nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(fd) })?)
+}
+
+/// `FD_CLOEXEC` of a number that may not be open at all.
+pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    Ok(flags & libc::FD_CLOEXEC != 0)
+}
+
+/// Sets or clears `FD_CLOEXEC`.
+pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> io::Result<()> {
+    let flags = if on { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })?;
+    Ok(())
+}
+
+/// Takes possession of a descriptor that exec handed on.
+///
+/// The caller has checked that it is one of these, still open and not taken before: nothing in the process owns it.
+pub(crate) fn take(fd: RawFd) -> OwnedFd {
+    // SAFETY: open, and without an owner, as the caller checked.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// dup2(2) that leaves the new descriptor open for programs that are exec'ed.
+///
+/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both numbers are the same.
+pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
+    if source.as_raw_fd() == target {
+        return set_close_on_exec(target, false);
+    }
+    loop {
+        // SAFETY: the targets are 0, 1 and 2, which no one owns: they are replaced, never closed.
+        match Errno::result(unsafe { libc::dup2(source.as_raw_fd(), target) }) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR | Errno::EBUSY) => {} // EBUSY: a race with open(2), dup2(2)
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The signals that are ignored now, real-time ones too.
+pub(crate) fn ignored_signals() -> Vec<c_int> {
+    (1..=LAST_SIGNAL)
+        .filter(|&signal| action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN))
+        .collect()
+}
+
+/// Gives a signal its default action back if it is ignored.
+pub(crate) fn stop_ignoring(signal: c_int) {
+    if action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN) {
+        set_action(signal, &action_of(libc::SIG_DFL));
+    }
+}
+
+/// Gives every signal for which there is a handler its default action back.
+pub(crate) fn remove_handlers() {
+    for signal in 1..=LAST_SIGNAL {
+        if action(signal).is_some_and(|action| ![libc::SIG_IGN, libc::SIG_DFL].contains(&action.sa_sigaction)) {
+            set_action(signal, &action_of(libc::SIG_DFL));
+        }
+    }
+}
+
+/// What a signal does, to be put back later.
+pub(crate) struct Action {
+    signal: c_int,
+    action: Option<libc::sigaction>,
+}
+
+/// Gives a signal its default action, and returns the one that it had.
+pub(crate) fn default_action(signal: c_int) -> Action {
+    let before = Action { signal, action: action(signal) };
+    set_action(signal, &action_of(libc::SIG_DFL));
+    before
+}
+
+impl Action {
+    pub(crate) fn restore(self) {
+        if let Some(action) = self.action {
+            set_action(self.signal, &action);
+        }
+    }
+}
+
+/// Lets a signal interrupt a wait, and do nothing else.
+pub(crate) fn let_interrupt(signal: c_int) {
+    extern "C" fn nothing(_: c_int) {}
+    let handler: extern "C" fn(c_int) = nothing;
+    set_action(signal, &action_of(handler as libc::sighandler_t));
+}
+
+fn action(signal: c_int) -> Option<libc::sigaction> {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: a null new action only asks; the old one is written where the call succeeds.
+    unsafe { (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init()) }
+}
+
+fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
+    // SAFETY: all zeroes is a valid `sigaction`: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = handler;
+    action
+}
+
+/// The numbers come from a successful query or are constants: it cannot fail but for SIGKILL and SIGSTOP.
+fn set_action(signal: c_int, action: &libc::sigaction) {
+    // SAFETY: the handlers set here are the system's, those that the program had itself, and one that does nothing.
+    unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
+}

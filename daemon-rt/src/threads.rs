@@ -1,0 +1,64 @@
+//! A fork copies one thread: a second one's locks would stay locked for ever, and its work would be lost.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::unix::fs::MetadataExt;
+use std::{
+    fs, io, thread,
+    time::{Duration, Instant},
+};
+
+use crate::Error;
+
+/// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) asks for.
+pub(crate) struct SingleThread(());
+
+/// A thread that was joined stays in /proc until the kernel has put it away, some 30 ms later at worst.
+const LINGERS: Duration = Duration::from_millis(100);
+
+/// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
+pub(crate) fn refuse_second() -> Result<SingleThread, Error> {
+    let deadline = Instant::now() + LINGERS;
+    loop {
+        match others() {
+            0 => return Ok(SingleThread(())),
+            _ if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            count => return Err(refusal(count)),
+        }
+    }
+}
+
+/// Threads besides this one: a directory has two links, and one more for each directory in it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn others() -> u64 {
+    match fs::metadata("/proc/self/task") {
+        Ok(tasks) => tasks.nlink().saturating_sub(3),
+        // Without /proc: a process with a second thread may not leave its thread group, unshare(2); one without
+        // may, to no effect.
+        Err(_) => u64::from(nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_err()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn others() -> u64 {
+    0
+}
+
+fn refusal(count: u64) -> Error {
+    let threads = if count == 1 { "thread" } else { "threads" };
+    let names = names().map_or_else(|_| String::new(), |names| format!(" ({})", names.join(", ")));
+    Error::new(format!(
+        "cannot fork: {count} other {threads} would be lost{names}; start threads in `main`, which runs after the fork"
+    ))
+}
+
+fn names() -> io::Result<Vec<String>> {
+    let own = std::process::id().to_string();
+    let mut names = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() != Some(&own) {
+            names.push(fs::read_to_string(task.path().join("comm"))?.trim_end().to_owned());
+        }
+    }
+    Ok(names)
+}
