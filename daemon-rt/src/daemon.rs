@@ -10,7 +10,7 @@ use std::{
 };
 
 #[cfg(unix)]
-use crate::inherited::Inherited;
+use crate::start::inherited::Inherited;
 use crate::{Error, Stdio, launch};
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.

@@ -20,6 +20,7 @@ impl Error {
     }
 
     /// A step that the system refused.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no step is taken there"))]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
         Self { what: what.into(), why: Some(why.into()) }
     }

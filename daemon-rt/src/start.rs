@@ -1,5 +1,23 @@
 //! The start, step by step. What can fail fails in the launcher, where somebody reads it.
 
+mod check;
+mod children;
+mod detach;
+mod group;
+pub(crate) mod inherited;
+mod launcher;
+mod leader;
+mod null;
+mod open;
+mod ready;
+mod report;
+mod shown;
+mod stand_in;
+mod streams;
+pub(crate) mod threads;
+
+pub use self::ready::ready;
+
 use std::{
     io::{self, Write},
     mem,
@@ -13,22 +31,14 @@ use nix::{
     unistd::chdir,
 };
 
-use crate::{
-    Daemon, Detach, Error, check,
-    detach::{self, SignalsBefore},
-    inherited::Inherited,
-    launch, ready,
-    report::Report,
-    stand_in::StandIn,
-    streams::Streams,
-    sys, threads,
-};
+use self::{detach::SignalsBefore, inherited::Inherited, report::Report, stand_in::StandIn, streams::Streams};
+use crate::{Daemon, Detach, Error, launch, sys};
 
 /// Returns where `main` is to run.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     match daemon.detach {
         Detach::Never => stay_in_foreground(daemon),
-        Detach::Always | Detach::Auto => detach(daemon),
+        Detach::Always | Detach::Auto => become_detached(daemon),
     }
 }
 
@@ -41,7 +51,7 @@ fn stay_in_foreground(daemon: &Daemon) -> Result<(), Error> {
 }
 
 /// Returns in the daemon, or with an error in the launcher.
-fn detach(daemon: &mut Daemon) -> Result<(), Error> {
+fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     let thread = threads::refuse_second()?;
     let prepared = Prepared::new(daemon)?;
     flush();

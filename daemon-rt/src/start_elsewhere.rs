@@ -4,7 +4,16 @@ use crate::{Daemon, Detach, Error};
 
 pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     match daemon.detach {
-        Detach::Always => Err(Error::new("cannot detach: this platform has no fork")),
+        Detach::Always => Err(Error::new("cannot detach: there is no fork on this platform")),
         Detach::Auto | Detach::Never => Ok(()),
     }
+}
+
+/// Nobody waits for the program to be ready.
+///
+/// # Errors
+///
+/// None here. On Unix, the launcher has gone.
+pub fn ready() -> Result<(), Error> {
+    Ok(())
 }

@@ -23,6 +23,7 @@ use std::{
 ///
 /// Where there is no fork, `main` runs in the foreground and the streams stay what they are.
 #[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "there the streams stay what they are"))]
 pub struct Stdio(pub(crate) Kind);
 
 #[derive(Debug)]

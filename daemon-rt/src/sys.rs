@@ -19,7 +19,7 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-use crate::threads::SingleThread;
+use crate::start::threads::SingleThread;
 
 /// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
 const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };

@@ -13,14 +13,13 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use crate::{
-    Error,
+use super::{
     children::Children,
     detach,
     group::{self, Aftermath},
     report::Report,
-    sys,
 };
+use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);

@@ -7,7 +7,8 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{children::Children, group, launch::complain, report::Report, start::Prepared, sys};
+use super::{Prepared, children::Children, group, report::Report};
+use crate::{launch::complain, sys};
 
 /// What the leader may take beyond `start_timeout`, to end the group and say so.
 const LEADER_GRACE: Duration = Duration::from_secs(10);

@@ -9,10 +9,8 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-use crate::{
-    Error, group, inherited::Inherited, launcher, leader::Leader, report::Report, start::Prepared, sys,
-    threads::SingleThread,
-};
+use super::{Prepared, group, inherited::Inherited, launcher, leader::Leader, report::Report, threads::SingleThread};
+use crate::{Error, sys};
 
 /// What the daemon has of the forks.
 pub(crate) struct Detached {

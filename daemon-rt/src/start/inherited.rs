@@ -15,7 +15,8 @@ use nix::{
     unistd,
 };
 
-use crate::{Error, detach::SignalsBefore, sys};
+use super::{detach::SignalsBefore, null};
+use crate::{Error, sys};
 
 #[derive(Debug)]
 pub(crate) struct Inherited {
@@ -34,10 +35,14 @@ struct Descriptor {
 }
 
 impl Inherited {
-    /// Changes one thing only: an ignored SIGCHLD lets no one learn how a child ended, wait(2).
+    /// Changes two things only: an ignored SIGCHLD lets no one learn how a child ended, wait(2); and a file that the
+    /// program opened on the number of a closed standard stream would be replaced with it.
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
+        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).any(|number| sys::closes_on_exec(number).is_err()) {
+            let _ = null::open(); // tried again, and reported, when the streams are opened
+        }
         Self {
             descriptors: open_descriptors().into_iter().filter_map(Descriptor::inherited).collect(),
             ignored_signals,

@@ -6,7 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::{Error, report::Report, stand_in::StandIn};
+use super::{report::Report, stand_in::StandIn};
+use crate::Error;
 
 static STATE: Mutex<State> = Mutex::new(State::Told);
 

@@ -12,15 +12,15 @@ use nix::{
     libc,
 };
 
-use crate::{
-    Error, Stdio, check,
+use super::{
+    check,
     inherited::Inherited,
+    null,
     open::{self, Created},
     shown::ErrorStream,
     stand_in::StandIn,
-    stdio::Kind,
-    sys,
 };
+use crate::{Error, Stdio, stdio::Kind, sys};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {
@@ -47,7 +47,7 @@ impl Streams {
         inherited: &Inherited,
         until_ready: bool,
     ) -> Result<Self, Error> {
-        let null = null_device().map_err(|error| Error::because("cannot open /dev/null", error))?;
+        let null = null::open().map_err(|error| Error::because("cannot open /dev/null", error))?;
         let stdin = Stream::input(stdin, inherited)?;
         let stdout = Stream::output("stdout", stdout, inherited)?;
         let stderr = match stderr {
@@ -169,18 +169,6 @@ impl Stream {
 
 fn cannot_open(name: &str, path: &Path, error: io::Error) -> Error {
     Error::because(format!("cannot open {name} {}", path.display()), error)
-}
-
-/// Opens the null device. Whatever of 0, 1 and 2 was closed at launch is open on it after that: no file opened later
-/// gets one of these numbers.
-fn null_device() -> io::Result<File> {
-    loop {
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        if null.as_raw_fd() > libc::STDERR_FILENO {
-            return Ok(null);
-        }
-        sys::set_close_on_exec(null.into_raw_fd(), false)?;
-    }
 }
 
 /// The same file under a number above the standard ones, which stay what they are to the launcher.

@@ -10,7 +10,8 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{children::Children, sys};
+use super::children::Children;
+use crate::sys;
 
 /// How long the group may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
