@@ -1,0 +1,67 @@
+//! Without a detach: the same process, with its streams, signals and descriptors as they are.
+
+use std::process::Stdio;
+
+use support::{Process, Stage, eventually};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
+
+#[test]
+fn only_umask_and_directory_change() {
+    let stage = Stage::new();
+    let file = format!("9={}", stage.path("file").display());
+    let mut command = stage.command(ARRANGE);
+    command.args([
+        "--ignore",
+        "SIGHUP",
+        "--fd",
+        &file,
+        "--",
+        PROBE,
+        "--foreground",
+        "--stdout",
+        "unused",
+        "--umask",
+        "077",
+    ]);
+    let mut child = command.stdout(stage.create("out")).spawn().expect("start the program");
+    let mut program = stage.daemon();
+
+    assert_eq!(program.process, Process(i32::try_from(child.id()).expect("an id")), "it forked");
+    assert_eq!(program.process.session(), Process::own().session());
+    assert_eq!(program.sight.get("directory"), "/");
+    assert_eq!(program.sight.get("Umask"), "0077");
+    assert_eq!(program.sight.descriptors()[&1], stage.path("out").to_string_lossy());
+    assert_eq!(program.sight.descriptors()[&9], stage.path("file").to_string_lossy());
+    let ignored = u64::from_str_radix(program.sight.get("SigIgn"), 16).expect("a set of signals");
+    assert_eq!(ignored & 1, 1, "SIGHUP is no longer ignored");
+    assert_eq!(program.ask("ready"), "", "nobody waits for it");
+    assert_eq!(stage.files(), ["file", "out"]);
+
+    program.send("exit 7");
+    assert_eq!(eventually("its end", || child.try_wait().expect("wait")).code(), Some(7));
+}
+
+#[test]
+fn a_second_thread_is_none_of_its_business() {
+    let stage = Stage::new();
+    let mut child = stage.command(PROBE).args(["--foreground", "--thread"]).spawn().expect("start the program");
+    let mut program = stage.daemon();
+    program.send("return");
+    assert_eq!(eventually("its end", || child.try_wait().expect("wait")).code(), Some(0));
+}
+
+#[test]
+fn what_it_cannot_do_is_an_error() {
+    for (options, error) in [
+        (["--umask", "1000"], "`umask` must be between 0o000 and 0o777, found 0o1000"),
+        (["--chdir", "missing"], "cannot change directory to "),
+    ] {
+        let stage = Stage::new();
+        let launch = stage.launch(stage.command(PROBE).arg("--foreground").args(options).stdin(Stdio::null()));
+        assert_eq!(launch.status, 1, "{launch:?}");
+        assert!(launch.stderr.starts_with(&format!("probe: {error}")), "{launch:?}");
+        assert!(stage.no_daemon_reported());
+    }
+}

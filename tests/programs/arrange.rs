@@ -1,0 +1,85 @@
+//! Runs a program as a test wants it to be launched:
+//! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--lock N] [--ignore SIGNAL]
+//! [--ignore-real-time] [--block-all] [--group] -- program argument…`
+
+#![allow(unsafe_code)]
+
+use std::{
+    env,
+    error::Error,
+    ffi::CString,
+    fs::File,
+    os::{
+        fd::{AsRawFd, IntoRawFd, RawFd},
+        unix::ffi::OsStringExt,
+    },
+    str::FromStr,
+};
+
+use nix::{
+    libc,
+    sys::signal::{SigHandler, SigSet, Signal, signal},
+    unistd,
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os().skip(1);
+    while let Some(option) = arguments.next() {
+        let option = option.into_string().map_err(|_| "option")?;
+        if option == "--" {
+            break;
+        }
+        let mut value = || arguments.next().and_then(|value| value.into_string().ok()).ok_or("value");
+        match option.as_str() {
+            "--terminal" => take_terminal(&value()?)?,
+            "--fd" => {
+                let value = value()?;
+                let (number, path) = value.split_once('=').ok_or("N=PATH")?;
+                open_as(number.parse()?, path)?;
+            }
+            "--close" => unistd::close(value()?.parse::<RawFd>()?)?,
+            "--ignore" => {
+                // SAFETY: no handler is set.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
+            }
+            "--ignore-real-time" => {
+                for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+                    // SAFETY: no handler is set.
+                    unsafe { libc::signal(number, libc::SIG_IGN) };
+                }
+            }
+            "--lock" => {
+                let number: RawFd = value()?.parse()?;
+                // SAFETY: changes nothing but the lock.
+                nix::errno::Errno::result(unsafe { libc::flock(number, libc::LOCK_EX | libc::LOCK_NB) })?;
+            }
+            "--block-all" => SigSet::all().thread_set_mask()?,
+            "--group" => unistd::setpgid(unistd::Pid::from_raw(0), unistd::Pid::from_raw(0))?,
+            other => return Err(format!("unknown option {other}").into()),
+        }
+    }
+    let command = arguments.map(|argument| CString::new(argument.into_vec())).collect::<Result<Vec<_>, _>>()?;
+    match unistd::execvp(command.first().ok_or("no program")?, &command)? {}
+}
+
+/// A session leader that opens a terminal gets it as its controlling one.
+fn take_terminal(path: &str) -> Result<(), Box<dyn Error>> {
+    unistd::setsid()?;
+    let terminal = File::options().read(true).write(true).open(path)?;
+    unistd::dup2_stdin(&terminal)?;
+    unistd::dup2_stdout(&terminal)?;
+    unistd::dup2_stderr(&terminal)?;
+    Ok(())
+}
+
+fn open_as(number: RawFd, path: &str) -> Result<(), Box<dyn Error>> {
+    let file = File::options().read(true).append(true).create(true).open(path)?;
+    if file.as_raw_fd() == number {
+        // SAFETY: changes a flag of an open descriptor.
+        unsafe { libc::fcntl(file.into_raw_fd(), libc::F_SETFD, 0) };
+    } else {
+        // SAFETY: the number is not in use: 0 to 2 and what the test chose to hand on are all that is open here.
+        let _ = unsafe { unistd::dup2_raw(&file, number) }?.into_raw_fd();
+    }
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! A daemon that tells what it sees, and does what its test says.
+//!
+//! Options on the command line are those of the attribute. In `main` it connects to the socket that `PROBE_SOCKET`
+//! names, tells what it finds, and obeys one command a line. It ends when the connection does: no test leaves it behind.
+
+#![allow(unsafe_code)]
+
+use std::{
+    env, fs,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::{
+        fd::{AsRawFd, OwnedFd, RawFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::Path,
+    process::{self, Command},
+    str::FromStr,
+    thread,
+    time::Duration,
+};
+
+use daemon_rt::{Daemon, Detach, Stdio};
+use nix::{
+    libc,
+    sys::signal::{SigHandler, SigSet, Signal, killpg, signal},
+    unistd::{self, ForkResult},
+};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// What `setup` opened or took, by the word that the command line has for it.
+#[derive(Default)]
+struct Kept(Vec<(String, OwnedFd)>);
+
+fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
+    let mut kept = Kept::default();
+    let mut arguments = env::args().skip(1);
+    while let Some(option) = arguments.next() {
+        let mut value = || arguments.next().ok_or("an option without a value");
+        match option.as_str() {
+            "--name" => _ = daemon.name(value()?),
+            "--stdin" => _ = daemon.stdin(value()?),
+            "--stdout" => _ = daemon.stdout(stdio(&value()?)?),
+            "--stderr" => _ = daemon.stderr(stdio(&value()?)?),
+            "--umask" => _ = daemon.umask(u32::from_str_radix(&value()?, 8)?),
+            "--chdir" => _ = daemon.chdir(value()?),
+            "--keep-fds" => {
+                let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
+                daemon.keep_fds(numbers);
+            }
+            "--foreground" => _ = daemon.detach(Detach::Never),
+            "--notify" => _ = daemon.notify(true),
+            "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
+            "--open" => {
+                let path = value()?;
+                kept.0.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
+            }
+            "--take" => {
+                let number = value()?;
+                kept.0.push((number.clone(), daemon.take_fd(number.parse()?)?));
+            }
+            "--go-to" => env::set_current_dir(value()?)?,
+            "--close" => unistd::close(value()?.parse::<RawFd>()?)?,
+            "--open-as" => {
+                let number: RawFd = value()?.parse()?;
+                let file = File::options().append(true).create(true).open("reused")?;
+                // SAFETY: the number was closed before.
+                kept.0.push(("reused".into(), unsafe { unistd::dup2_raw(&file, number) }?));
+            }
+            "--ignore-signal" => {
+                // SAFETY: no handler is set.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
+            }
+            "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
+            "--print" => print!("{}", value()?),
+            "--read" => print!("{}", fs::read_to_string(value()?)?),
+            "--fail" => return Err(value()?.into()),
+            "--joined-thread" => thread::spawn(|| ()).join().map_err(|_| "thread")?,
+            "--thread" => {
+                thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(3600)))?;
+            }
+            "--handle-int" => {
+                extern "C" fn nothing(_: libc::c_int) {}
+                // SAFETY: the handler does nothing.
+                unsafe { signal(Signal::SIGINT, SigHandler::Handler(nothing)) }?;
+            }
+            other => return Err(format!("unknown option {other}").into()),
+        }
+    }
+    Ok(kept)
+}
+
+fn stdio(value: &str) -> Result<Stdio, Failure> {
+    Ok(match value.split_once(':') {
+        Some(("truncate", path)) => Stdio::truncate(path),
+        Some(("file", path)) => File::options().append(true).create(true).open(path)?.into(),
+        None if value == "inherited" => Stdio::inherit(),
+        None if value == "nothing" => Stdio::null(),
+        _ => value.into(),
+    })
+}
+
+#[daemon_rt::daemon(setup = setup)]
+pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
+    let sight = sight();
+    let stream = UnixStream::connect(env::var("PROBE_SOCKET")?)?;
+    let mut connection = BufReader::new(stream);
+    answer(&mut connection, &sight)?;
+    let mut command = String::new();
+    loop {
+        command.clear();
+        if connection.read_line(&mut command)? == 0 {
+            process::exit(0); // the test is over
+        }
+        let (word, rest) = command.trim_end().split_once(' ').unwrap_or((command.trim_end(), ""));
+        if word == "return" {
+            return if rest.is_empty() { Ok(()) } else { Err(rest.into()) };
+        }
+        let said = obey(word, rest, &mut kept).unwrap_or_else(|error| format!("error: {error:#}"));
+        answer(&mut connection, &said)?;
+    }
+}
+
+fn answer(connection: &mut BufReader<UnixStream>, text: &str) -> io::Result<()> {
+    connection.get_mut().write_all(format!("{text}\n.\n").as_bytes())
+}
+
+fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
+    let mut said = String::new();
+    match word {
+        "look" => said = sight(),
+        "ready" => daemon_rt::ready()?,
+        "exit" => process::exit(rest.parse()?),
+        "abort" => process::abort(),
+        // SAFETY: there is none: the crash is what the test wants.
+        "crash" => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
+        "panic" => panic!("{rest}"),
+        "stdout" => println!("{rest}"),
+        "stderr" => eprintln!("{rest}"),
+        "stdin" => _ = io::stdin().read_to_string(&mut said)?,
+        "write" => {
+            let (name, text) = rest.split_once(' ').ok_or("write NAME TEXT")?;
+            let (_, file) = kept.0.iter().find(|(kept, _)| kept == name).ok_or("nothing of that name")?;
+            nix::unistd::write(file, text.as_bytes())?;
+        }
+        "drop" => kept.0.clear(),
+        "fork" => said = fork()?.to_string(),
+        "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),
+        "exec" => return Err(Command::new("sleep").arg("1000").exec().into()),
+        "kill-group" => killpg(unistd::getpgrp(), Signal::from_str(rest)?)?,
+        "leave-group" => _ = unistd::setsid()?,
+        "open-terminal" => {
+            let terminal = File::options().read(true).write(true).open(rest)?;
+            said = sight();
+            drop(terminal);
+        }
+        "create" => _ = File::create(rest)?,
+        "replace-by-link" => {
+            let (path, target) = rest.split_once(' ').ok_or("replace-by-link PATH TARGET")?;
+            fs::remove_file(path)?;
+            std::os::unix::fs::symlink(target, path)?;
+        }
+        other => return Err(format!("unknown command {other}").into()),
+    }
+    Ok(said)
+}
+
+/// A worker that never execs holds everything that the daemon has open.
+fn fork() -> Result<unistd::Pid, Failure> {
+    // SAFETY: the probe has one thread.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => loop {
+            thread::sleep(Duration::from_secs(1000));
+        },
+    }
+}
+
+/// What this process finds itself to be, as lines of `key=value`.
+fn sight() -> String {
+    let mut sight = String::new();
+    let mut tell = |key: &str, value: &str| sight += &format!("{key}={value}\n");
+    tell("pid", &process::id().to_string());
+    tell("parent", &unistd::getppid().to_string());
+    tell("group", &unistd::getpgrp().to_string());
+    tell("session", &unistd::getsid(None).map_or_else(|error| error.to_string(), |session| session.to_string()));
+    tell("terminal", &terminal());
+    tell("directory", &env::current_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string()));
+    for key in ["Umask", "SigBlk", "SigIgn"] {
+        tell(key, &status(key));
+    }
+    let descriptors = descriptors();
+    let on_exec: Vec<_> =
+        descriptors.iter().filter(|(number, _)| closes_on_exec(*number)).map(|(n, _)| n.to_string()).collect();
+    tell("close_on_exec", &on_exec.join(","));
+    for (number, target) in descriptors {
+        tell(&format!("fd{number}"), &target);
+    }
+    sight.pop();
+    sight
+}
+
+fn terminal() -> String {
+    match File::open("/dev/tty") {
+        Ok(_) => "some".into(),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => "none".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn status(key: &str) -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.unwrap_or("unknown").trim().to_owned()
+}
+
+/// All that are open, but for the one that lists them.
+fn descriptors() -> Vec<(RawFd, String)> {
+    let Ok(directory) =
+        nix::dir::Dir::open("/proc/self/fd", nix::fcntl::OFlag::O_RDONLY, nix::sys::stat::Mode::empty())
+    else {
+        return Vec::new();
+    };
+    let own = directory.as_raw_fd();
+    let mut found: Vec<_> = directory
+        .into_iter()
+        .filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse::<RawFd>().ok())
+        .filter(|&number| number != own)
+        .map(|number| (number, link(Path::new(&format!("/proc/self/fd/{number}")))))
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn closes_on_exec(number: RawFd) -> bool {
+    // SAFETY: only asks.
+    unsafe { libc::fcntl(number, libc::F_GETFD) & libc::FD_CLOEXEC != 0 }
+}
+
+fn link(path: &Path) -> String {
+    fs::read_link(path).map_or_else(|error| error.to_string(), |target| target.display().to_string())
+}

@@ -1,0 +1,161 @@
+//! The standard streams of a daemon.
+
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
+
+use nix::{
+    sys::stat::Mode,
+    unistd::{Uid, mkfifo},
+};
+use support::{Daemon, Stage};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// A daemon that was started with these options, and started well.
+fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
+    let launch = stage.launch(stage.command(PROBE).args(options));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{options:?}");
+    stage.daemon()
+}
+
+#[test]
+fn output_is_appended_and_stderr_follows_stdout() {
+    let stage = Stage::new();
+    fs::write(stage.path("log"), "before\n").expect("write");
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    daemon.ask("stdout three");
+    assert_eq!(stage.read("log"), "before\none\ntwo\nthree\n");
+}
+
+#[test]
+fn a_stream_of_its_own_for_errors() {
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "out", "--stderr", "err"]);
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!((stage.read("out"), stage.read("err")), ("one\n".into(), "two\n".into()));
+}
+
+#[test]
+fn two_streams_on_one_path_do_not_overwrite_each_other() {
+    for options in [["log", "log"], ["truncate:log", "truncate:log"], ["truncate:log", "log"], ["log", "truncate:log"]]
+    {
+        let stage = Stage::new();
+        let mut daemon = daemon(&stage, &["--stdout", options[0], "--stderr", options[1]]);
+        for word in ["stdout one", "stderr two", "stdout three", "stderr four"] {
+            daemon.ask(word);
+        }
+        assert_eq!(stage.read("log"), "one\ntwo\nthree\nfour\n", "{options:?}");
+    }
+}
+
+#[test]
+fn a_truncated_file_starts_anew() {
+    let stage = Stage::new();
+    fs::write(stage.path("log"), "before\n").expect("write");
+    let mut daemon = daemon(&stage, &["--stdout", "truncate:log"]);
+    daemon.ask("stdout one");
+    assert_eq!(stage.read("log"), "one\n");
+}
+
+#[test]
+fn a_created_file_is_0640_whatever_the_umask() {
+    for umask in ["000", "777", "027"] {
+        let stage = Stage::new();
+        let script = format!("umask {umask}; exec \"$0\" --stdout log --umask {umask}");
+        assert_eq!(stage.launch(stage.command("sh").args(["-c", &script, PROBE])).status, 0);
+        let _daemon = stage.daemon();
+        assert_eq!(stage.path("log").metadata().expect("the log").mode() & 0o7777, 0o640, "umask {umask}");
+    }
+}
+
+#[test]
+fn an_existing_file_keeps_its_mode() {
+    let stage = Stage::new();
+    File::create(stage.path("log")).and_then(|log| log.set_permissions(Permissions::from_mode(0o604))).expect("a log");
+    let _daemon = daemon(&stage, &["--stdout", "log"]);
+    assert_eq!(stage.path("log").metadata().expect("the log").mode() & 0o7777, 0o604);
+}
+
+#[test]
+fn a_relative_path_starts_from_the_launch_directory() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("elsewhere")).expect("create a directory");
+    let mut daemon = daemon(&stage, &["--go-to", "elsewhere", "--stdout", "./out.log"]);
+    daemon.ask("stdout one");
+    assert_eq!(stage.read("out.log"), "one\n");
+}
+
+#[test]
+fn input_is_read_from_a_path() {
+    let stage = Stage::new();
+    fs::write(stage.path("in"), "words").expect("write");
+    let mut daemon = daemon(&stage, &["--stdin", "in"]);
+    assert_eq!(daemon.ask("stdin"), "words");
+}
+
+#[test]
+fn an_open_file_becomes_a_stream() {
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "file:out"]);
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!(stage.read("out"), "one\ntwo\n");
+    assert_eq!(daemon.look().descriptors().len(), 4, "0, 1, 2 and the connection: {:?}", daemon.look());
+}
+
+#[test]
+fn an_inherited_stream_stays_the_launchers() {
+    let stage = Stage::new();
+    let mut launcher = stage.command(PROBE);
+    launcher.args(["--stdout", "inherited", "--stderr", "nothing"]).stdout(stage.create("out"));
+    assert!(launcher.status().expect("start").success());
+    let mut daemon = stage.daemon();
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!(stage.read("out"), "one\n");
+}
+
+#[test]
+fn a_fifo_with_a_reader_takes_the_log() {
+    let stage = Stage::new();
+    mkfifo(&stage.path("fifo"), Mode::S_IRWXU).expect("create a FIFO");
+    let reader = File::options().read(true).write(true).open(stage.path("fifo")).expect("a reader");
+    let mut daemon = daemon(&stage, &["--stdout", "fifo"]);
+    daemon.ask("stdout one");
+    let mut bytes = [0; 4];
+    std::io::Read::read_exact(&mut &reader, &mut bytes).expect("read");
+    assert_eq!(&bytes, b"one\n");
+}
+
+#[test]
+fn unflushed_output_appears_exactly_once() {
+    let stage = Stage::new();
+    let launch = stage.launch(stage.command(PROBE).args(["--print", "no line", "--stdout", "log"]));
+    assert_eq!((launch.status, launch.stdout.as_str()), (0, "no line"));
+    let mut daemon = stage.daemon();
+    daemon.ask("stdout one");
+    daemon.send("return");
+    daemon.wait();
+    assert_eq!(stage.read("log"), "one\n");
+}
+
+#[test]
+fn a_file_of_somebody_elses_with_a_second_link_is_refused() {
+    if !Uid::effective().is_root() {
+        return eprintln!("skipped: needs root");
+    }
+    let stage = Stage::new();
+    fs::write(stage.path("theirs"), "secret\n").expect("write");
+    std::os::unix::fs::chown(stage.path("theirs"), Some(65534), None).expect("give it away");
+    fs::hard_link(stage.path("theirs"), stage.path("log")).expect("link");
+    let launch = stage.launch(stage.command(PROBE).args(["--stdout", "log"]));
+    let path = stage.path("log");
+    let error = "it has a second hard link and belongs to another user";
+    assert_eq!((launch.status, launch.stderr), (1, format!("probe: cannot open stdout {}: {error}\n", path.display())));
+    assert_eq!(stage.read("theirs"), "secret\n");
+}

@@ -1,0 +1,20 @@
+//! Starting programs as a shell, a terminal or a script would, and looking at what became of them from outside.
+//!
+//! Everything that a [`Stage`] starts carries its mark in the environment, so that whoever is left is found by it, and
+//! ended when the stage is torn down, whatever failed.
+
+mod daemon;
+mod launcher;
+mod process;
+mod stage;
+mod terminal;
+mod wait;
+
+pub use crate::{
+    daemon::{Daemon, Sight},
+    launcher::{Launch, Launcher},
+    process::{Process, processes_marked},
+    stage::Stage,
+    terminal::Terminal,
+    wait::{DEADLINE, eventually},
+};

@@ -1,0 +1,157 @@
+//! A directory and a socket for one test, and everything that it starts there.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{prctl::set_child_subreaper, signal::Signal},
+};
+use std::os::fd::AsFd;
+use tempfile::TempDir;
+
+use crate::{DEADLINE, Daemon, Launch, Launcher, Process, processes_marked};
+
+/// The stage of one test.
+#[derive(Debug)]
+pub struct Stage {
+    directory: TempDir,
+    listener: UnixListener,
+    mark: String,
+}
+
+impl Stage {
+    /// A new directory, in which a probe finds the socket to report to.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses these.
+    #[must_use]
+    pub fn new() -> Self {
+        // Daemons become children of the test, which learns how they end, and their numbers stay theirs until then.
+        set_child_subreaper(true).expect("become a subreaper");
+        let directory = TempDir::new().expect("create a directory");
+        let socket = directory.path().join("probe.socket");
+        let listener = UnixListener::bind(&socket).expect("bind a socket");
+        Self { mark: format!("PROBE_SOCKET={}", socket.display()), directory, listener }
+    }
+
+    /// The directory in which everything is launched.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path in that directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The text of a file in that directory; empty where there is none.
+    #[must_use]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// A program in this stage: launched in its directory, without input, and found by its mark.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let (key, value) = self.mark.split_once('=').unwrap_or_default();
+        let mut command = Command::new(program);
+        command.current_dir(self.directory()).env(key, value).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a launcher as `x=$(launcher)` does: until it has ended, and its output is closed.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be started, or does not end in time.
+    pub fn launch(&self, command: &mut Command) -> Launch {
+        self.start(command).end()
+    }
+
+    /// Starts a launcher, and goes on while it runs.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be started.
+    pub fn start(&self, command: &mut Command) -> Launcher {
+        Launcher::start(command)
+    }
+
+    /// The next daemon to report.
+    ///
+    /// # Panics
+    ///
+    /// Panics when none does in time.
+    #[must_use]
+    pub fn daemon(&self) -> Daemon {
+        let timeout = PollTimeout::try_from(DEADLINE).expect("a deadline");
+        let mut ready = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut ready, timeout), Ok(1), "no daemon reported; alive: {:?}", self.processes());
+        Daemon::new(self.listener.accept().expect("a connection").0)
+    }
+
+    /// Whether nobody has come to report.
+    #[must_use]
+    pub fn no_daemon_reported(&self) -> bool {
+        let mut ready = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        poll(&mut ready, PollTimeout::ZERO) == Ok(0)
+    }
+
+    /// Everybody alive who was started in this stage.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        processes_marked(&self.mark)
+    }
+
+    /// The names in the directory, but for the socket.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the directory cannot be read.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory()).expect("read the directory");
+        let mut names: Vec<_> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name != "probe.socket")
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// An open file of the directory, empty at first, for a command's output.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be created.
+    #[must_use]
+    pub fn create(&self, name: &str) -> File {
+        File::create(self.path(name)).expect("create a file")
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            left.iter().for_each(|process| process.signal(Signal::SIGKILL));
+        }
+    }
+}
