@@ -1,4 +1,15 @@
 //! Turns a program's `main` into a proper Unix daemon.
+//!
+//! ```no_run
+//! use daemon_rt::daemon;
+//!
+//! #[daemon(stdout = "/var/log/clockd.log", umask = 0o022)]
+//! fn main() {
+//!     println!("up");
+//! }
+//! ```
+//!
+//! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
 
 mod daemon;
 mod error;
@@ -9,6 +20,7 @@ mod stdio;
 #[cfg(unix)]
 mod sys;
 
+#[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;
 
 pub use crate::{
