@@ -5,11 +5,8 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
 };
 
-use nix::{
-    sys::stat::Mode,
-    unistd::{Uid, mkfifo},
-};
-use support::{Daemon, Stage};
+use nix::{sys::stat::Mode, unistd::mkfifo};
+use support::{Daemon, Stage, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -146,8 +143,8 @@ fn unflushed_output_appears_exactly_once() {
 
 #[test]
 fn a_file_of_somebody_elses_with_a_second_link_is_refused() {
-    if !Uid::effective().is_root() {
-        return eprintln!("skipped: needs root");
+    if !is_root() {
+        return;
     }
     let stage = Stage::new();
     fs::write(stage.path("theirs"), "secret\n").expect("write");

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 
 use std::{
-    env, fs,
+    env,
+    error::Error,
+    fmt, fs,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     os::{
@@ -27,7 +29,7 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn Error>;
 
 /// What `setup` opened or took, by the word that the command line has for it.
 #[derive(Default)]
@@ -37,7 +39,8 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let mut kept = Kept::default();
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
-        let mut value = || arguments.next().ok_or("an option without a value");
+        // No argument can hold a NUL byte: `\0` stands for it.
+        let mut value = || arguments.next().map(|value| value.replace("\\0", "\0")).ok_or("an option without a value");
         match option.as_str() {
             "--name" => _ = daemon.name(value()?),
             "--stdin" => _ = daemon.stdin(value()?),
@@ -75,7 +78,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
             "--print" => print!("{}", value()?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
-            "--fail" => return Err(value()?.into()),
+            "--fail" => return Err(Caused(value()?).into()),
             "--joined-thread" => thread::spawn(|| ()).join().map_err(|_| "thread")?,
             "--thread" => {
                 thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(3600)))?;
@@ -90,6 +93,19 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     }
     Ok(kept)
 }
+
+/// As anyhow's errors, it tells its cause where `{:#}` asks for it.
+#[derive(Debug)]
+struct Caused(String);
+
+impl fmt::Display for Caused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)?;
+        if formatter.alternate() { formatter.write_str(": the cause") } else { Ok(()) }
+    }
+}
+
+impl Error for Caused {}
 
 fn stdio(value: &str) -> Result<Stdio, Failure> {
     Ok(match value.split_once(':') {
@@ -131,11 +147,15 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
     match word {
         "look" => said = sight(),
         "ready" => daemon_rt::ready()?,
+        "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
+        "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),
         // SAFETY: there is none: the crash is what the test wants.
         "crash" => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
         "panic" => panic!("{rest}"),
+        // SAFETY: has no preconditions.
+        "raise" => _ = unsafe { libc::raise(rest.parse()?) },
         "stdout" => println!("{rest}"),
         "stderr" => eprintln!("{rest}"),
         "stdin" => _ = io::stdin().read_to_string(&mut said)?,
@@ -147,6 +167,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "drop" => kept.0.clear(),
         "fork" => said = fork()?.to_string(),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),
+        "shell" => said = Command::new("sh").arg("-c").arg(rest).spawn()?.id().to_string(),
+        "exec-shell" => return Err(Command::new("sh").arg("-c").arg(rest).exec().into()),
         "exec" => return Err(Command::new("sleep").arg("1000").exec().into()),
         "kill-group" => killpg(unistd::getpgrp(), Signal::from_str(rest)?)?,
         "leave-group" => _ = unistd::setsid()?,
@@ -156,6 +178,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             drop(terminal);
         }
         "create" => _ = File::create(rest)?,
+        "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
         "replace-by-link" => {
             let (path, target) = rest.split_once(' ').ok_or("replace-by-link PATH TARGET")?;
             fs::remove_file(path)?;

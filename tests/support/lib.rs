@@ -6,6 +6,7 @@
 mod daemon;
 mod launcher;
 mod process;
+mod skip;
 mod stage;
 mod terminal;
 mod wait;
@@ -14,6 +15,7 @@ pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
     process::{Process, processes_marked},
+    skip::{is_ordinary_user, is_root, skip},
     stage::Stage,
     terminal::Terminal,
     wait::{DEADLINE, eventually},

@@ -1,0 +1,34 @@
+//! Tests that a machine cannot run.
+
+use std::{
+    io::{self, Write},
+    thread,
+};
+
+use nix::unistd::Uid;
+
+/// Says what the running test needs and does not find. Written past the capture of a test's output, so that it is seen.
+pub fn skip(needs: &str) {
+    let thread = thread::current();
+    let _ = writeln!(io::stderr(), "skipped: needs {needs}: {}", thread.name().unwrap_or_default());
+}
+
+/// Whether the test may go on; says that it needs root if it may not.
+#[must_use]
+pub fn is_root() -> bool {
+    let root = Uid::effective().is_root();
+    if !root {
+        skip("root");
+    }
+    root
+}
+
+/// Whether the test may go on; says that it needs an ordinary user, to whom permissions apply, if it may not.
+#[must_use]
+pub fn is_ordinary_user() -> bool {
+    let user = !Uid::effective().is_root();
+    if !user {
+        skip("an ordinary user");
+    }
+    user
+}
