@@ -55,7 +55,7 @@ fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     let thread = threads::refuse_second()?;
     let prepared = Prepared::new(daemon)?;
     flush();
-    let (detached, prepared) = detach::detach(&thread, &daemon.inherited, prepared)?;
+    let (detached, prepared) = detach::detach(&thread, prepared)?;
     let notify = prepared.notify;
     match become_daemon(&daemon.inherited, detached.signals, prepared) {
         Ok(stand_in) if notify => ready::await_ready(detached.leader, stand_in),

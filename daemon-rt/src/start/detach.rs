@@ -9,7 +9,7 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-use super::{Prepared, group, inherited::Inherited, launcher, leader::Leader, report::Report, threads::SingleThread};
+use super::{Prepared, group, launcher, leader::Leader, report::Report, threads::SingleThread};
 use crate::{Error, sys};
 
 /// What the daemon has of the forks.
@@ -25,11 +25,7 @@ pub(crate) struct SignalsBefore {
 }
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
-pub(crate) fn detach(
-    thread: &SingleThread,
-    inherited: &Inherited,
-    prepared: Prepared,
-) -> Result<(Detached, Prepared), Error> {
+pub(crate) fn detach(thread: &SingleThread, prepared: Prepared) -> Result<(Detached, Prepared), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
     group::adopt_orphans();
@@ -44,7 +40,7 @@ pub(crate) fn detach(
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    match lead(thread, inherited, &to_launcher, prepared.start_timeout) {
+    match lead(thread, &to_launcher, prepared.start_timeout) {
         Ok((leader, mask)) => Ok((Detached { leader, signals: SignalsBefore { mask, on_child } }, prepared)),
         Err(error) => give_up(&to_launcher, error),
     }
@@ -59,12 +55,7 @@ impl SignalsBefore {
 
 /// In the leader: the new session, and the fork after which the daemon can never gain a terminal, since only the
 /// leader of a session can, POSIX 11.1.3.
-fn lead(
-    thread: &SingleThread,
-    inherited: &Inherited,
-    to_launcher: &UnixStream,
-    timeout: Duration,
-) -> Result<(UnixStream, SigSet), Error> {
+fn lead(thread: &SingleThread, to_launcher: &UnixStream, timeout: Duration) -> Result<(UnixStream, SigSet), Error> {
     let mask = SigSet::all()
         .thread_swap_mask(SigmaskHow::SIG_SETMASK)
         .map_err(|error| Error::because("cannot block signals", error))?;
@@ -74,7 +65,6 @@ fn lead(
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            inherited.close_descriptors_but(&[]);
             Leader { daemon, from_daemon: &to_daemon, launcher: to_launcher, timeout }.watch()
         }
         ForkResult::Child => Ok((to_leader, mask)),

@@ -16,8 +16,10 @@ const LEADER_GRACE: Duration = Duration::from_secs(10);
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
     sys::remove_handlers(); // a handler of the program's would keep Ctrl-C from ending the launcher
     let report = receive(from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
+    // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
+    // leader is the last of its group to end.
+    let _ = sys::wait(leader);
     if !report.is_ready() {
-        let _ = sys::wait(leader); // it leaves when nobody else of the group is left
         complain(&prepared.streams.said(), &prepared.name, &report.text);
         drop(prepared); // removes what was created in vain
     }
