@@ -1,0 +1,29 @@
+//! Cargo on this workspace, in the target directory of this test.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+/// Adds a subcommand with its arguments, wherever it is going to run.
+pub(crate) fn subcommand<'cargo>(cargo: &'cargo mut Command, arguments: &[&str]) -> &'cargo mut Command {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    cargo.args(arguments).args(["--manifest-path", manifest]).env("CARGO_TARGET_DIR", target_directory())
+}
+
+/// An example, built from what stands in the repository now.
+pub(crate) fn example(name: &str) -> PathBuf {
+    static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
+        // The whole workspace, so that dependencies have the features with which `cargo test` has built them already.
+        let mut cargo = Command::new(env!("CARGO"));
+        let status = subcommand(&mut cargo, &["build", "--quiet", "--workspace", "--examples"]).status();
+        assert!(status.expect("start cargo").success(), "the examples cannot be built");
+        target_directory().join("debug/examples")
+    });
+    EXAMPLES.join(name)
+}
+
+fn target_directory() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the directory above")
+}

@@ -1,0 +1,224 @@
+//! The examples, as a person at a shell starts, watches and stops them.
+
+use std::{
+    fs, io,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+};
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use nix::{
+    libc::EADDRINUSE,
+    sys::{signal::Signal, wait::WaitStatus},
+};
+use support::{DEADLINE, Launch, Process, Stage, eventually};
+
+use crate::cargo::example;
+
+mod cargo;
+
+#[test]
+fn hello() {
+    let stage = Stage::new();
+    start(&stage, "hello");
+    let daemon = the_daemon(&stage);
+    assert_eq!(lines(&stage, "hello.log", 1), [format!("hello from process {}", daemon.0)]);
+    stop_by_default_action(daemon);
+}
+
+#[test]
+fn clock() {
+    let stage = Stage::new();
+    let before = Timestamp::now().as_second();
+    start(&stage, "clock");
+    let daemon = the_daemon(&stage);
+    assert_eq!(executable(daemon), example("clock"));
+
+    let lines = lines(&stage, "clock.log", 3);
+    let times: Vec<_> = lines.iter().map(|line| compact_time(line)).collect();
+    assert_once_a_second(&times, before);
+    stop_by_default_action(daemon);
+}
+
+#[test]
+fn counter() {
+    let stage = Stage::new();
+    let before = Timestamp::now().as_second();
+    start(&stage, "counter");
+
+    let lines = lines(&stage, "counter.log", 6);
+    let (first, rest) = lines.split_first().expect("a line");
+    let daemon = Process(first.strip_prefix("Daemon started with pid ").expect(first).parse().expect(first));
+    assert_eq!(executable(daemon), example("counter"));
+    assert_eq!(rest[..2], ["This line went to standard output", "This line went to standard error"]);
+    let times: Vec<_> = rest[2..].iter().zip(1..).map(|(line, count)| numbered_time(line, count)).collect();
+    assert_once_a_second(&times, before);
+    stop_by_default_action(daemon);
+}
+
+#[test]
+fn setup_serves_as_soon_as_the_launcher_has_exited() {
+    let stage = Stage::new();
+    assert_silent_success(&listen(&stage, "127.0.0.1:0"));
+    let (daemon, address) = listener(&stage.read("setup.log"));
+    assert_eq!(daemon, the_daemon(&stage));
+    assert_eq!(get(address), GREETING);
+
+    daemon.signal(Signal::SIGTERM);
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 0)));
+}
+
+#[test]
+fn setup_tells_the_terminal_that_the_port_is_taken() {
+    let stage = Stage::new();
+    assert_silent_success(&listen(&stage, "127.0.0.1:0"));
+    let (daemon, address) = listener(&stage.read("setup.log"));
+
+    let second = Stage::new();
+    let launch = listen(&second, &address.to_string());
+    let error = io::Error::from_raw_os_error(EADDRINUSE);
+    assert_eq!(launch.stderr, format!("setup: cannot listen on {address}: {error}\n"));
+    assert_eq!((launch.status, launch.stdout.as_str()), (1, ""));
+    assert_eq!((second.processes(), second.files()), (vec![], vec![]));
+    assert!(daemon.is_alive());
+}
+
+#[test]
+fn setup_answers_what_was_asked_before_sigterm() {
+    let stage = Stage::new();
+    assert_silent_success(&listen(&stage, "127.0.0.1:0"));
+    let (daemon, address) = listener(&stage.read("setup.log"));
+    let mut connection = connect(address).expect("connect");
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").expect("begin a request");
+    get(address); // connections are accepted in turn: the first one is in the program's hands now
+
+    daemon.signal(Signal::SIGTERM);
+    eventually("the end of the listener", || connect(address).err());
+    assert!(daemon.is_alive());
+    connection.write_all(b"\r\n").expect("end the request");
+    assert_eq!(answer(connection), GREETING);
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 0)));
+    assert_eq!(stage.read("setup.log").lines().last(), Some("every request is answered"));
+}
+
+#[test]
+fn setup_stays_in_the_foreground() {
+    let stage = Stage::new();
+    let mut command = stage.command(example("setup"));
+    command.args(["--foreground", "--listen", "127.0.0.1:0"]).stdout(stage.create("terminal"));
+    let mut child = command.spawn().expect("start the example");
+    let (process, address) = listener(&lines(&stage, "terminal", 1)[0]);
+    assert_eq!(u32::try_from(process.0), Ok(child.id()));
+    assert_eq!(get(address), GREETING);
+    assert_eq!(stage.files(), ["terminal"]);
+
+    process.signal(Signal::SIGTERM);
+    let status = eventually("the end of the program", || child.try_wait().expect("wait for the program"));
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn setup_explains_its_arguments() {
+    let stage = Stage::new();
+    let help = stage.launch(stage.command(example("setup")).arg("--help"));
+    assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+    assert!(help.stdout.contains("--foreground") && help.stdout.contains("--listen"), "{}", help.stdout);
+
+    let mistake = stage.launch(stage.command(example("setup")).arg("--forground"));
+    assert_eq!((mistake.status, mistake.stdout.as_str()), (2, ""));
+    assert!(mistake.stderr.starts_with("error: unexpected argument '--forground' found\n"), "{}", mistake.stderr);
+    assert_eq!((stage.processes(), stage.files()), (vec![], vec![]));
+}
+
+/// The body after the HTTP head.
+const GREETING: &str = "hello\n";
+
+/// Starts an example without arguments, as a shell does.
+fn start(stage: &Stage, name: &str) {
+    assert_silent_success(&stage.launch(&mut stage.command(example(name))));
+}
+
+fn listen(stage: &Stage, address: &str) -> Launch {
+    stage.launch(stage.command(example("setup")).args(["--listen", address]))
+}
+
+fn assert_silent_success(launch: &Launch) {
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
+}
+
+/// The one process that is left of a start.
+fn the_daemon(stage: &Stage) -> Process {
+    eventually("the leader's end", || match stage.processes()[..] {
+        [daemon] => Some(daemon),
+        _ => None,
+    })
+}
+
+fn executable(process: Process) -> PathBuf {
+    fs::read_link(format!("/proc/{}/exe", process.0)).expect("a process that runs")
+}
+
+fn stop_by_default_action(daemon: Process) {
+    daemon.signal(Signal::SIGTERM);
+    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
+}
+
+/// The lines of a file that are complete, once there are so many of them.
+fn lines(stage: &Stage, file: &str, count: usize) -> Vec<String> {
+    eventually("lines in a log", || {
+        let text = stage.read(file);
+        let (complete, _) = text.rsplit_once('\n')?;
+        let lines: Vec<_> = complete.split('\n').map(str::to_owned).collect();
+        (lines.len() >= count).then_some(lines)
+    })
+}
+
+/// The seconds since the epoch in a line such as `2015-06-23-025041`.
+fn compact_time(line: &str) -> i64 {
+    const FORM: &str = "%Y-%m-%d-%H%M%S";
+    let time = DateTime::strptime(FORM, line).expect(line);
+    assert_eq!(time.strftime(FORM).to_string(), line);
+    time.to_zoned(TimeZone::UTC).expect(line).timestamp().as_second()
+}
+
+/// The seconds since the epoch in a line such as `1 2015-06-23T02:50:41Z`.
+fn numbered_time(line: &str, count: u64) -> i64 {
+    let time: Timestamp = line.strip_prefix(&format!("{count} ")).expect(line).parse().expect(line);
+    assert_eq!(format!("{count} {time:.0}"), line);
+    time.as_second()
+}
+
+fn assert_once_a_second(times: &[i64], start: i64) {
+    let now = Timestamp::now().as_second();
+    assert!(times.iter().all(|time| (start..=now).contains(time)), "{times:?} from {start} to {now}");
+    assert!(times.is_sorted_by(|earlier, later| earlier < later), "{times:?}");
+}
+
+/// What the line `process 4242 listens on 127.0.0.1:8080` says.
+fn listener(line: &str) -> (Process, SocketAddr) {
+    let (process, address) = line.trim_end().split_once(" listens on ").expect(line);
+    let process = process.strip_prefix("process ").expect(line);
+    (Process(process.parse().expect(line)), address.parse().expect(line))
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(DEADLINE))?;
+    Ok(connection)
+}
+
+fn get(address: SocketAddr) -> String {
+    let mut connection = connect(address).expect("connect");
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("send a request");
+    answer(connection)
+}
+
+/// The body of a response that ends with the connection.
+fn answer(mut connection: TcpStream) -> String {
+    let mut response = String::new();
+    connection.read_to_string(&mut response).expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    body.to_owned()
+}

@@ -1,0 +1,145 @@
+//! Everything on the README's page that can be run or compared.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nix::sys::{signal::Signal, wait::WaitStatus};
+use support::{Process, Stage, eventually, skip};
+
+mod cargo;
+
+/// A reader finds every piece of code in a program that is compiled and run.
+#[test]
+fn code_stands_in_the_examples() {
+    let examples: Vec<_> = fs::read_dir(root().join("examples"))
+        .expect("the examples")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| fs::read_to_string(path).expect("an example"))
+        .collect();
+    let blocks = blocks("rust");
+    assert_eq!(blocks.len(), 3);
+    for code in &blocks {
+        assert!(examples.iter().any(|example| example.contains(code)), "in no example:\n{code}");
+    }
+    assert_eq!(without_title("hello"), blocks[0]);
+    assert_eq!(without_title("clock"), blocks[1]);
+    assert_eq!(blocks[0].lines().count(), 5);
+}
+
+#[test]
+fn commands_do_what_they_say() {
+    cargo::example("clock");
+    let stage = Stage::new();
+    for command in blocks("sh").iter().flat_map(|block| block.lines()) {
+        let words: Vec<_> = command.split('#').next().unwrap_or_default().split_whitespace().collect();
+        match words[..] {
+            ["cargo", "test"] => {} // this is it
+            ["cargo", ref arguments @ ..] => {
+                let launch = stage.launch(cargo::subcommand(&mut stage.command(env!("CARGO")), arguments));
+                assert_eq!((launch.status, launch.stdout.as_str()), (0, ""), "{command}: {}", launch.stderr);
+            }
+            ["tail", "-f", log] => shows_two_lines(&stage, stage.command("tail").args(["-f", log])),
+            ["pgrep", ref selection @ ..] => assert_selected(&stage, selection),
+            // pkill(1) selects as pgrep(1) does, but the clocks of others are not for a test to stop.
+            ["pkill", ref selection @ ..] => {
+                assert_selected(&stage, selection);
+                let daemon = the_daemon(&stage);
+                daemon.signal(Signal::SIGTERM);
+                assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
+            }
+            _ => panic!("no test tries `{command}`"),
+        }
+    }
+    assert_eq!(stage.processes(), []);
+}
+
+#[test]
+fn message_is_what_the_example_prints() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = taken.local_addr().expect("an address").to_string();
+    let stage = Stage::new();
+    let launch = stage.launch(stage.command(cargo::example("setup")).args(["--listen", &address]));
+    assert_eq!(blocks("text"), [launch.stderr.replace(&address, "127.0.0.1:8080")]);
+}
+
+/// What the attribute expects, by its own message, is what the table has.
+#[test]
+fn table_has_every_option() {
+    let message = fs::read_to_string(root().join("tests/ui/fail/unknown_key.stderr")).expect("a message");
+    let (_, expected) = message.split_once("expected one of ").expect(&message);
+    let expected: Vec<_> = quoted(expected.lines().next().unwrap_or_default());
+
+    let readme = readme();
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| Option |")).skip(2);
+    let named: Vec<_> = rows.take_while(|line| line.starts_with('|')).map(|row| quoted(row)[0]).collect();
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let readme = readme();
+    let targets: Vec<_> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(!targets.is_empty());
+    for target in targets {
+        assert!(root().join(target).exists(), "{target}");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("the README")
+}
+
+/// The fenced blocks in a language.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = readme();
+    let fence = format!("\n```{language}\n");
+    readme.split(&fence).skip(1).filter_map(|rest| Some(format!("{}\n", rest.split_once("\n```\n")?.0))).collect()
+}
+
+/// An example without the comment that it opens with.
+fn without_title(example: &str) -> String {
+    let text = fs::read_to_string(root().join("examples").join(example).with_extension("rs")).expect("an example");
+    let (title, code) = text.split_once("\n\n").expect("a title");
+    assert!(title.starts_with("//! "), "{title}");
+    code.to_owned()
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+fn the_daemon(stage: &Stage) -> Process {
+    eventually("a single process", || match stage.processes()[..] {
+        [daemon] => Some(daemon),
+        _ => None,
+    })
+}
+
+fn shows_two_lines(stage: &Stage, command: &mut Command) {
+    let mut child = command.stdout(stage.create("shown")).spawn().expect("start tail");
+    eventually("two lines", || stage.read("shown").lines().nth(1).map(drop));
+    child.kill().and_then(|()| child.wait()).expect("end tail"); // as Ctrl-C does
+}
+
+fn assert_selected(stage: &Stage, selection: &[&str]) {
+    let daemon = the_daemon(stage);
+    match stage.command("pgrep").args(selection).output() {
+        Ok(output) => {
+            let selected = String::from_utf8_lossy(&output.stdout);
+            assert!(selected.lines().any(|pid| pid == daemon.0.to_string()), "{selection:?}: {selected}");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => skip("pgrep"),
+        Err(error) => panic!("{error}"),
+    }
+}
