@@ -1,0 +1,113 @@
+//! What can be said of a value before the program runs. Anything but a literal is judged by rustc and, at run time, by
+//! `Daemon`.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::{Lit, LitInt};
+
+/// Judges the value of the option `name`; `Err` has the message.
+pub(crate) type Check = fn(name: &str, value: &TokenStream) -> Result<(), String>;
+
+/// For options whose values are no literals.
+pub(crate) const ANY: Check = |_, _| Ok(());
+
+pub(crate) fn text(name: &str, value: &TokenStream) -> Result<(), String> {
+    match string(value) {
+        Some(text) if text.is_empty() => Err(format!("`{name}` is empty")),
+        Some(text) if text.contains('\0') => Err(format!("`{name}` contains a NUL byte")),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn path(name: &str, value: &TokenStream) -> Result<(), String> {
+    text(name, value)?;
+    match string(value) {
+        Some(path) if path.starts_with('~') => {
+            Err(format!("`{name}` starts with `~`, which only a shell expands; did you mean an absolute path?"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn stream(name: &str, value: &TokenStream) -> Result<(), String> {
+    path(name, value)?;
+    let Some(path) = string(value) else {
+        return Ok(());
+    };
+    let meant = match path.as_str() {
+        "null" => "Stdio::null()",
+        "inherit" | "-" => "Stdio::inherit()",
+        _ => return Ok(()),
+    };
+    Err(format!("`{name} = \"{path}\"` would be a file named `{path}`; did you mean `{meant}`?"))
+}
+
+pub(crate) fn umask(name: &str, value: &TokenStream) -> Result<(), String> {
+    match literal(value) {
+        Some(Lit::Str(_)) => Err(format!("`{name}` takes an octal number, e.g. `{name} = 0o027`")),
+        Some(Lit::Int(number)) => octal(name, &number),
+        _ => Ok(()),
+    }
+}
+
+fn octal(name: &str, number: &LitInt) -> Result<(), String> {
+    let written = number.token().to_string();
+    let digits = written.strip_suffix(number.suffix()).unwrap_or(&written).replace('_', "");
+    let is_decimal = digits.bytes().all(|digit| digit.is_ascii_digit());
+    match number.base10_digits().parse::<u32>() {
+        Ok(0..=7) => Ok(()),
+        Ok(value) if is_decimal => {
+            let is_octal = digits.bytes().all(|digit| digit < b'8');
+            let meant = if is_octal { format!("0o{digits}") } else { format!("{value:#o}") };
+            Err(format!(
+                "`{name}` must be written in octal: `{written}` is the decimal number {value}; did you mean `{meant}`?"
+            ))
+        }
+        Ok(0..=0o777) => Ok(()),
+        _ => Err(format!("`{name}` must be between 0o000 and 0o777")),
+    }
+}
+
+pub(crate) fn function(name: &str, value: &TokenStream) -> Result<(), String> {
+    if literal(value).is_some() {
+        return Err(format!("`{name}` takes the path of a function, e.g. `{name} = setup`"));
+    }
+    let trees = Vec::from_iter(value.clone());
+    let called = match trees.split_last() {
+        Some((TokenTree::Group(arguments), path)) => {
+            arguments.delimiter() == Delimiter::Parenthesis && arguments.stream().is_empty() && is_path(path, ":<>,")
+        }
+        _ => false,
+    };
+    if called {
+        return Err(format!("`{name}` takes the path of a function, without `()`"));
+    }
+    Ok(())
+}
+
+pub(crate) fn crate_path(name: &str, value: &TokenStream) -> Result<(), String> {
+    if is_path(&Vec::from_iter(value.clone()), ":") {
+        return Ok(());
+    }
+    Err(format!("`{name}` takes a path, e.g. `{name} = ::daemon_rt`"))
+}
+
+fn string(value: &TokenStream) -> Option<String> {
+    match literal(value)? {
+        Lit::Str(string) => Some(string.value()),
+        _ => None,
+    }
+}
+
+fn literal(value: &TokenStream) -> Option<Lit> {
+    syn::parse2(value.clone()).ok()
+}
+
+/// Whether `trees` are names joined by `punctuation`.
+fn is_path(trees: &[TokenTree], punctuation: &str) -> bool {
+    !trees.is_empty()
+        && trees.iter().all(|tree| match tree {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(punct) => punctuation.contains(punct.as_char()),
+            _ => false,
+        })
+}

@@ -1,0 +1,110 @@
+//! Reads the head of an item from left to right.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+
+use crate::attribute::Attribute;
+use crate::tokens::{generics_len, is_punct, is_word, shown, unwrapped};
+
+/// What is left to read. The trees are those of the top level alone: no body is ever opened.
+pub(crate) struct Item(Vec<TokenTree>);
+
+impl Item {
+    pub(crate) fn new(item: TokenStream) -> Self {
+        Item(Vec::from_iter(unwrapped(item)))
+    }
+
+    pub(crate) fn attributes(&mut self) -> Vec<Attribute> {
+        let mut attributes = Vec::new();
+        while let [pound, TokenTree::Group(group), ..] = self.0.as_slice() {
+            if !is_punct(pound, '#') || group.delimiter() != Delimiter::Bracket {
+                break;
+            }
+            attributes.push(Attribute::new(pound.clone(), group.clone()));
+            self.take(2);
+        }
+        attributes
+    }
+
+    pub(crate) fn visibility(&mut self) -> TokenStream {
+        let len = match self.0.as_slice() {
+            [public, TokenTree::Group(scope), ..]
+                if is_word(public, "pub") && scope.delimiter() == Delimiter::Parenthesis =>
+            {
+                2
+            }
+            [public, ..] if is_word(public, "pub") => 1,
+            // `$visibility:vis` of a `macro_rules` macro.
+            [TokenTree::Group(group), ..] if group.delimiter() == Delimiter::None => 1,
+            _ => 0,
+        };
+        self.take(len)
+    }
+
+    /// The words between the visibility and `fn`, and the ABI.
+    pub(crate) fn qualifiers(&mut self) -> Vec<TokenTree> {
+        let qualifies = |token: &TokenTree| {
+            let words = ["async", "const", "extern", "unsafe"];
+            matches!(token, TokenTree::Literal(_)) || words.iter().any(|word| is_word(token, word))
+        };
+        let len = self.0.iter().take_while(|token| qualifies(token)).count();
+        self.0.drain(..len).collect()
+    }
+
+    /// `fn main`; of anything else, the tokens and words by which a message names it.
+    pub(crate) fn fn_main(&mut self) -> Result<Ident, (TokenStream, String)> {
+        match self.0.as_slice() {
+            [keyword, TokenTree::Ident(name), ..] if is_word(keyword, "fn") && name == "main" => {
+                let name = name.clone();
+                self.take(2);
+                Ok(name)
+            }
+            [TokenTree::Ident(keyword), TokenTree::Ident(name), ..] => {
+                let found = format!("`{keyword} {name}`");
+                Err((self.take(2), found))
+            }
+            [token, ..] => {
+                let found = format!("`{}`", shown(token));
+                Err((self.take(1), found))
+            }
+            [] => Err((TokenStream::new(), "nothing".to_owned())),
+        }
+    }
+
+    pub(crate) fn generics(&mut self) -> TokenStream {
+        let len = match self.0.first() {
+            Some(token) if is_punct(token, '<') => generics_len(&self.0),
+            _ => 0,
+        };
+        self.take(len)
+    }
+
+    pub(crate) fn parameters(&mut self) -> Option<Group> {
+        match self.0.first() {
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
+                let group = group.clone();
+                self.take(1);
+                Some(group)
+            }
+            _ => None,
+        }
+    }
+
+    /// The last tree, `$body:block` of a `macro_rules` macro too.
+    pub(crate) fn body(&mut self) -> Option<TokenTree> {
+        match self.0.last() {
+            Some(TokenTree::Group(group)) if matches!(group.delimiter(), Delimiter::Brace | Delimiter::None) => {
+                self.0.pop()
+            }
+            _ => None,
+        }
+    }
+
+    /// What stands between the parameters and the body.
+    pub(crate) fn rest(self) -> Vec<TokenTree> {
+        self.0
+    }
+
+    fn take(&mut self, len: usize) -> TokenStream {
+        self.0.drain(..len).collect()
+    }
+}

@@ -1,0 +1,35 @@
+//! The `#[daemon]` attribute of [`daemon-rt`](https://docs.rs/daemon-rt), which re-exports it and has its manual.
+#![forbid(unsafe_code)]
+
+mod attribute;
+mod checks;
+mod edit_distance;
+mod errors;
+mod expand;
+mod item;
+mod main_fn;
+mod options;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Runs `fn main` as a Unix daemon.
+///
+/// ```text
+/// #[daemon(stdout = "/var/log/clockd.log", umask = 0o022)]
+/// fn main() {}
+/// ```
+///
+/// Every option is the method of `daemon_rt::Daemon` with the same name, its value any expression:
+/// `name`, `stdin`, `stdout`, `stderr`, `umask`, `chdir`, `keep_fds`, `detach`, `notify`, `start_timeout`.
+/// Two are for the attribute itself: `setup = path` names the function that runs before the fork and whose result `main`
+/// takes as its argument; `crate = ::path` says where a renamed `daemon_rt` is. `notify` alone means `notify = true`.
+///
+/// Attributes such as `#[tokio::main]` go below this one: a runtime has to start after the fork.
+#[proc_macro_attribute]
+pub fn daemon(options: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand(options.into(), item.into()).into()
+}

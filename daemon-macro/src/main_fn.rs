@@ -1,0 +1,215 @@
+//! The annotated function. Only its head is read: the body is one opaque group, whatever stands in it.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+
+use crate::attribute::Attribute;
+use crate::errors::Errors;
+use crate::item::Item;
+use crate::tokens::{generics_len, is_punct, is_word};
+
+/// The parts of `#[attribute] pub async fn main(value: T) -> R { body }`.
+pub(crate) struct MainFn {
+    pub(crate) outer_attributes: Vec<Attribute>,
+    inner_attributes: Vec<Attribute>,
+    pub(crate) visibility: TokenStream,
+    /// `async`, and what may not stand there.
+    qualifiers: Vec<TokenTree>,
+    pub(crate) name: Ident,
+    generics: TokenStream,
+    /// In parentheses, without the `...` of a variadic function.
+    parameters: Group,
+    variadic: Option<TokenStream>,
+    /// The return type and a `where` clause.
+    output: Vec<TokenTree>,
+    body: TokenTree,
+}
+
+impl MainFn {
+    /// Takes the item apart. `Err` has what stands for an item that is no `fn main` with a body.
+    pub(crate) fn parse(whole: TokenStream, errors: &mut Errors) -> Result<Self, TokenStream> {
+        let mut item = Item::new(whole.clone());
+        let attributes = without_daemon(item.attributes(), errors);
+        let (outer_attributes, inner_attributes) = attributes.into_iter().partition(Attribute::goes_outside);
+        let visibility = item.visibility();
+        let qualifiers = item.qualifiers();
+        let name = match item.fn_main() {
+            Ok(name) => name,
+            Err((at, found)) => {
+                let expected = "#[daemon] goes on the program's `fn main`";
+                errors.push(at, format_args!("{expected}, found {found}"));
+                return Err(whole);
+            }
+        };
+        let generics = item.generics();
+        let (Some(parameters), Some(body)) = (item.parameters(), item.body()) else {
+            errors.push(name, "#[daemon] main needs a body: `fn main() {}`");
+            return Err(quote!(
+                fn main() {}
+            ));
+        };
+        let (parameters, variadic) = without_variadic(parameters);
+        Ok(MainFn {
+            outer_attributes,
+            inner_attributes,
+            visibility,
+            qualifiers,
+            name,
+            generics,
+            parameters,
+            variadic,
+            output: item.rest(),
+            body,
+        })
+    }
+
+    /// The mistakes in the head of the function.
+    pub(crate) fn check(&self, has_setup: bool) -> Errors {
+        let mut errors = Errors::default();
+        self.check_qualifiers(&mut errors);
+        self.check_generics(&mut errors);
+        self.check_parameters(has_setup, &mut errors);
+        self.check_runtime(&mut errors);
+        errors
+    }
+
+    fn check_qualifiers(&self, errors: &mut Errors) {
+        for qualifier in &self.qualifiers {
+            match qualifier {
+                TokenTree::Ident(word) if word != "async" => {
+                    errors.push(word, format_args!("#[daemon] main cannot be `{word}`"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_generics(&self, errors: &mut Errors) {
+        if !self.generics.is_empty() {
+            errors.push(&self.generics, "#[daemon] main cannot be generic");
+        }
+        if let Some(token) = self.output.iter().find(|token| is_word(token, "where")) {
+            errors.push(token, "#[daemon] main cannot have a `where` clause");
+        }
+    }
+
+    fn check_parameters(&self, has_setup: bool, errors: &mut Errors) {
+        if let Some(dots) = &self.variadic {
+            errors.push(dots, "#[daemon] main cannot be variadic");
+        }
+        match split(self.parameters.stream()).as_slice() {
+            [] => {}
+            [_] if has_setup => {}
+            [_, surplus @ ..] if has_setup => errors.push(
+                quote!(#(#surplus),*),
+                "`main` takes one argument, the value that `setup` returned: `fn main(value: T)`, \
+                 or `fn main((a, b): (A, B))` where that is a tuple",
+            ),
+            _ => errors.push(
+                self.parameters.stream(),
+                "`main` takes an argument only with `setup = path`, the value that this function \
+                 returned; without `setup` it is `fn main()`",
+            ),
+        }
+    }
+
+    fn check_runtime(&self, errors: &mut Errors) {
+        if self.inner_attributes.iter().any(Attribute::may_start_runtime) {
+            return;
+        }
+        if let Some(token) = self.qualifiers.iter().find(|token| is_word(token, "async")) {
+            errors.push(
+                token,
+                "`async fn main` needs a runtime: add its attribute below this one, \
+                 e.g. `#[tokio::main]`, so that it starts after the fork",
+            );
+        }
+    }
+
+    /// The inner function as a value that can be called with what `setup` returned, if there is a `setup`.
+    pub(crate) fn callee(&self, has_setup: bool) -> TokenStream {
+        let name = self.inner_name();
+        let parameters = &self.parameters;
+        if !has_setup {
+            quote!(#name)
+        } else if self.takes_value() {
+            // Where `setup` returned something else, the error points to the parameter.
+            quote_spanned!(parameters.span().resolved_at(Span::mixed_site())=> |__value| #name(__value))
+        } else {
+            quote!(|#parameters| #name())
+        }
+    }
+
+    /// The place of the return type, for what rustc has to say about it.
+    pub(crate) fn output_span(&self) -> Span {
+        let arrow = 2;
+        let place = self.output.get(arrow).map_or_else(Span::call_site, TokenTree::span);
+        Span::call_site().located_at(place)
+    }
+
+    /// The function as it was written, less the attributes that went to the outer one. Less a `const`, too: under it
+    /// the body would be full of errors.
+    pub(crate) fn inner(&self) -> TokenStream {
+        let Self { inner_attributes, generics, parameters, output, body, .. } = self;
+        let qualifiers = self.qualifiers.iter().filter(|word| !is_word(word, "const"));
+        let name = self.inner_name();
+        quote! {
+            #(#inner_attributes)* #(#qualifiers)* fn #name #generics #parameters #(#output)* #body
+        }
+    }
+
+    /// tokio refuses arguments where the name is `main`.
+    fn inner_name(&self) -> Ident {
+        if self.takes_value() { Ident::new("__daemon_main", self.name.span()) } else { self.name.clone() }
+    }
+
+    fn takes_value(&self) -> bool {
+        !self.parameters.stream().is_empty()
+    }
+}
+
+/// Takes out a second `#[daemon]`, which would start a daemon from within the first.
+fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<Attribute> {
+    attributes.retain(|attribute| {
+        if attribute.is_daemon() {
+            errors.push(attribute, "duplicate #[daemon] attribute");
+        }
+        !attribute.is_daemon()
+    });
+    attributes
+}
+
+fn without_variadic(parameters: Group) -> (Group, Option<TokenStream>) {
+    let mut split = split(parameters.stream());
+    match split.pop() {
+        Some(last) if last.to_string().ends_with("...") => {
+            let others = Group::new(parameters.delimiter(), quote!(#(#split),*));
+            (others, Some(last))
+        }
+        _ => (parameters, None),
+    }
+}
+
+fn split(parameters: TokenStream) -> Vec<TokenStream> {
+    let tokens = Vec::from_iter(parameters);
+    let mut rest = tokens.as_slice();
+    let mut split = Vec::new();
+    while !rest.is_empty() {
+        let len = parameter_len(rest);
+        split.push(rest[..len].iter().cloned().collect());
+        rest = rest.get(len + 1..).unwrap_or_default();
+    }
+    split
+}
+
+fn parameter_len(tokens: &[TokenTree]) -> usize {
+    let mut len = 0;
+    while let Some(token) = tokens.get(len) {
+        len += match token {
+            comma if is_punct(comma, ',') => break,
+            less if is_punct(less, '<') => generics_len(&tokens[len..]),
+            _ => 1,
+        };
+    }
+    len
+}

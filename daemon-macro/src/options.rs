@@ -1,0 +1,184 @@
+//! The list of options: `key = value, key, …`.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use quote::quote;
+
+use crate::checks::{self, Check};
+use crate::edit_distance::edit_distance;
+use crate::errors::Errors;
+use crate::tokens::{expression_len, is_punct, shown, unwrapped};
+
+/// What is known of an option before the program runs.
+struct Key {
+    name: &'static str,
+    /// A value, as the messages show it.
+    example: &'static str,
+    /// Whether the key may stand alone, for `true`.
+    is_flag: bool,
+    check: Check,
+    /// What other libraries and service managers call it.
+    elsewhere: &'static [&'static str],
+}
+
+/// All options. Each is the method of `Daemon` with the same name, but for `setup` and `crate`.
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    value("name", r#""clockd""#, checks::text, &["process_name"]),
+    value("stdin", "Stdio::null()", checks::stream, &["StandardInput"]),
+    value("stdout", r#""/var/log/app.log""#, checks::stream, &["StandardOutput", "log", "log_file", "logfile"]),
+    value("stderr", r#""/var/log/app.err""#, checks::stream, &["StandardError", "error_log"]),
+    value("umask", "0o027", checks::umask, &["file_mode_creation_mask"]),
+    value("chdir", r#""/var/lib/app""#, checks::path, &["working_directory", "WorkingDirectory", "working_dir", "directory", "dir", "cwd"]),
+    value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
+    value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
+    flag("notify", checks::ANY, &["sd_notify", "ready"]),
+    value("start_timeout", "Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
+    value("setup", "setup", checks::function, &["privileged_action", "before_fork", "init"]),
+    value("crate", "::daemon_rt", checks::crate_path, &["krate"]),
+];
+
+const fn value(name: &'static str, example: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
+    Key { name, example, is_flag: false, check, elsewhere }
+}
+
+const fn flag(name: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
+    Key { name, example: "true", is_flag: true, check, elsewhere }
+}
+
+/// A key and its value.
+pub(crate) struct Setting {
+    pub(crate) key: Ident,
+    pub(crate) value: TokenStream,
+}
+
+/// The options of one use. What is wrong with them is in the errors, and not here.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// Those that are methods of `Daemon`, in the order in which they stand.
+    pub(crate) setters: Vec<Setting>,
+    pub(crate) setup: Option<Setting>,
+    /// The path of `daemon_rt`.
+    pub(crate) runtime: Option<TokenStream>,
+    pub(crate) unknown: Vec<Setting>,
+    given: HashSet<&'static str>,
+}
+
+impl Options {
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Options::default();
+        options.read(Vec::from_iter(tokens), errors);
+        if !options.is_given("crate") {
+            options.runtime = Some(quote!(::daemon_rt));
+        }
+        options
+    }
+
+    /// Whether the option `name` is there, with a right value or a wrong one.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
+    /// Takes the list apart. What has not the form of an option is passed over, up to the next comma.
+    fn read(&mut self, mut tokens: Vec<TokenTree>, errors: &mut Errors) {
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
+            match token {
+                TokenTree::Ident(key) => {
+                    at += 1;
+                    at += self.read_value(key, &tokens[at..], errors);
+                }
+                // `$option:meta` of a `macro_rules` macro.
+                TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                    let option = group.stream();
+                    tokens.splice(at..=at, option);
+                    continue;
+                }
+                other => {
+                    errors.push(other, format_args!("expected an option, found `{}`", shown(other)));
+                    at += expression_len(&tokens[at..]);
+                }
+            }
+            match tokens.get(at) {
+                Some(comma) if is_punct(comma, ',') => at += 1,
+                Some(other) => errors.push(other, format_args!("expected `,`, found `{}`", shown(other))),
+                None => {}
+            }
+        }
+    }
+
+    /// Reads what follows `key` at the head of `tokens`, and says how much that was.
+    fn read_value(&mut self, key: &Ident, tokens: &[TokenTree], errors: &mut Errors) -> usize {
+        match tokens {
+            [equals, tokens @ ..] if is_punct(equals, '=') => {
+                let len = expression_len(tokens);
+                let value = unwrapped(tokens[..len].iter().cloned().collect());
+                self.add(key, Some(value).filter(|value| !value.is_empty()), errors);
+                1 + len
+            }
+            [other, ..] if !is_punct(other, ',') => {
+                let found = shown(other);
+                errors.push(other, format_args!("expected `=` or `,` after `{key}`, found `{found}`"));
+                expression_len(tokens)
+            }
+            _ => {
+                self.add(key, None, errors);
+                0
+            }
+        }
+    }
+
+    fn add(&mut self, key: &Ident, value: Option<TokenStream>, errors: &mut Errors) {
+        let Some(known) = KEYS.iter().find(|known| key == known.name) else {
+            errors.push(key, unknown(&key.to_string()));
+            let value = value.unwrap_or_default();
+            self.unknown.push(Setting { key: key.clone(), value });
+            return;
+        };
+        let name = known.name;
+        if !self.given.insert(name) {
+            errors.push(key, format_args!("duplicate option `{name}`"));
+            return;
+        }
+        let value = match value {
+            Some(value) => value,
+            None if known.is_flag => quote!(true),
+            None => {
+                let example = known.example;
+                let message = format!("option `{name}` needs a value: `{name} = {example}`");
+                errors.push(key, message);
+                return;
+            }
+        };
+        if let Err(message) = (known.check)(name, &value) {
+            errors.push(&value, message);
+            return;
+        }
+        match name {
+            "setup" => self.setup = Some(Setting { key: key.clone(), value }),
+            "crate" => self.runtime = Some(value),
+            _ => self.setters.push(Setting { key: key.clone(), value }),
+        }
+    }
+}
+
+fn unknown(key: &str) -> String {
+    if let Some(meant) = meant(key) {
+        return format!("unknown option `{key}`; did you mean `{meant}`?");
+    }
+    let names: Vec<_> = KEYS.iter().map(|known| format!("`{}`", known.name)).collect();
+    format!("unknown option `{key}`; expected one of {}", names.join(", "))
+}
+
+/// The option that somebody meant who wrote `key`.
+fn meant(key: &str) -> Option<&'static str> {
+    if let Some(known) = KEYS.iter().find(|known| known.elsewhere.contains(&key)) {
+        return Some(known.name);
+    }
+    let key = key.to_lowercase();
+    let slips = |known: &&Key| edit_distance(&key, known.name);
+    let closest = KEYS.iter().min_by_key(slips)?;
+    let allowed = closest.name.len().max(key.len()) / 3;
+    (slips(&closest) <= allowed).then_some(closest.name)
+}

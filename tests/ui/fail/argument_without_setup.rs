@@ -1,0 +1,6 @@
+use std::net::TcpListener;
+
+use daemon_rt::daemon;
+
+#[daemon]
+fn main(_: TcpListener) {}

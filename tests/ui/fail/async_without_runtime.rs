@@ -1,0 +1,6 @@
+use daemon_rt::daemon;
+
+#[daemon]
+async fn main() {
+    std::future::ready(()).await;
+}

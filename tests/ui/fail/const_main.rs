@@ -1,0 +1,6 @@
+use daemon_rt::daemon;
+
+#[daemon]
+const fn main() {
+    println!("at run time");
+}

@@ -1,0 +1,6 @@
+use daemon_rt::daemon;
+
+#[daemon]
+fn main() -> u32 {
+    0
+}

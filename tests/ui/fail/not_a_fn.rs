@@ -1,0 +1,6 @@
+use daemon_rt::daemon;
+
+#[daemon]
+struct Server;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use daemon_rt::daemon;
+
+#[daemon]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(chdir = "/tmp\0/x")]
+fn main() {}

@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(umask = 0o7777)]
+fn main() {}
