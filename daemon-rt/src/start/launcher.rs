@@ -1,6 +1,6 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{os::unix::net::UnixStream, time::Duration};
+use std::{io, os::unix::net::UnixStream, time::Duration};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
@@ -10,12 +10,15 @@ use nix::{
 use super::{Prepared, children::Children, group, report::Report};
 use crate::{launch::complain, sys};
 
-/// What the leader may take beyond `start_timeout`, to end the group and say so.
+/// How late the leader may be, which keeps the time itself.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// How long the leader may take to end the group and say so.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
     sys::remove_handlers(); // a handler of the program's would keep Ctrl-C from ending the launcher
-    let report = receive(from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
+    let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end.
     let _ = sys::wait(leader);
@@ -26,10 +29,18 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
     sys::exit_now(report.status)
 }
 
-fn receive(from_leader: &UnixStream, timeout: Duration) -> Option<Report> {
-    // `Duration::MAX` is more than the system can wait, and means for ever.
-    let _ = from_leader.set_read_timeout(timeout.checked_add(LEADER_GRACE));
-    Report::receive(from_leader).ok().flatten()
+fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> Option<Report> {
+    let report = receive_within(from_leader, timeout.checked_add(MARGIN)); // more than there is means for ever
+    if report.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        let _ = killpg(leader, Signal::SIGCONT); // who is stopped, by the daemon for example, sees no time pass
+        return receive_within(from_leader, Some(LEADER_GRACE)).ok().flatten();
+    }
+    report.ok().flatten()
+}
+
+fn receive_within(from_leader: &UnixStream, timeout: Option<Duration>) -> io::Result<Option<Report>> {
+    from_leader.set_read_timeout(timeout)?;
+    Report::receive(from_leader)
 }
 
 /// The leader ended without a result: the group is ended here. Its number cannot be another group's by then: either
