@@ -21,7 +21,7 @@ pub use self::ready::ready;
 use std::{
     io::{self, Write},
     mem,
-    os::fd::RawFd,
+    os::{fd::RawFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,7 +31,7 @@ use nix::{
     unistd::chdir,
 };
 
-use self::{detach::SignalsBefore, inherited::Inherited, report::Report, stand_in::StandIn, streams::Streams};
+use self::{inherited::Inherited, stand_in::StandIn, streams::Streams};
 use crate::{Daemon, Detach, Error, launch, sys};
 
 /// Returns where `main` is to run.
@@ -55,24 +55,7 @@ fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     let thread = threads::refuse_second()?;
     let prepared = Prepared::new(daemon)?;
     flush();
-    let (detached, prepared) = detach::detach(&thread, prepared)?;
-    let notify = prepared.notify;
-    match become_daemon(&daemon.inherited, detached.signals, prepared) {
-        Ok(stand_in) if notify => ready::await_ready(detached.leader, stand_in),
-        Ok(_) if Report::READY.send(&detached.leader).is_ok() => {}
-        Ok(_) => sys::exit_now(1), // nobody gets a daemon that they were not told about
-        Err(error) => detach::give_up(&detached.leader, error),
-    }
-    Ok(())
-}
-
-/// The steps that are the daemon's own, in an order in which none undoes another.
-fn become_daemon(inherited: &Inherited, signals: SignalsBefore, prepared: Prepared) -> Result<Option<StandIn>, Error> {
-    inherited.close_descriptors_but(&prepared.keep_fds);
-    inherited.reset_signals(signals);
-    umask(prepared.umask);
-    change_directory(&prepared.directory)?;
-    prepared.streams.put_in_place()
+    detach::detach(&thread, &daemon.inherited, prepared)
 }
 
 fn change_directory(directory: &Path) -> Result<(), Error> {
@@ -89,6 +72,12 @@ pub(crate) struct Prepared {
     directory: PathBuf,
     keep_fds: Vec<RawFd>,
     notify: bool,
+}
+
+/// What only the daemon itself can do.
+pub(crate) struct Settled {
+    notify: bool,
+    stand_in: Option<StandIn>,
 }
 
 impl Prepared {
@@ -109,6 +98,30 @@ impl Prepared {
                 daemon.notify,
             )?,
         })
+    }
+
+    /// In the leader, whose child has all of this from its first instruction on.
+    pub(crate) fn settle(self, inherited: &Inherited) -> Result<Settled, Error> {
+        inherited.close_descriptors_but(&self.keep_fds);
+        inherited.stop_ignoring_signals();
+        umask(self.umask);
+        change_directory(&self.directory)?;
+        let stand_in = self.streams.put_in_place()?;
+        Ok(Settled { notify: self.notify, stand_in })
+    }
+}
+
+impl Settled {
+    /// Whether the daemon has a part in the start that the leader waits for.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.notify
+    }
+
+    /// In the daemon.
+    pub(crate) fn begin(self, leader: Option<UnixStream>) {
+        if let Some(leader) = leader {
+            ready::await_ready(leader, self.stand_in);
+        }
     }
 }
 

@@ -143,9 +143,9 @@ pub(crate) fn stop_ignoring(signal: c_int) {
     }
 }
 
-/// Gives every signal for which there is a handler its default action back.
+/// Gives the signals by which people and supervisors end a program their default action back, if there is a handler.
 pub(crate) fn remove_handlers() {
-    for signal in 1..=LAST_SIGNAL {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
         if action(signal).is_some_and(|action| ![libc::SIG_IGN, libc::SIG_DFL].contains(&action.sa_sigaction)) {
             set_action(signal, &action_of(libc::SIG_DFL));
         }

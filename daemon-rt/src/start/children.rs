@@ -32,13 +32,18 @@ impl Children {
         Ok(Self { while_waiting })
     }
 
-    /// Returns when a child has ended, one of the sockets has something to say or is closed, or the deadline is over.
-    /// It may return for no reason, too: the caller looks again.
-    pub(crate) fn wait(&self, sockets: &[&UnixStream], deadline: Option<Instant>) -> io::Result<()> {
-        let mut sockets: Vec<_> = sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
+    /// Returns when a child may have ended, one of the sockets has something to say or is closed, or the deadline is
+    /// over; and which of the sockets it is.
+    pub(crate) fn wait<const N: usize>(
+        &self,
+        sockets: [&UnixStream; N],
+        deadline: Option<Instant>,
+    ) -> io::Result<[bool; N]> {
+        let mut sockets = sockets.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match self.poll(&mut sockets, left) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Ok(_) => Ok(sockets.map(|socket| socket.any().unwrap_or(true))),
+            Err(Errno::EINTR) => Ok([false; N]),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,7 +1,7 @@
 //! Two forks with setsid(2) between them, daemon(7), and three processes after them: the launcher, which waits for the
 //! result and leaves with it; the leader of the new session, which watches the daemon until it is ready; the daemon.
 
-use std::{io, os::unix::net::UnixStream, time::Duration};
+use std::{io, os::unix::net::UnixStream};
 
 use nix::{
     libc,
@@ -9,23 +9,13 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-use super::{Prepared, group, launcher, leader::Leader, report::Report, threads::SingleThread};
+use super::{
+    Prepared, Settled, group, inherited::Inherited, launcher, leader::Leader, report::Report, threads::SingleThread,
+};
 use crate::{Error, sys};
 
-/// What the daemon has of the forks.
-pub(crate) struct Detached {
-    pub(crate) leader: UnixStream,
-    pub(crate) signals: SignalsBefore,
-}
-
-/// What was blocked, and what SIGCHLD did, before the forks.
-pub(crate) struct SignalsBefore {
-    mask: SigSet,
-    on_child: sys::Action,
-}
-
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
-pub(crate) fn detach(thread: &SingleThread, prepared: Prepared) -> Result<(Detached, Prepared), Error> {
+pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
     group::adopt_orphans();
@@ -40,34 +30,45 @@ pub(crate) fn detach(thread: &SingleThread, prepared: Prepared) -> Result<(Detac
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    match lead(thread, &to_launcher, prepared.start_timeout) {
-        Ok((leader, mask)) => Ok((Detached { leader, signals: SignalsBefore { mask, on_child } }, prepared)),
-        Err(error) => give_up(&to_launcher, error),
-    }
+    let forked = lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
+    drop(to_launcher);
+    on_child.restore();
+    inherited.unblock_signals(forked.mask);
+    forked.settled.begin(forked.to_leader);
+    Ok(())
 }
 
-impl SignalsBefore {
-    pub(crate) fn restore(self) {
-        self.on_child.restore();
-        let _ = self.mask.thread_set_mask(); // fails on an unknown operation only, pthread_sigmask(3)
-    }
+/// What the daemon has of the second fork.
+struct Forked {
+    settled: Settled,
+    /// None where the leader does not wait for it.
+    to_leader: Option<UnixStream>,
+    /// What was blocked before.
+    mask: SigSet,
 }
 
-/// In the leader: the new session, and the fork after which the daemon can never gain a terminal, since only the
-/// leader of a session can, POSIX 11.1.3.
-fn lead(thread: &SingleThread, to_launcher: &UnixStream, timeout: Duration) -> Result<(UnixStream, SigSet), Error> {
+/// In the leader: the new session, all that the daemon inherits from here, and the fork after which it can never gain
+/// a terminal, since only the leader of a session can, POSIX 11.1.3.
+fn lead(
+    thread: &SingleThread,
+    inherited: &Inherited,
+    prepared: Prepared,
+    launcher: &UnixStream,
+) -> Result<Forked, Error> {
     let mask = SigSet::all()
         .thread_swap_mask(SigmaskHow::SIG_SETMASK)
         .map_err(|error| Error::because("cannot block signals", error))?;
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
-    let (to_daemon, to_leader) = socket_pair()?;
+    let timeout = prepared.start_timeout;
+    let settled = prepared.settle(inherited)?;
+    let (from_daemon, to_leader) = settled.is_awaited().then(socket_pair).transpose()?.unzip();
     group::adopt_orphans();
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon: &to_daemon, launcher: to_launcher, timeout }.watch()
+            Leader { daemon, from_daemon, launcher, timeout }.watch()
         }
-        ForkResult::Child => Ok((to_leader, mask)),
+        ForkResult::Child => Ok(Forked { settled, to_leader, mask }),
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children) -> 
             status.is_some()
         });
         let is_empty = nobody_left(members) && child_has_ended;
-        if is_empty || Instant::now() >= deadline || children.wait(&[], Some(deadline)).is_err() {
+        if is_empty || Instant::now() >= deadline || children.wait([], Some(deadline)).is_err() {
             return Aftermath { status, is_empty: is_empty && ADOPTS };
         }
     }

@@ -15,8 +15,12 @@ use nix::{
     unistd,
 };
 
-use super::{detach::SignalsBefore, null};
+use super::null;
 use crate::{Error, sys};
+
+/// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
+/// keeps them low.
+const PROBED: RawFd = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Inherited {
@@ -88,14 +92,19 @@ impl Inherited {
         }
     }
 
-    /// Default actions and no blocked signal, as daemon(7) asks; but what `setup` changed since stays, and so does an
-    /// ignored SIGPIPE, which every Rust program has.
-    pub(crate) fn reset_signals(&self, before_forks: SignalsBefore) {
+    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every Rust
+    /// program has.
+    pub(crate) fn stop_ignoring_signals(&self) {
         for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
             sys::stop_ignoring(signal);
         }
-        before_forks.restore(); // a signal that came meanwhile finds the actions above
-        let _ = self.blocked_signals.thread_unblock(); // fails on an unknown operation only, pthread_sigmask(3)
+    }
+
+    /// Blocks no signal but those that `setup` blocked: `before` is what was blocked at its end.
+    pub(crate) fn unblock_signals(&self, before: SigSet) {
+        // Both fail on an unknown operation only, pthread_sigmask(3).
+        let _ = before.thread_set_mask();
+        let _ = self.blocked_signals.thread_unblock();
     }
 }
 
@@ -114,10 +123,17 @@ impl Descriptor {
     }
 }
 
+/// Whether nothing but the standard streams is open: Linux tells the number of open descriptors as the size of that
+/// directory (from 6.2 on, and 0 before), which is much quicker than to list them.
+fn only_standard_streams() -> bool {
+    fs::metadata("/proc/self/fd").is_ok_and(|directory| directory.len() == 3)
+}
+
 /// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
 fn open_descriptors() -> Vec<RawFd> {
-    /// Where neither is there: the limit may be a billion, and who hands descriptors on keeps them low.
-    const PROBED: RawFd = 1024;
+    if only_standard_streams() {
+        return Vec::new();
+    }
     ["/proc/self/fd", "/dev/fd"]
         .iter()
         .filter_map(|directory| listed(directory).ok())

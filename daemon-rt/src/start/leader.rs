@@ -1,7 +1,7 @@
 //! The leader after the fork: it watches the daemon until that is ready, failed, or given up.
 
 use std::{
-    io::{self, Read},
+    io,
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
@@ -13,21 +13,17 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use super::{
-    children::Children,
-    detach,
-    group::{self, Aftermath},
-    report::Report,
-};
+use super::{children::Children, group, report::Report};
 use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
-pub(crate) struct Leader<'sockets> {
+pub(crate) struct Leader<'launcher> {
     pub(crate) daemon: Pid,
-    pub(crate) from_daemon: &'sockets UnixStream,
-    pub(crate) launcher: &'sockets UnixStream,
+    /// None where the daemon is ready as soon as it is there.
+    pub(crate) from_daemon: Option<UnixStream>,
+    pub(crate) launcher: &'launcher UnixStream,
     pub(crate) timeout: Duration,
 }
 
@@ -43,72 +39,78 @@ enum Outcome {
 
 impl Leader<'_> {
     pub(crate) fn watch(&self) -> ! {
-        let children = Children::watch(SigSet::all())
-            .unwrap_or_else(|error| detach::give_up(self.launcher, Error::because("cannot block signals", error)));
-        let outcome = self
-            .first_outcome(&children)
-            .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into()));
+        let outcome = match &self.from_daemon {
+            None => Outcome::Reported(Report::READY),
+            Some(from_daemon) => self
+                .first_outcome(from_daemon)
+                .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
+        };
         if self.is_ready(&outcome) && Report::READY.send(self.launcher).is_ok() {
-            let _ = sys::send(self.from_daemon.as_fd(), &[0]); // the answer that `ready()` waits for
+            if let Some(from_daemon) = &self.from_daemon {
+                let _ = sys::send(from_daemon.as_fd(), &[0]); // the answer that `ready()` waits for
+            }
             sys::exit_now(0)
         }
-        self.end_group(outcome, &children)
+        self.end_group(outcome)
     }
 
-    fn first_outcome(&self, children: &Children) -> io::Result<Outcome> {
-        self.from_daemon.set_nonblocking(true)?;
-        self.launcher.set_nonblocking(true)?;
+    fn first_outcome(&self, from_daemon: &UnixStream) -> io::Result<Outcome> {
+        let children = Children::watch(SigSet::all())?;
         let deadline = Instant::now().checked_add(self.timeout);
-        let mut unreachable_from = None;
         loop {
-            if unreachable_from.is_none() {
-                match Report::receive(self.from_daemon) {
-                    Ok(Some(report)) => return Ok(Outcome::Reported(report)),
-                    Ok(None) => unreachable_from = Some(Instant::now() + CLOSED_BEFORE_END),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
+            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], deadline)?;
+            if daemon_spoke {
+                match Report::receive(from_daemon)? {
+                    Some(report) => return Ok(Outcome::Reported(report)),
+                    None => return self.end_or_unreachable(&children),
                 }
             }
             if let Some((_, status)) = sys::reap(self.daemon)? {
                 return Ok(Outcome::Ended(status));
             }
-            if self.launcher_is_gone() {
-                return Ok(Outcome::LauncherGone);
+            if launcher_ended {
+                return Ok(Outcome::LauncherGone); // it never writes
             }
-            let now = Instant::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
-            }
-            match unreachable_from {
-                None => children.wait(&[self.from_daemon, self.launcher], deadline)?,
-                Some(end) if end <= now => return Ok(Outcome::Unreachable),
-                Some(end) => children.wait(&[self.launcher], Some(end))?,
             }
         }
     }
 
-    /// The launcher never writes: there is something to read only when it has ended.
-    fn launcher_is_gone(&self) -> bool {
-        !matches!((&*self.launcher).read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    /// The daemon closed its end. Is that its own end?
+    fn end_or_unreachable(&self, children: &Children) -> io::Result<Outcome> {
+        let deadline = Instant::now() + CLOSED_BEFORE_END;
+        loop {
+            if let Some((_, status)) = sys::reap(self.daemon)? {
+                return Ok(Outcome::Ended(status));
+            }
+            if deadline <= Instant::now() {
+                return Ok(Outcome::Unreachable);
+            }
+            children.wait([], Some(deadline))?;
+        }
     }
 
     /// The daemon's word counts even if its end, or the timeout, was seen first. From here on `ready()` fails.
     fn is_ready(&self, outcome: &Outcome) -> bool {
-        match outcome {
-            Outcome::Reported(report) => report.is_ready(),
-            Outcome::LauncherGone => false,
-            Outcome::Ended(_) | Outcome::Unreachable | Outcome::TimedOut => {
-                let _ = self.from_daemon.shutdown(Shutdown::Read);
-                matches!(Report::receive(self.from_daemon), Ok(Some(report)) if report.is_ready())
+        match (outcome, &self.from_daemon) {
+            (Outcome::Reported(report), _) => report.is_ready(),
+            (Outcome::Ended(_) | Outcome::Unreachable | Outcome::TimedOut, Some(from_daemon)) => {
+                let _ = from_daemon.shutdown(Shutdown::Read);
+                matches!(Report::receive(from_daemon), Ok(Some(report)) if report.is_ready())
             }
+            _ => false,
         }
     }
 
-    fn end_group(&self, outcome: Outcome, children: &Children) -> ! {
-        let _ = self.from_daemon.shutdown(Shutdown::Both);
+    fn end_group(&self, outcome: Outcome) -> ! {
         let own_group = unistd::getpid();
         let alive = (!matches!(outcome, Outcome::Ended(_))).then_some(self.daemon);
-        let Aftermath { status, .. } = group::terminate(own_group, alive, children);
+        if let Some(from_daemon) = &self.from_daemon {
+            let _ = from_daemon.shutdown(Shutdown::Both);
+        }
+        let aftermath = Children::watch(SigSet::all()).map(|children| group::terminate(own_group, alive, &children));
+        let status = aftermath.ok().and_then(|aftermath| aftermath.status);
         if let Some(report) = self.report(outcome, status) {
             let _ = report.send(self.launcher);
         }

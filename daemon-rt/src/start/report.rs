@@ -48,11 +48,7 @@ impl Report {
         Ok(())
     }
 
-    /// The report that has come in, or none where the other end is closed without one.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` where there is neither and the socket does not block.
+    /// The report that comes in, or none where the other end is closed without one.
     pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
         let mut status = [0];
         let mut text = Vec::new();
@@ -66,7 +62,6 @@ impl Report {
                 Err(error) => return Err(error),
             }
         }
-        socket.set_nonblocking(false)?;
         socket.read_to_end(&mut text)?; // the other end is closed behind a failure
         Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned() }))
     }

@@ -27,15 +27,15 @@ pub(crate) fn refuse_second() -> Result<SingleThread, Error> {
     }
 }
 
-/// Threads besides this one: a directory has two links, and one more for each directory in it.
+/// Threads besides this one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn others() -> u64 {
-    match fs::metadata("/proc/self/task") {
-        Ok(tasks) => tasks.nlink().saturating_sub(3),
-        // Without /proc: a process with a second thread may not leave its thread group, unshare(2); one without
-        // may, to no effect.
-        Err(_) => u64::from(nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_err()),
+    // Only a process without a second thread may do this, and to it nothing happens, unshare(2).
+    if nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_ok() {
+        return 0;
     }
+    // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
+    fs::metadata("/proc/self/task").map_or(1, |tasks| tasks.nlink().saturating_sub(3))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
