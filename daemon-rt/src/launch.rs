@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, start};
+use crate::{Daemon, Error, start, terminal::for_terminal};
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -56,5 +56,6 @@ fn zeroth_argument() -> Option<String> {
 
 /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more.
 pub(crate) fn complain(said: &str, name: &str, text: &str) {
-    let _ = io::stderr().write_all(format!("{said}{name}: {text}\n").as_bytes());
+    let line = for_terminal(format!("{name}: {text}").as_bytes());
+    let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
 }

@@ -19,6 +19,7 @@ mod start;
 mod stdio;
 #[cfg(unix)]
 mod sys;
+mod terminal;
 
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;

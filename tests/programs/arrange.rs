@@ -42,6 +42,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 // SAFETY: no handler is set.
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
             }
+            "--default" => {
+                // SAFETY: no handler is set.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigDfl) }?;
+            }
             "--ignore-real-time" => {
                 for number in libc::SIGRTMIN()..=libc::SIGRTMAX() {
                     // SAFETY: no handler is set.

@@ -81,7 +81,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--fail" => return Err(Caused(value()?).into()),
             "--joined-thread" => thread::spawn(|| ()).join().map_err(|_| "thread")?,
             "--thread" => {
-                thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(3600)))?;
+                thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(1000)))?;
             }
             "--handle-int" => {
                 extern "C" fn nothing(_: libc::c_int) {}
@@ -203,7 +203,7 @@ fn fork() -> Result<unistd::Pid, Failure> {
 /// What this process finds itself to be, as lines of `key=value`.
 fn sight() -> String {
     let mut sight = String::new();
-    let mut tell = |key: &str, value: &str| sight += &format!("{key}={value}\n");
+    let mut tell = |key: &str, value: &str| sight.extend([key, "=", value, "\n"]);
     tell("pid", &process::id().to_string());
     tell("parent", &unistd::getppid().to_string());
     tell("group", &unistd::getpgrp().to_string());

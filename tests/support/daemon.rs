@@ -39,7 +39,17 @@ impl Daemon {
     /// Panics when there is none.
     pub fn ask(&mut self, command: &str) -> String {
         self.send(command);
-        answer(&mut self.connection).unwrap_or_else(|| panic!("the probe ended instead of an answer to {command}"))
+        self.answer()
+    }
+
+    /// Waits for the answer to a command that was sent.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is none.
+    #[must_use]
+    pub fn answer(&mut self) -> String {
+        answer(&mut self.connection).expect("the probe ended instead of an answer")
     }
 
     /// Sends a command that the daemon does not survive.
@@ -57,6 +67,7 @@ impl Daemon {
     }
 
     /// Waits until it has ended.
+    #[allow(clippy::must_use_candidate, reason = "it is called for the wait")]
     pub fn wait(&self) -> WaitStatus {
         self.process.wait()
     }

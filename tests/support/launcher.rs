@@ -41,6 +41,7 @@ impl Launcher {
     /// # Panics
     ///
     /// Panics when that does not happen in time.
+    #[must_use]
     pub fn end(mut self) -> Launch {
         let stdout = self.child.stdout.take().expect("a pipe");
         let stderr = self.child.stderr.take().expect("a pipe");

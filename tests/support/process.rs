@@ -83,6 +83,7 @@ impl Process {
     }
 
     /// Waits until it has ended, and reaps it: as the nearest subreaper, this process is its parent by then.
+    #[allow(clippy::must_use_candidate, reason = "it is called for the wait")]
     pub fn wait(self) -> WaitStatus {
         eventually("the end of a process", || match waitpid(Pid::from_raw(self.0), Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) | Err(_) => None,

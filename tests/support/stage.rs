@@ -146,12 +146,14 @@ impl Default for Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        loop {
+        // One in the middle of an exec has no environment for a moment: look twice.
+        let mut empty_looks = 0;
+        while empty_looks < 2 {
             let left = self.processes();
-            if left.is_empty() {
-                return;
+            empty_looks = if left.is_empty() { empty_looks + 1 } else { 0 };
+            for process in left {
+                process.signal(Signal::SIGKILL);
             }
-            left.iter().for_each(|process| process.signal(Signal::SIGKILL));
         }
     }
 }

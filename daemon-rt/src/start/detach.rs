@@ -17,58 +17,56 @@ use crate::{Error, sys};
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
 pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
+    // From its first instruction on, the leader outlives what its terminal sends, and the launcher is ended by it.
+    let mask = SigSet::all()
+        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
+        .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
     group::adopt_orphans();
     match sys::fork(thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
+            sys::remove_handlers(); // of the program's: they would keep Ctrl-C from ending the launcher
+            let _ = mask.thread_set_mask();
             launcher::wait(leader, &to_leader, prepared)
         }
         Ok(ForkResult::Child) => drop(to_leader),
         Err(error) => {
+            let _ = mask.thread_set_mask();
             on_child.restore();
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    let forked = lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
+    let (settled, to_leader) =
+        lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
-    inherited.unblock_signals(forked.mask);
-    forked.settled.begin(forked.to_leader);
+    inherited.unblock_signals(mask);
+    settled.begin(to_leader);
     Ok(())
 }
 
-/// What the daemon has of the second fork.
-struct Forked {
-    settled: Settled,
-    /// None where the leader does not wait for it.
-    to_leader: Option<UnixStream>,
-    /// What was blocked before.
-    mask: SigSet,
-}
-
 /// In the leader: the new session, all that the daemon inherits from here, and the fork after which it can never gain
-/// a terminal, since only the leader of a session can, POSIX 11.1.3.
+/// a terminal, since only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a line to the leader
+/// where that waits for it.
 fn lead(
     thread: &SingleThread,
     inherited: &Inherited,
     prepared: Prepared,
     launcher: &UnixStream,
-) -> Result<Forked, Error> {
-    let mask = SigSet::all()
-        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
-        .map_err(|error| Error::because("cannot block signals", error))?;
+) -> Result<(Settled, Option<UnixStream>), Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
     let timeout = prepared.start_timeout;
     let settled = prepared.settle(inherited)?;
     let (from_daemon, to_leader) = settled.is_awaited().then(socket_pair).transpose()?.unzip();
     group::adopt_orphans();
+    group::continue_at_end_of_parent();
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
             Leader { daemon, from_daemon, launcher, timeout }.watch()
         }
-        ForkResult::Child => Ok(Forked { settled, to_leader, mask }),
+        ForkResult::Child => Ok((settled, to_leader)),
     }
 }
 

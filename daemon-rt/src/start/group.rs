@@ -25,6 +25,12 @@ pub(crate) fn adopt_orphans() {
     let _ = nix::sys::prctl::set_child_subreaper(true); // without it the grace is cut short, no more
 }
 
+/// Continues this process, if it is stopped, when its parent ends: stopped, it would not notice.
+pub(crate) fn continue_at_end_of_parent() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGCONT);
+}
+
 /// What [`terminate`] saw.
 pub(crate) struct Aftermath {
     /// How the child ended, if it did.
@@ -40,11 +46,10 @@ pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children) -> 
     let members = Pid::from_raw(-group.as_raw());
     let mut status = None;
     loop {
-        let child_has_ended = child.is_none_or(|child| {
-            status = status.or_else(|| Some(sys::reap(child).ok()??.1));
-            status.is_some()
-        });
-        let is_empty = nobody_left(members) && child_has_ended;
+        // The child may have left the group, or be a member of it and end between these two.
+        let group_has_ended = reap_all(members, child, &mut status);
+        let child_has_ended = child.is_none_or(|child| reap_all(child, Some(child), &mut status));
+        let is_empty = group_has_ended && child_has_ended;
         if is_empty || Instant::now() >= deadline || children.wait([], Some(deadline)).is_err() {
             return Aftermath { status, is_empty: is_empty && ADOPTS };
         }
@@ -59,10 +64,11 @@ fn ask_to_end(group: Pid, child: Option<Pid>) {
     }
 }
 
-/// Reaps whoever of these has ended.
-fn nobody_left(members: Pid) -> bool {
+/// Reaps whoever of these has ended, and notes how `child` did. Whether none is left.
+fn reap_all(these: Pid, child: Option<Pid>, status: &mut Option<ExitStatus>) -> bool {
     loop {
-        match sys::reap(members) {
+        match sys::reap(these) {
+            Ok(Some((ended, how))) if Some(ended) == child => *status = Some(how),
             Ok(Some(_)) => {}
             Ok(None) => return false,
             Err(_) => return true, // ECHILD

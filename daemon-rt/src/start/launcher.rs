@@ -17,7 +17,6 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
-    sys::remove_handlers(); // a handler of the program's would keep Ctrl-C from ending the launcher
     let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end.

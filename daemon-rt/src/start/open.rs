@@ -91,7 +91,8 @@ fn check_links(file: File) -> io::Result<File> {
 fn explain(error: io::Error, path: &Path) -> io::Error {
     let Ok(metadata) = fs::symlink_metadata(path) else { return error };
     if metadata.is_symlink() {
-        let target = fs::canonicalize(path).or_else(|_| fs::read_link(path)).unwrap_or_default();
+        let target = fs::canonicalize(path).or_else(|_| fs::read_link(path).map(|target| path.with_file_name(target)));
+        let target = target.unwrap_or_default();
         return refused(format!("it is a symbolic link; name its target, {}", target.display()));
     }
     if metadata.file_type().is_fifo() && error.raw_os_error() == Some(libc::ENXIO) {

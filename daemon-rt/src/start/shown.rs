@@ -1,6 +1,14 @@
 //! What a daemon wrote to its error stream before it failed, for the person who started it.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{
+    fs::File,
+    io,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+};
+
+use nix::libc;
+
+use crate::{sys, terminal::for_terminal};
 
 /// The last words are those that matter.
 const LIMIT: u64 = 64 * 1024;
@@ -19,9 +27,20 @@ impl ErrorStream {
         Ok(Self { file, start })
     }
 
-    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read.
+    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or would
+    /// be written to the file that it comes from.
     pub(crate) fn appended(&self) -> String {
-        self.read().map_or_else(|_| String::new(), |bytes| for_terminal(&bytes))
+        match self.read() {
+            Ok(bytes) if !self.is_own_stderr() => for_terminal(&bytes),
+            _ => String::new(),
+        }
+    }
+
+    fn is_own_stderr(&self) -> bool {
+        match [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::status_of) {
+            [Ok(file), Ok(stderr)] => (file.st_dev, file.st_ino) == (stderr.st_dev, stderr.st_ino),
+            _ => false,
+        }
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
@@ -32,25 +51,4 @@ impl ErrorStream {
         bytes.truncate(read);
         Ok(bytes)
     }
-}
-
-/// Control characters could move the cursor, change the title or type into the terminal that shows them.
-fn for_terminal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + 1);
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' | '\t' => text.push(character),
-                _ if character.is_control() => text.extend(character.escape_default()),
-                _ => text.push(character),
-            }
-        }
-        for byte in chunk.invalid() {
-            text.extend(byte.escape_ascii().map(char::from));
-        }
-    }
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
 }

@@ -1,0 +1,281 @@
+//! Every step that can fail: one line says which program, which step, which object and why, and nothing is left.
+
+use std::{
+    fs,
+    os::unix::{fs::symlink, process::CommandExt},
+    process::Command,
+};
+
+use nix::{
+    sys::stat::Mode,
+    unistd::{mkdir, mkfifo},
+};
+use support::{Launch, Stage, is_ordinary_user};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// A start with these options fails and says this. `{}` stands for the launch directory.
+fn refused(stage: &Stage, options: &[&str], line: &str) {
+    refused_as("probe", stage, stage.command(PROBE).args(options), line);
+}
+
+fn refused_as(name: &str, stage: &Stage, command: &mut Command, line: &str) {
+    let before = stage.files();
+    let Launch { status, stdout, stderr } = stage.launch(command);
+    let directory = stage.directory().canonicalize().expect("a path");
+    let line = line.replace("{}", &directory.to_string_lossy());
+    assert_eq!(stderr, format!("{name}: {line}\n"));
+    assert_eq!((status, stdout.as_str()), (1, ""));
+    assert!(stage.no_daemon_reported());
+    assert_eq!(stage.processes(), [], "left behind");
+    assert_eq!(stage.files(), before, "left behind");
+}
+
+#[test]
+fn a_log_in_a_missing_directory() {
+    let stage = Stage::new();
+    for stream in ["stdout", "stderr"] {
+        let line = format!("cannot open {stream} {{}}/missing/log: No such file or directory (os error 2)");
+        refused(&stage, &[&format!("--{stream}"), "missing/log"], &line);
+    }
+}
+
+#[test]
+fn a_log_in_a_file() {
+    let stage = Stage::new();
+    fs::write(stage.path("file"), "").expect("write");
+    refused(&stage, &["--stdout", "file/log"], "cannot open stdout {}/file/log: Not a directory (os error 20)");
+}
+
+#[test]
+fn a_log_in_a_read_only_directory() {
+    if !is_ordinary_user() {
+        return;
+    }
+    let stage = Stage::new();
+    directory_with_mode(&stage, "read-only", Mode::from_bits_truncate(0o555));
+    let line = "cannot open stdout {}/read-only/log: Permission denied (os error 13)";
+    refused(&stage, &["--stdout", "read-only/log"], line);
+    assert_eq!(fs::read_dir(stage.path("read-only")).expect("read").count(), 0);
+}
+
+#[test]
+fn a_log_that_may_not_be_written() {
+    if !is_ordinary_user() {
+        return;
+    }
+    let stage = Stage::new();
+    fs::write(stage.path("log"), "old\n").expect("write");
+    let mut permissions = fs::metadata(stage.path("log")).expect("look").permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(stage.path("log"), permissions).expect("change the mode");
+    refused(&stage, &["--stdout", "log"], "cannot open stdout {}/log: Permission denied (os error 13)");
+}
+
+/// Nobody creates anything there, root included.
+#[test]
+fn a_log_where_nothing_can_be_created() {
+    let stage = Stage::new();
+    let line = "cannot open stdout /proc/self/log: No such file or directory (os error 2)";
+    refused(&stage, &["--stdout", "/proc/self/log"], line);
+}
+
+#[test]
+fn a_directory_as_log() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("directory")).expect("create a directory");
+    refused(&stage, &["--stdout", "directory"], "cannot open stdout {}/directory: Is a directory (os error 21)");
+}
+
+#[test]
+fn a_symbolic_link_as_log() {
+    let stage = Stage::new();
+    fs::write(stage.path("target"), "old\n").expect("write");
+    symlink("target", stage.path("link")).expect("link");
+    for (stream, value) in [("stdin", "link"), ("stdout", "link"), ("stdout", "truncate:link"), ("stderr", "link")] {
+        let line = format!("cannot open {stream} {{}}/link: it is a symbolic link; name its target, {{}}/target");
+        refused(&stage, &[&format!("--{stream}"), value], &line);
+    }
+    assert_eq!(stage.read("target"), "old\n");
+}
+
+#[test]
+fn a_symbolic_link_that_leads_nowhere_as_log() {
+    let stage = Stage::new();
+    symlink(stage.directory().canonicalize().expect("a path").join("nowhere"), stage.path("link")).expect("link");
+    let line = "cannot open stdout {}/link: it is a symbolic link; name its target, {}/nowhere";
+    refused(&stage, &["--stdout", "link"], line);
+}
+
+/// A relative target starts from the link's directory, not from the launch directory.
+#[test]
+fn a_symbolic_link_from_elsewhere_that_leads_nowhere_as_log() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("logs")).expect("create a directory");
+    symlink("nowhere", stage.path("logs/link")).expect("link");
+    let line = "cannot open stdout {}/logs/link: it is a symbolic link; name its target, {}/logs/nowhere";
+    refused(&stage, &["--stdout", "logs/link"], line);
+}
+
+#[test]
+fn a_path_cannot_type_into_the_terminal() {
+    let line = "cannot open stdout {}/missing/\\u{1b}[2J: No such file or directory (os error 2)";
+    refused(&Stage::new(), &["--stdout", "missing/\x1b[2J"], line);
+}
+
+#[test]
+fn a_fifo_without_a_reader_as_log() {
+    let stage = Stage::new();
+    mkfifo(&stage.path("fifo"), Mode::S_IRWXU).expect("create a FIFO");
+    let line = "cannot open stdout {}/fifo: no process has this FIFO open for reading";
+    refused(&stage, &["--stdout", "fifo"], line);
+}
+
+#[test]
+fn an_input_that_is_missing() {
+    let stage = Stage::new();
+    let line = "cannot open stdin {}/missing: No such file or directory (os error 2)";
+    refused(&stage, &["--stdin", "missing"], line);
+}
+
+#[test]
+fn a_directory_as_input() {
+    let stage = Stage::new();
+    refused(&stage, &["--stdin", "."], "cannot open stdin {}: is a directory");
+}
+
+#[test]
+fn what_was_created_or_to_be_truncated_before_the_failure() {
+    let stage = Stage::new();
+    let line = "cannot open stderr {}/missing/log: No such file or directory (os error 2)";
+    refused(&stage, &["--stdout", "new", "--stderr", "missing/log"], line);
+    fs::write(stage.path("old"), "old\n").expect("write");
+    refused(&stage, &["--stdout", "truncate:old", "--stderr", "missing/log"], line);
+    assert_eq!(stage.read("old"), "old\n");
+}
+
+#[test]
+fn a_directory_to_change_to() {
+    let stage = Stage::new();
+    fs::write(stage.path("file"), "").expect("write");
+    let missing = "cannot change directory to {}/missing: No such file or directory (os error 2)";
+    refused(&stage, &["--chdir", "missing", "--stdout", "new"], missing);
+    refused(&stage, &["--chdir", "file", "--stdout", "new"], "cannot change directory to {}/file: not a directory");
+}
+
+#[test]
+fn a_directory_that_may_not_be_entered() {
+    if !is_ordinary_user() {
+        return;
+    }
+    let stage = Stage::new();
+    directory_with_mode(&stage, "closed", Mode::from_bits_truncate(0o600));
+    refused(&stage, &["--chdir", "closed"], "cannot change directory to {}/closed: Permission denied (os error 13)");
+}
+
+fn directory_with_mode(stage: &Stage, name: &str, mode: Mode) {
+    mkdir(&stage.path(name), mode).expect("create a directory");
+}
+
+#[test]
+fn a_second_thread() {
+    let stage = Stage::new();
+    let advice = "start threads in `main`, which runs after the fork";
+    let one = format!("cannot fork: 1 other thread would be lost (second); {advice}");
+    refused(&stage, &["--thread", "--stdout", "new"], &one);
+    let two = format!("cannot fork: 2 other threads would be lost (second, second); {advice}");
+    refused(&stage, &["--thread", "--thread", "--stdout", "new"], &two);
+}
+
+#[test]
+fn a_descriptor_to_keep_that_is_closed() {
+    let stage = Stage::new();
+    let line = "cannot keep file descriptor 77: Bad file descriptor (os error 9)";
+    refused(&stage, &["--keep-fds", "77", "--stdout", "new"], line);
+}
+
+#[test]
+fn values_out_of_range() {
+    let stage = Stage::new();
+    let umask = "`umask` must be between 0o000 and 0o777, found 0o1000";
+    refused(&stage, &["--umask", "1000", "--stdout", "new"], umask);
+    let timeout = "`start_timeout` is zero: no daemon could be ready in time";
+    refused(&stage, &["--start-timeout", "0", "--stdout", "new"], timeout);
+}
+
+#[test]
+fn paths_that_say_nothing_or_something_else() {
+    let stage = Stage::new();
+    for option in ["stdin", "stdout", "stderr", "chdir"] {
+        let argument = format!("--{option}");
+        let refused = |value: &str, line: &str| refused(&stage, &[&argument, value], line);
+        refused("", &format!("`{option}` is empty"));
+        refused(r"a\0b", &format!("`{option}` contains a NUL byte"));
+        refused("~/x", &format!("`{option}` starts with `~`, which only a shell replaces by the home directory"));
+    }
+    for option in ["stdin", "stdout", "stderr"] {
+        for (word, constructor) in [("null", "null"), ("inherit", "inherit"), ("-", "inherit")] {
+            let question = format!("`{option}` is the path `{word}`; did you mean `Stdio::{constructor}()`?");
+            let line = format!("{question} a file of that name is `./{word}`");
+            refused(&stage, &[&format!("--{option}"), word], &line);
+        }
+    }
+    refused(
+        &stage,
+        &["--stdin", "truncate:file"],
+        "cannot open stdin {}/truncate:file: No such file or directory (os error 2)",
+    );
+}
+
+/// `{:#}` gives the cause.
+#[test]
+fn setup_itself() {
+    let stage = Stage::new();
+    refused(&stage, &["--stdout", "new", "--fail", "no luck"], "no luck: the cause");
+}
+
+#[test]
+fn the_line_begins_with_the_programs_name() {
+    let stage = Stage::new();
+    let line = "cannot open stdin {}/missing: No such file or directory (os error 2)";
+    let options = ["--stdin", "missing"];
+    refused_as("clockd", &stage, stage.command(PROBE).args(["--name", "clockd"]).args(options), line);
+    refused_as("clockd", &stage, stage.command(PROBE).arg0("/usr/bin/clockd").args(options), line);
+    refused_as("clockd", &stage, stage.command(PROBE).arg0("clockd").args(options), line);
+    refused_as("daemon", &stage, stage.command(PROBE).arg0("").args(options), line);
+    refused_as(
+        "clockd",
+        &stage,
+        stage.command(PROBE).args(["--name", "clockd", "--fail", "no luck"]),
+        "no luck: the cause",
+    );
+}
+
+/// Whatever step it is that finds no descriptor left.
+#[test]
+fn a_limit_of_open_files() {
+    let files = ["--stdin", "input", "--stdout", "out", "--stderr", "err"];
+    let stand_in = ["--stdin", "input", "--start-timeout", "500", "--notify"];
+    for options in [files.as_slice(), &stand_in] {
+        let refusing = (4..100).take_while(|limit| is_too_low(*limit, options)).count();
+        assert!((5..50).contains(&refusing), "{refusing} limits were too low");
+    }
+}
+
+/// Without descriptors, the start fails, and leaves nothing; `main` begins with enough of them.
+fn is_too_low(limit: i32, options: &[&str]) -> bool {
+    let stage = Stage::new();
+    fs::write(stage.path("input"), "").expect("write");
+    let script = "ulimit -n $0 && exec \"$@\"";
+    let launch = stage.launch(stage.command("sh").args(["-c", script, &limit.to_string(), PROBE]).args(options));
+    let began = ["probe: the daemon ended before it was ready", "probe: the daemon was not ready"];
+    if launch.status == 0 || began.iter().any(|line| launch.stderr.contains(line)) {
+        return false;
+    }
+    assert_eq!((launch.status, launch.stdout.as_str()), (1, ""), "{launch:?}");
+    let line = launch.stderr.strip_suffix(": Too many open files (os error 24)\n");
+    assert!(line.is_some_and(|line| line.starts_with("probe: cannot ") && !line.contains('\n')), "{launch:?}");
+    assert_eq!(stage.processes(), [], "left behind");
+    assert_eq!(stage.files(), ["input"], "left behind");
+    true
+}

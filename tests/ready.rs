@@ -1,0 +1,171 @@
+//! Readiness: until when a launcher waits, and what `ready()` returns.
+
+use std::{collections::BTreeSet, fs};
+
+use nix::sys::signal::Signal;
+use support::{Daemon, Launcher, Process, Stage, eventually};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// A daemon in `main` that has not said that it is ready, and its launcher.
+fn starting(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
+    let launcher = stage.start(stage.command(PROBE).arg("--notify").args(options));
+    (launcher, stage.daemon())
+}
+
+#[test]
+fn the_launcher_waits_until_the_daemon_is_ready() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    for _ in 0..100 {
+        daemon.look();
+        assert!(launcher.process.is_alive(), "it did not wait");
+    }
+    assert_eq!(daemon.ask("ready"), "");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
+    assert_eq!(stage.processes(), [daemon.process], "the daemon, and nobody else");
+    daemon.look();
+}
+
+#[test]
+fn the_launcher_knows_when_ready_returns() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    assert_eq!(daemon.ask("ready"), "");
+    daemon.send("exit 7");
+    assert_eq!(launcher.end().status, 0, "what comes later is another matter");
+}
+
+#[test]
+fn without_notify_it_is_ready_when_main_begins() {
+    let stage = Stage::new();
+    assert_eq!(stage.launch(&mut stage.command(PROBE)).status, 0);
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+}
+
+#[test]
+fn any_thread_may_say_it_and_more_than_once() {
+    for [first, second] in [["ready", "ready"], ["ready-in-thread", "ready"], ["ready", "ready-in-thread"]] {
+        let stage = Stage::new();
+        let (launcher, mut daemon) = starting(&stage, &[]);
+        assert_eq!(daemon.ask(first), "");
+        assert_eq!(daemon.ask(second), "");
+        assert_eq!(launcher.end().status, 0);
+    }
+}
+
+#[test]
+fn in_the_foreground_nobody_waits_for_it() {
+    let stage = Stage::new();
+    let (launcher, mut program) = starting(&stage, &["--foreground"]);
+    assert_eq!(program.process, launcher.process, "it forked");
+    assert_eq!(program.ask("ready"), "");
+    assert_eq!(program.ask("ready"), "");
+    program.send("return");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// `x=$(program 2>&1)` waits for the end of both pipes.
+#[test]
+fn whoever_was_started_before_it_holds_no_pipe_of_the_launchers() {
+    for company in ["spawn", "fork"] {
+        let stage = Stage::new();
+        let (launcher, mut daemon) = starting(&stage, &[]);
+        let companion: i32 = daemon.ask(company).parse().expect("a process id");
+        assert_eq!(daemon.ask("ready"), "");
+        assert_eq!(launcher.end().status, 0);
+        // A process is not seen while it is in the middle of an exec.
+        eventually("both of them", || {
+            let alive: BTreeSet<_> = stage.processes().into_iter().map(|process| process.0).collect();
+            (alive == BTreeSet::from([daemon.process.0, companion])).then_some(())
+        });
+    }
+}
+
+#[test]
+fn it_returns_when_the_launcher_knows() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    let leader = stop_leader(&daemon);
+    daemon.send("ready-in-thread");
+    eventually("a thread that waits", || all_sleep(&daemon, 2).then_some(()));
+    assert!(launcher.process.is_alive());
+    leader.signal(Signal::SIGCONT);
+    assert_eq!(daemon.answer(), "");
+    assert_eq!(launcher.end().status, 0);
+}
+
+#[test]
+fn it_errs_when_the_launcher_went_meanwhile() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM"]);
+    let leader = stop_leader(&daemon);
+    daemon.send("ready-in-thread");
+    eventually("a thread that waits", || all_sleep(&daemon, 2).then_some(()));
+    drop(launcher);
+    leader.signal(Signal::SIGCONT);
+    assert_eq!(daemon.answer(), "error: cannot report readiness: the launcher has gone");
+}
+
+fn stop_leader(daemon: &Daemon) -> Process {
+    let leader = Process(daemon.process.session());
+    leader.signal(Signal::SIGSTOP);
+    eventually("a leader that is stopped", || (leader.stat(3)? == "T").then_some(()));
+    leader
+}
+
+/// Whether it has as many threads, and each waits for something.
+fn all_sleep(daemon: &Daemon, threads: usize) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
+    let states: Vec<_> =
+        tasks.filter_map(|task| Process(task.ok()?.file_name().to_str()?.parse().ok()?).stat(3)).collect();
+    states == vec!["S"; threads]
+}
+
+#[test]
+fn it_is_too_late_when_the_launcher_has_gone() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM"]);
+    drop(launcher); // a SIGKILL; its output stays open until the leader has ended the daemon
+    for _ in 0..2 {
+        assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
+    }
+    eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn it_is_too_late_when_the_time_is_over() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM", "--start-timeout", "50"]);
+    eventually("the SIGTERM that it blocks", || is_pending(&daemon, Signal::SIGTERM).then_some(()));
+    for _ in 0..2 {
+        assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
+    }
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 50ms\n"));
+    eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
+}
+
+/// Among those sent to the process and not delivered, proc(5).
+fn is_pending(daemon: &Daemon, signal: Signal) -> bool {
+    let pending = daemon.process.status("ShdPnd").expect("its status");
+    u64::from_str_radix(&pending, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) != 0
+}
+
+#[test]
+fn a_process_is_one_daemon_only() {
+    for options in [["--stderr", "log", "--notify"].as_slice(), &["--foreground"]] {
+        let stage = Stage::new();
+        let launcher = stage.start(stage.command(PROBE).args(options));
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.ask("run-again"), "ExitCode(unix_exit_status(1))");
+        assert_eq!(daemon.ask("ready"), "", "the first start went on");
+        daemon.send("return");
+        let launch = launcher.end();
+        assert_eq!((launch.status, launch.stdout.as_str()), (0, ""));
+        let said = launch.stderr + &stage.read("log");
+        assert_eq!(said, "probe: cannot start a second daemon in one process\n");
+    }
+}
