@@ -246,7 +246,7 @@ fn nobody_gets_a_daemon_after_the_launcher_was_ended() {
 
 #[test]
 fn nobody_gets_a_daemon_after_ctrl_c() {
-    for options in [["--notify"].as_slice(), &["--notify", "--handle-int"]] {
+    for options in [["--notify"].as_slice(), &["--notify", "--handle-signal", "SIGINT"]] {
         let stage = Stage::new();
         let mut terminal = Terminal::open();
         let mut command = stage.command(ARRANGE);

@@ -23,7 +23,7 @@ fn code_stands_in_the_examples() {
         .map(|path| fs::read_to_string(path).expect("an example"))
         .collect();
     let blocks = blocks("rust");
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 4);
     for code in &blocks {
         assert!(examples.iter().any(|example| example.contains(code)), "in no example:\n{code}");
     }

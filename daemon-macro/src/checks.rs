@@ -91,7 +91,7 @@ pub(crate) fn crate_path(name: &str, value: &TokenStream) -> Result<(), String> 
     Err(format!("`{name}` takes a path, e.g. `{name} = ::daemon_rt`"))
 }
 
-fn string(value: &TokenStream) -> Option<String> {
+pub(crate) fn string(value: &TokenStream) -> Option<String> {
     match literal(value)? {
         Lit::Str(string) => Some(string.value()),
         _ => None,

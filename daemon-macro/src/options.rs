@@ -31,6 +31,7 @@ const KEYS: &[Key] = &[
     value("stderr", r#""/var/log/app.err""#, checks::stream, &["StandardError", "error_log"]),
     value("umask", "0o027", checks::umask, &["file_mode_creation_mask"]),
     value("chdir", r#""/var/lib/app""#, checks::path, &["working_directory", "WorkingDirectory", "working_dir", "directory", "dir", "cwd"]),
+    value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
     value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
     value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
     flag("notify", checks::ANY, &["sd_notify", "ready"]),
@@ -69,10 +70,26 @@ impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Options::default();
         options.read(Vec::from_iter(tokens), errors);
+        options.refuse_pidfile_as_stream(errors);
         if !options.is_given("crate") {
             options.runtime = Some(quote!(::daemon_rt));
         }
         options
+    }
+
+    /// A log in the pidfile would be no process id.
+    fn refuse_pidfile_as_stream(&self, errors: &mut Errors) {
+        let path = |name: &str| {
+            let setting = self.setters.iter().find(|setting| setting.key == name)?;
+            Some((checks::string(&setting.value)?, &setting.value))
+        };
+        let Some((pidfile, _)) = path("pidfile") else { return };
+        for name in ["stdin", "stdout", "stderr"] {
+            let Some((stream, at)) = path(name) else { continue };
+            if stream == pidfile {
+                errors.push(at, format_args!("`pidfile` and `{name}` are the same file, `{stream}`"));
+            }
+        }
     }
 
     /// Whether the option `name` is there, with a right value or a wrong one.

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
+use crate::{Error, Stdio, launch, start};
 #[cfg(unix)]
-use crate::start::inherited::Inherited;
-use crate::{Error, Stdio, launch};
+use crate::{pidfile::Lock, start::inherited::Inherited};
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 #[cfg(not(unix))]
@@ -48,6 +48,9 @@ pub struct Daemon {
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
     pub(crate) start_timeout: Duration,
+    pub(crate) pidfile: Option<PathBuf>,
+    #[cfg(unix)]
+    pub(crate) lock: Option<Lock>,
 }
 
 /// Whether the program leaves the process that started it, or stays.
@@ -92,6 +95,9 @@ impl Daemon {
             detach: Detach::Auto,
             notify: false,
             start_timeout: Duration::from_secs(90),
+            pidfile: None,
+            #[cfg(unix)]
+            lock: None,
         }
     }
 
@@ -162,6 +168,41 @@ impl Daemon {
     pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.start_timeout = timeout;
         self
+    }
+
+    /// The file that guarantees one running instance, and tells who it is. Default: none.
+    ///
+    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The
+    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic too.
+    /// After a signal the file stays, unlocked, and the next start takes it over: [`PidFile`](crate::PidFile) is how to
+    /// ask. It is created with mode 0644 and belongs to whoever launched the program. A relative path starts from the
+    /// directory of the launch.
+    ///
+    /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, or
+    /// has a second hard link; for root also when others may write to it, or in its directory and that is not sticky.
+    ///
+    /// A worker that is forked without exec holds the lock, too, as long as it lives.
+    pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.pidfile = Some(path.into());
+        #[cfg(unix)]
+        {
+            self.lock = None;
+        }
+        self
+    }
+
+    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket, which
+    /// is another instance's as long as that runs.
+    ///
+    /// # Errors
+    ///
+    /// Another instance runs, as the message says; the file cannot be opened or locked; or there is no pidfile.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// An error where there is no flock(2).
+    pub fn lock(&mut self) -> Result<(), Error> {
+        start::lock(self)
     }
 
     /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the

@@ -14,6 +14,9 @@
 mod daemon;
 mod error;
 mod launch;
+mod pidfile;
+#[cfg(unix)]
+mod refusal;
 #[cfg_attr(not(unix), path = "start_elsewhere.rs")]
 mod start;
 mod stdio;
@@ -27,6 +30,7 @@ pub use daemon_macro::daemon;
 pub use crate::{
     daemon::{Daemon, Detach},
     error::Error,
+    pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,
 };

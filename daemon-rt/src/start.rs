@@ -5,6 +5,7 @@ mod children;
 mod detach;
 mod group;
 pub(crate) mod inherited;
+mod instance;
 mod launcher;
 mod leader;
 mod null;
@@ -16,6 +17,7 @@ mod stand_in;
 mod streams;
 pub(crate) mod threads;
 
+pub(crate) use self::instance::{lock, other_instance};
 pub use self::ready::ready;
 
 use std::{
@@ -31,8 +33,8 @@ use nix::{
     unistd::chdir,
 };
 
-use self::{inherited::Inherited, stand_in::StandIn, streams::Streams};
-use crate::{Daemon, Detach, Error, launch, sys};
+use self::{inherited::Inherited, report::Report, stand_in::StandIn, streams::Streams};
+use crate::{Daemon, Detach, Error, launch, pidfile::Lock, sys};
 
 /// Returns where `main` is to run.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
@@ -43,11 +45,13 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 }
 
 /// Streams, signals and descriptors stay what they are.
-fn stay_in_foreground(daemon: &Daemon) -> Result<(), Error> {
+fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let mask = check::umask(daemon.umask)?;
     let directory = directory(daemon)?;
+    let lock = instance::take_lock(daemon)?;
     umask(mask);
-    change_directory(&directory)
+    change_directory(&directory)?;
+    lock.map_or(Ok(()), Lock::hold_until_exit)
 }
 
 /// Returns in the daemon, or with an error in the launcher.
@@ -70,12 +74,14 @@ pub(crate) struct Prepared {
     pub(crate) streams: Streams,
     umask: Mode,
     directory: PathBuf,
+    lock: Option<Lock>,
     keep_fds: Vec<RawFd>,
     notify: bool,
 }
 
 /// What only the daemon itself can do.
 pub(crate) struct Settled {
+    lock: Option<Lock>,
     notify: bool,
     stand_in: Option<StandIn>,
 }
@@ -89,7 +95,8 @@ impl Prepared {
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             notify: daemon.notify,
             directory: directory(daemon)?,
-            // Last, since it creates and truncates files.
+            lock: instance::take_lock(daemon)?,
+            // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(
                 mem::take(&mut daemon.stdin),
                 mem::take(&mut daemon.stdout),
@@ -107,20 +114,26 @@ impl Prepared {
         umask(self.umask);
         change_directory(&self.directory)?;
         let stand_in = self.streams.put_in_place()?;
-        Ok(Settled { notify: self.notify, stand_in })
+        Ok(Settled { lock: self.lock, notify: self.notify, stand_in })
     }
 }
 
 impl Settled {
     /// Whether the daemon has a part in the start that the leader waits for.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify
+        self.notify || self.lock.is_some()
     }
 
     /// In the daemon.
     pub(crate) fn begin(self, leader: Option<UnixStream>) {
-        if let Some(leader) = leader {
+        let Some(leader) = leader else { return };
+        if let Err(error) = self.lock.map_or(Ok(()), Lock::hold_until_exit) {
+            detach::give_up(&leader, error);
+        }
+        if self.notify {
             ready::await_ready(leader, self.stand_in);
+        } else if Report::READY.send(&leader).is_err() {
+            sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }
 }

@@ -67,6 +67,15 @@ impl Stdio {
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Truncate(path.into()))
     }
+
+    /// The path, where there is one.
+    #[cfg(unix)]
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Append(path) | Kind::Truncate(path) => Some(path),
+            Kind::Null | Kind::Inherit | Kind::File(_) => None,
+        }
+    }
 }
 
 impl Default for Stdio {

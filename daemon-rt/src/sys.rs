@@ -83,6 +83,63 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
+/// flock(2) without waiting: whether the lock was free. An open file has one lock, whoever its descriptor is copied to.
+pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
+    // SAFETY: changes nothing but the lock.
+    match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(Errno::EWOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// atexit(3).
+pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: the function is there as long as the program is.
+    if unsafe { libc::atexit(function) } == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+}
+
+/// `pidfd_open(2)`. `Unsupported` before Linux 5.3, where a filter of system calls forbids it, and elsewhere.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: a new descriptor is returned, or an error.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) }) {
+        Ok(fd) => {
+            let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+            // SAFETY: just opened, and nobody else's.
+            Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        }
+        Err(Errno::ENOSYS | Errno::EPERM) => Err(io::ErrorKind::Unsupported.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn pidfd_open(_: Pid) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// `pidfd_send_signal(2)`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
+    let no_info = ptr::null::<libc::siginfo_t>();
+    // SAFETY: without an info the kernel makes one as for kill(2).
+    Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0) })?;
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn pidfd_send_signal(_: BorrowedFd<'_>, _: c_int) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// kill(2) with any signal, real-time ones too.
+pub(crate) fn kill(pid: Pid, signal: c_int) -> io::Result<()> {
+    // SAFETY: has no preconditions.
+    Errno::result(unsafe { libc::kill(pid.as_raw(), signal) })?;
+    Ok(())
+}
+
 /// fstat(2) of a number that may not be open at all.
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
     // SAFETY: the borrow ends with the call, and fstat(2) refuses a number that is not open.

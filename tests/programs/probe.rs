@@ -52,6 +52,8 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--pidfile" => _ = daemon.pidfile(value()?),
+            "--lock" => daemon.lock()?,
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--notify" => _ = daemon.notify(true),
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
@@ -83,10 +85,10 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--thread" => {
                 thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(1000)))?;
             }
-            "--handle-int" => {
+            "--handle-signal" => {
                 extern "C" fn nothing(_: libc::c_int) {}
                 // SAFETY: the handler does nothing.
-                unsafe { signal(Signal::SIGINT, SigHandler::Handler(nothing)) }?;
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(nothing)) }?;
             }
             other => return Err(format!("unknown option {other}").into()),
         }
@@ -165,6 +167,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             nix::unistd::write(file, text.as_bytes())?;
         }
         "drop" => kept.0.clear(),
+        "fork-and-exit" => fork_and_exit()?,
         "fork" => said = fork()?.to_string(),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),
         "shell" => said = Command::new("sh").arg("-c").arg(rest).spawn()?.id().to_string(),
@@ -187,6 +190,16 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+/// A worker that exits as C programs do, with its atexit handlers.
+fn fork_and_exit() -> Result<(), Failure> {
+    // SAFETY: the probe has one thread.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => _ = nix::sys::wait::waitpid(child, None)?,
+        ForkResult::Child => process::exit(0),
+    }
+    Ok(())
 }
 
 /// A worker that never execs holds everything that the daemon has open.

@@ -13,6 +13,8 @@ use nix::{
     unistd,
 };
 
+use crate::refusal::{name_target_of_link, refused};
+
 /// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
 /// without a reader is an error then, and no wait for one.
 const FLAGS: c_int = libc::O_NOFOLLOW | libc::O_NOCTTY | libc::O_NONBLOCK;
@@ -89,20 +91,11 @@ fn check_links(file: File) -> io::Result<File> {
 
 /// The system's words for these two would lead nobody to the cause.
 fn explain(error: io::Error, path: &Path) -> io::Error {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return error };
-    if metadata.is_symlink() {
-        let target = fs::canonicalize(path).or_else(|_| fs::read_link(path).map(|target| path.with_file_name(target)));
-        let target = target.unwrap_or_default();
-        return refused(format!("it is a symbolic link; name its target, {}", target.display()));
-    }
-    if metadata.file_type().is_fifo() && error.raw_os_error() == Some(libc::ENXIO) {
+    let is_fifo = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
+    if is_fifo && error.raw_os_error() == Some(libc::ENXIO) {
         return refused("no process has this FIFO open for reading");
     }
-    error
-}
-
-fn refused(why: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, why.into())
+    name_target_of_link(error, path)
 }
 
 impl Drop for Created {

@@ -1,0 +1,142 @@
+//! One running instance, seen and stopped by the file that it locks.
+
+#[cfg_attr(not(unix), path = "pidfile/control_elsewhere.rs")]
+mod control;
+
+#[cfg(unix)]
+mod content;
+#[cfg(unix)]
+mod lock;
+#[cfg(unix)]
+mod open;
+#[cfg(unix)]
+mod process;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+#[cfg(unix)]
+pub(crate) use self::lock::{Lock, already_running};
+use crate::Error;
+
+/// A pidfile, for programs that look at their daemon, signal it or stop it: the file that the option
+/// [`pidfile`](crate::Daemon::pidfile) names.
+///
+/// A daemon runs as long as the file is locked, flock(2); the number in it only says who it is. So no call here takes a
+/// number at its word: a process is signalled only while the file that names it is locked, and, where `/proc` lets us
+/// look, only if it holds the file open itself. On Linux it is held by a pidfd meanwhile, and nobody else can get the
+/// signal.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use daemon_rt::{PidFile, Status};
+///
+/// let pidfile = PidFile::new("/run/clockd.pid");
+/// if let Status::Running { pid, .. } = pidfile.status()? {
+///     println!("stopping process {pid}");
+///     pidfile.stop(Duration::from_secs(10))?;
+/// }
+/// # Ok::<(), daemon_rt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Each call fails when the file is not a regular one, belongs to neither root nor the caller, has a second hard link,
+/// or may be written by others; for root also when others may write in its directory and that is not sticky; and when
+/// the file is locked but names nobody who can hold the lock.
+///
+/// # Platform-specific behavior
+///
+/// Without pidfds, that is, elsewhere than on Linux from 5.3 on, a number that is given to another process between the
+/// last look and the signal is not noticed, and the end of a process is looked for every 10 ms. Where there is no
+/// flock(2), every call fails.
+#[derive(Debug, Clone)]
+pub struct PidFile {
+    path: PathBuf,
+}
+
+/// What a pidfile tells of its daemon. In brackets the exit status that the Linux Standard Base gives to the action
+/// `status` of an init script.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// A daemon runs (0).
+    Running {
+        /// Its process id.
+        pid: u32,
+        /// When it wrote that, at the end of its start.
+        since: SystemTime,
+    },
+    /// A start is under way, and has the lock (0).
+    Starting,
+    /// No daemon runs, but one ended without removing the file, as by a signal (1).
+    Stale,
+    /// No daemon runs (3).
+    Stopped,
+}
+
+/// How [`PidFile::stop`] came to its end.
+#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// No daemon was running.
+    NotRunning,
+    /// It ended on SIGTERM.
+    Terminated,
+    /// The time was over, and it was ended by SIGKILL.
+    Killed,
+}
+
+impl PidFile {
+    /// The pidfile at that path. Nothing is opened yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a daemon runs, and which process it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`PidFile`].
+    pub fn status(&self) -> Result<Status, Error> {
+        control::status(&self.path)
+    }
+
+    /// Sends a signal, by its number, to the daemon.
+    ///
+    /// # Errors
+    ///
+    /// No daemon runs, the caller may not signal it, or there is no such signal; and see [`PidFile`].
+    pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        control::signal(&self.path, signal)
+    }
+
+    /// Sends SIGHUP, on which daemons read their configuration anew, daemon(7).
+    ///
+    /// # Errors
+    ///
+    /// As [`signal`](Self::signal); and where the system tells (Linux), when the daemon neither handles nor ignores
+    /// SIGHUP, and would be ended by it.
+    pub fn reload(&self) -> Result<(), Error> {
+        control::reload(&self.path)
+    }
+
+    /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
+    /// left behind is removed then, if that is permitted. It is no error when no daemon runs.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not signal the daemon, or it did not end within 5 seconds after SIGKILL; and see [`PidFile`].
+    pub fn stop(&self, timeout: Duration) -> Result<Stopped, Error> {
+        control::stop(&self.path, timeout)
+    }
+}

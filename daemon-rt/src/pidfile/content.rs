@@ -1,0 +1,42 @@
+//! What stands in a pidfile: a process id in decimal and a newline.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use nix::unistd::Pid;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Empty,
+    Pid(Pid),
+    Malformed,
+}
+
+impl Content {
+    pub(super) fn read(file: &File) -> io::Result<Self> {
+        let mut bytes = [0; 16]; // more than any process id has
+        let mut length = 0;
+        loop {
+            match file.read_at(&mut bytes[length..], length as u64) {
+                Ok(0) => return Ok(Self::parse(&bytes[..length])),
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Strictly: to kill(2), 0 is the caller's process group, -1 is everyone, and 1 is init.
+    fn parse(bytes: &[u8]) -> Self {
+        let digits = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        if bytes.is_empty() {
+            return Self::Empty;
+        }
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Self::Malformed;
+        }
+        match std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
+            Some(pid) if pid > 1 => Self::Pid(Pid::from_raw(pid)),
+            _ => Self::Malformed,
+        }
+    }
+}

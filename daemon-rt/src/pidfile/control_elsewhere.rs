@@ -1,0 +1,26 @@
+//! Where there is no flock(2), no file tells that a daemon runs.
+
+use std::{path::Path, time::Duration};
+
+use super::{Status, Stopped};
+use crate::Error;
+
+pub(super) fn status(path: &Path) -> Result<Status, Error> {
+    Err(refusal(path))
+}
+
+pub(super) fn signal(path: &Path, _: i32) -> Result<(), Error> {
+    Err(refusal(path))
+}
+
+pub(super) fn reload(path: &Path) -> Result<(), Error> {
+    Err(refusal(path))
+}
+
+pub(super) fn stop(path: &Path, _: Duration) -> Result<Stopped, Error> {
+    Err(refusal(path))
+}
+
+fn refusal(path: &Path) -> Error {
+    Error::new(format!("cannot tell who holds {}: there is no flock on this platform", path.display()))
+}

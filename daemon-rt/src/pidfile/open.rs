@@ -1,0 +1,94 @@
+//! Opening a pidfile by rules under which nobody else can have chosen the number in it, or the file behind its name.
+
+use std::{
+    fs::{self, File, Metadata, Permissions},
+    io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use nix::{libc, unistd::geteuid};
+
+use crate::refusal::{name_target_of_link, refused};
+
+/// Everyone may read who runs, and only the owner may say so.
+const MODE: u32 = 0o644;
+
+/// Opens the file to lock and write it, and creates it where it is missing.
+pub(super) fn for_locking(path: &Path) -> io::Result<File> {
+    loop {
+        match existing(path, true) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        match create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was quicker
+            created => return created,
+        }
+    }
+}
+
+/// Opens the file to look at it.
+pub(super) fn for_reading(path: &Path) -> io::Result<File> {
+    existing(path, false)
+}
+
+/// Whether that is the file at that path still.
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(own), Ok(found)) => (own.dev(), own.ino()) == (found.dev(), found.ino()),
+        _ => false,
+    }
+}
+
+fn existing(path: &Path, write: bool) -> io::Result<File> {
+    check_directory(path)?;
+    check(&fs::symlink_metadata(path)?).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
+    let file = File::options()
+        .read(true)
+        .write(write)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|error| name_target_of_link(error, path))?;
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).write(true).create_new(true).mode(MODE).open(path)?;
+    file.set_permissions(Permissions::from_mode(MODE))?; // whatever the umask took away
+    Ok(file)
+}
+
+fn check(metadata: &Metadata) -> io::Result<()> {
+    let caller = geteuid();
+    let owner = metadata.uid();
+    if !metadata.is_file() {
+        return Err(refused("it is not a regular file"));
+    }
+    if owner != 0 && owner != caller.as_raw() {
+        return Err(refused(format!("it belongs to another user, number {owner}")));
+    }
+    let strangers = if caller.is_root() { 0o022 } else { 0o002 };
+    if metadata.mode() & strangers != 0 {
+        return Err(refused(format!("others may write to it, mode {:04o}", metadata.mode() & 0o7777)));
+    }
+    if metadata.nlink() > 1 {
+        return Err(refused("it has a second hard link"));
+    }
+    Ok(())
+}
+
+/// Who may write in the directory may put another file there; in a sticky one not in place of somebody else's.
+fn check_directory(path: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let metadata = fs::metadata(directory)?;
+    let is_sticky = metadata.mode() & 0o1000 != 0;
+    if !is_sticky && (metadata.mode() & 0o022 != 0 || metadata.uid() != 0) {
+        return Err(refused(format!("others than root may write in its directory {}", directory.display())));
+    }
+    Ok(())
+}

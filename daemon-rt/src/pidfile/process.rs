@@ -1,0 +1,103 @@
+//! The process that a pidfile names. Its number may be another process's at any moment: only a pidfd means it and no
+//! other, `pidfd_open(2)`.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
+
+use crate::sys;
+
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    /// None where the kernel has no such thing: other systems, and Linux before 5.3.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Process {
+    /// None where no process has that number.
+    pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
+        match sys::pidfd_open(pid) {
+            Ok(pidfd) => Ok(Some(Self { pid, pidfd: Some(pidfd) })),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                let process = Self { pid, pidfd: None };
+                Ok(process.exists().then_some(process))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
+    pub(super) fn holds(&self, file: &File) -> io::Result<Option<bool>> {
+        let own = file.metadata()?;
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return Ok(None) };
+        let holds = descriptors
+            .filter_map(|descriptor| fs::metadata(descriptor.ok()?.path()).ok())
+            .any(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+        Ok(Some(holds))
+    }
+
+    pub(super) fn signal(&self, signal: c_int) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) => sys::pidfd_send_signal(pidfd.as_fd(), signal),
+            None => sys::kill(self.pid, signal),
+        }
+    }
+
+    /// Whether the default action of that signal, which is to end, would be taken. Linux alone tells: a signal that is
+    /// neither caught nor ignored nor blocked, as for signalfd(2).
+    pub(super) fn dies_of(&self, signal: c_int) -> bool {
+        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.pid)) else { return false };
+        let is_in = |set: &str| {
+            let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+            mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+                .is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+        };
+        !["SigCgt", "SigIgn", "SigBlk"].into_iter().any(is_in)
+    }
+
+    /// Whether it ended in time.
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if self.ends_within(left)? {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn ends_within(&self, time: Duration) -> io::Result<bool> {
+        let Some(pidfd) = &self.pidfd else {
+            thread::sleep(time.min(Duration::from_millis(10)));
+            return Ok(!self.exists());
+        };
+        let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(ended) => Ok(ended > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn exists(&self) -> bool {
+        nix::sys::signal::kill(self.pid, None) != Err(Errno::ESRCH)
+    }
+}

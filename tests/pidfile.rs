@@ -1,0 +1,337 @@
+//! One running instance, by a locked pidfile.
+
+use std::{
+    fs::{self, File, Permissions},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use daemon_rt::{PidFile, Status};
+use nix::{
+    sys::{signal::Signal, stat::Mode, wait::WaitStatus},
+    unistd::mkfifo,
+};
+use support::{Daemon, Launch, Stage, eventually, is_root};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+fn probe(stage: &Stage) -> Command {
+    let mut command = stage.command(PROBE);
+    command.args(["--pidfile", "pid"]);
+    command
+}
+
+fn started(stage: &Stage) -> Daemon {
+    let launch = stage.launch(&mut probe(stage));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    stage.daemon()
+}
+
+/// The start that failed with that line, and left nobody behind.
+fn refused(stage: &Stage, launch: &Launch, why: &str) {
+    let line = format!("probe: cannot lock {}: {why}\n", stage.path("pid").display());
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line.as_str()));
+    assert!(stage.no_daemon_reported());
+}
+
+#[test]
+fn it_holds_the_number_of_the_daemon_and_a_newline() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    assert_eq!(stage.path("pid").metadata().expect("the pidfile").mode() & 0o7777, 0o644);
+}
+
+#[test]
+fn it_is_there_when_the_launcher_has_gone_and_in_the_foreground() {
+    for options in [["--pidfile", "pid"].as_slice(), &["--pidfile", "pid", "--foreground"]] {
+        let stage = Stage::new();
+        let mut child = stage.command(PROBE).args(options).spawn().expect("start");
+        let mut daemon = stage.daemon();
+        assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+        daemon.send("return");
+        eventually("the launcher's end", || child.try_wait().expect("wait"));
+        eventually("the removal of the pidfile", || (!stage.path("pid").exists()).then_some(()));
+    }
+}
+
+#[test]
+fn a_second_start_fails_and_names_the_first() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    let running = format!("already running as process {}", daemon.process.0);
+    refused(&stage, &stage.launch(&mut probe(&stage)), &running);
+    refused(&stage, &stage.launch(probe(&stage).arg("--foreground")), &running);
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0), "it was not touched");
+}
+
+#[test]
+fn what_setup_ran_into_is_the_other_instance() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    let launch = stage.launch(probe(&stage).args(["--fail", "address in use"]));
+    refused(&stage, &launch, &format!("already running as process {}", daemon.process.0));
+    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "other", "--fail", "address in use"]));
+    assert_eq!(launch.stderr, "probe: address in use: the cause\n");
+}
+
+#[test]
+fn setup_may_lock_it_early() {
+    let stage = Stage::new();
+    let launch = stage.launch(probe(&stage).args(["--lock", "--open", "socket"]));
+    assert_eq!(launch.status, 0, "{launch:?}");
+    let daemon = stage.daemon();
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+
+    fs::remove_file(stage.path("socket")).expect("remove a file");
+    let launch = stage.launch(probe(&stage).args(["--lock", "--open", "socket"]));
+    refused(&stage, &launch, &format!("already running as process {}", daemon.process.0));
+    assert!(!stage.path("socket").exists(), "setup went on after the lock failed");
+
+    let launch = stage.launch(stage.command(PROBE).arg("--lock"));
+    assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
+}
+
+#[test]
+fn of_many_starts_at_once_one_succeeds() {
+    let stage = Stage::new();
+    let launches: Vec<_> = thread::scope(|scope| {
+        let starts: Vec<_> = (0..100).map(|_| scope.spawn(|| stage.launch(&mut probe(&stage)))).collect();
+        starts.into_iter().map(|start| start.join().expect("a launch")).collect()
+    });
+    let daemon = stage.daemon();
+    let (good, bad): (Vec<_>, Vec<_>) = launches.iter().partition(|launch| launch.status == 0);
+    assert_eq!(good.len(), 1);
+    for launch in bad {
+        refused(&stage, launch, &format!("already running as process {}", daemon.process.0));
+    }
+    assert_eq!(stage.processes(), [daemon.process]);
+}
+
+#[test]
+fn it_is_removed_after_a_return_an_error_an_exit_and_a_panic() {
+    for command in ["return", "return an error", "exit 0", "exit 3", "panic at once"] {
+        let stage = Stage::new();
+        let mut daemon = started(&stage);
+        daemon.send(command);
+        daemon.wait();
+        assert_eq!(stage.files(), [] as [&str; 0], "{command}");
+    }
+}
+
+#[test]
+fn it_is_removed_after_a_failed_start() {
+    for options in [["--stdout", "missing/log"], ["--start-timeout", "100"], ["--keep-fds", "77"]] {
+        let stage = Stage::new();
+        let launch = stage.launch(probe(&stage).arg("--notify").args(options));
+        assert_eq!(launch.status, 1, "{launch:?}");
+        assert_eq!(stage.files(), [] as [&str; 0], "{options:?}");
+    }
+}
+
+#[test]
+fn after_sigkill_the_next_start_succeeds() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    daemon.process.signal(Signal::SIGKILL);
+    daemon.wait();
+    assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Stale);
+    let next = started(&stage);
+    assert_eq!(stage.read("pid"), format!("{}\n", next.process.0));
+}
+
+#[test]
+fn a_stale_number_fools_nobody_even_if_it_is_taken() {
+    let stage = Stage::new();
+    let bystander = std::process::id();
+    for content in [format!("{bystander}\n"), "1\n".into(), "12x".into(), "x".repeat(1 << 20)] {
+        fs::write(stage.path("pid"), content).expect("write");
+        let mut daemon = started(&stage);
+        assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+        daemon.send("exit 0");
+        daemon.wait();
+    }
+}
+
+#[test]
+fn a_child_that_outlives_the_daemon_does_not_hold_it() {
+    let stage = Stage::new();
+    let mut daemon = started(&stage);
+    let child: i32 = daemon.ask("spawn").parse().expect("a process id");
+    daemon.process.signal(Signal::SIGKILL);
+    daemon.wait();
+    assert!(support::Process(child).is_alive());
+    drop(started(&stage));
+}
+
+#[test]
+fn a_worker_that_exits_does_not_remove_it() {
+    let stage = Stage::new();
+    let mut daemon = started(&stage);
+    daemon.ask("fork-and-exit");
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    daemon.send("return");
+    daemon.wait();
+    assert!(!stage.path("pid").exists());
+}
+
+#[test]
+fn exit_removes_nobody_elses_file() {
+    let stage = Stage::new();
+    let mut daemon = started(&stage);
+    fs::rename(stage.path("pid"), stage.path("moved")).expect("rename");
+    fs::write(stage.path("pid"), "somebody else's").expect("write");
+    daemon.send("return");
+    daemon.wait();
+    assert_eq!(stage.read("pid"), "somebody else's");
+    assert_eq!(stage.read("moved"), "", "nobody shall read a number in it");
+}
+
+#[test]
+fn an_unlinked_file_is_not_the_one_at_its_path() {
+    let stage = Stage::new();
+    let mut first = started(&stage);
+    fs::remove_file(stage.path("pid")).expect("remove");
+    let second = started(&stage);
+    first.send("return");
+    first.wait();
+    assert_eq!(stage.read("pid"), format!("{}\n", second.process.0), "the first one removed the second one's");
+    refused(&stage, &stage.launch(&mut probe(&stage)), &format!("already running as process {}", second.process.0));
+}
+
+#[test]
+fn a_look_at_the_status_keeps_nobody_from_starting() {
+    let stage = Stage::new();
+    let pidfile = PidFile::new(stage.path("pid"));
+    fs::write(stage.path("pid"), "4000000\n").expect("write");
+    thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            eventually("a daemon", || match pidfile.status() {
+                Ok(Status::Running { pid, .. }) => Some(pid),
+                _ => None,
+            })
+        });
+        let daemon = started(&stage);
+        assert_eq!(looking.join().expect("a status"), daemon.process.0.unsigned_abs());
+    });
+}
+
+#[test]
+fn what_is_no_pidfile_is_refused_and_not_touched() {
+    let stage = Stage::new();
+    let target = stage.path("target");
+    fs::write(&target, "secret\n").expect("write");
+
+    let prepare: [(&str, &dyn Fn()); 5] = [
+        ("it is not a regular file", &|| fs::create_dir(stage.path("pid")).expect("a directory")),
+        ("it is not a regular file", &|| mkfifo(&stage.path("pid"), Mode::S_IRWXU).expect("a FIFO")),
+        (&format!("it is a symbolic link; name its target, {}", target.display()), &|| {
+            symlink(&target, stage.path("pid")).expect("a link")
+        }),
+        (&format!("it is a symbolic link; name its target, {}", stage.path("nothing").display()), &|| {
+            symlink(stage.path("nothing"), stage.path("pid")).expect("a link")
+        }),
+        ("it has a second hard link", &|| fs::hard_link(&target, stage.path("pid")).expect("a link")),
+    ];
+    for (why, prepare) in prepare {
+        prepare();
+        refused(&stage, &stage.launch(&mut probe(&stage)), why);
+        let status = PidFile::new(stage.path("pid")).status().expect_err("a refusal");
+        assert_eq!(format!("{status:#}"), format!("cannot open {}: {why}", stage.path("pid").display()));
+        let found = stage.path("pid").symlink_metadata().expect("it is still there").file_type();
+        if found.is_dir() && !found.is_fifo() {
+            fs::remove_dir(stage.path("pid")).expect("remove");
+        } else {
+            fs::remove_file(stage.path("pid")).expect("remove");
+        }
+        assert_eq!(stage.read("target"), "secret\n");
+        assert!(!stage.path("nothing").exists());
+    }
+}
+
+#[test]
+fn a_device_is_refused() {
+    let stage = Stage::new();
+    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "/dev/null"]));
+    assert_eq!(launch.stderr, "probe: cannot lock /dev/null: it is not a regular file\n");
+}
+
+#[test]
+fn a_log_is_no_pidfile() {
+    let stage = Stage::new();
+    for stream in ["stdout", "stderr"] {
+        let launch = stage.launch(probe(&stage).args([&format!("--{stream}"), "./pid"]));
+        let line = format!("probe: `pidfile` and `{stream}` are the same file, {}\n", stage.path("pid").display());
+        assert_eq!((launch.status, launch.stderr), (1, line));
+        assert_eq!(stage.files(), [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn root_takes_no_file_that_others_could_have_written() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let pidfile = stage.path("pid");
+    for (owner, mode, why) in [
+        (65534, 0o644, "it belongs to another user, number 65534".to_owned()),
+        (0, 0o664, "others may write to it, mode 0664".to_owned()),
+        (0, 0o646, "others may write to it, mode 0646".to_owned()),
+    ] {
+        File::create(&pidfile).and_then(|file| file.set_permissions(Permissions::from_mode(mode))).expect("a file");
+        std::os::unix::fs::chown(&pidfile, Some(owner), None).expect("give it away");
+        refused(&stage, &stage.launch(&mut probe(&stage)), &why);
+        assert!(PidFile::new(&pidfile).status().is_err());
+        fs::remove_file(&pidfile).expect("remove");
+    }
+
+    let directory = stage.path("directory");
+    fs::create_dir(&directory).expect("a directory");
+    for (owner, mode, is_refused) in
+        [(0, 0o775, true), (0, 0o757, true), (65534, 0o755, true), (0, 0o1777, false), (0, 0o755, false)]
+    {
+        std::os::unix::fs::chown(&directory, Some(owner), None).expect("give it away");
+        fs::set_permissions(&directory, Permissions::from_mode(mode)).expect("a mode");
+        let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "directory/pid"]));
+        let line = format!(
+            "probe: cannot lock {0}/pid: others than root may write in its directory {0}\n",
+            directory.display()
+        );
+        if is_refused {
+            assert_eq!((launch.status, launch.stderr), (1, line), "{owner} {mode:o}");
+        } else {
+            assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{owner} {mode:o}");
+            let mut daemon = stage.daemon();
+            daemon.send("exit 0");
+            daemon.wait();
+        }
+    }
+}
+
+#[test]
+fn a_user_takes_no_file_of_somebody_elses() {
+    if !support::is_ordinary_user() {
+        return;
+    }
+    let stage = Stage::new();
+    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "/etc/hostname"]));
+    let why = "cannot lock /etc/hostname: Permission denied (os error 13)";
+    assert_eq!((launch.status, launch.stderr), (1, format!("probe: {why}\n")));
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o555)).expect("a mode");
+    refused(&stage, &stage.launch(&mut probe(&stage)), "Permission denied (os error 13)");
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("a mode");
+}
+
+#[test]
+fn a_daemon_that_is_killed_leaves_a_number_that_is_no_promise() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    daemon.process.signal(Signal::SIGTERM);
+    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect("nothing to stop");
+    assert_eq!(stopped, daemon_rt::Stopped::NotRunning);
+}

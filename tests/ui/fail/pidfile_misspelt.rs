@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(pidfle = "/run/app.pid")]
+fn main() {}
