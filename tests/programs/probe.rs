@@ -11,6 +11,7 @@ use std::{
     fmt, fs,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
+    mem,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
@@ -25,6 +26,7 @@ use std::{
 use daemon_rt::{Daemon, Detach, Stdio};
 use nix::{
     libc,
+    sched::{CloneFlags, unshare},
     sys::signal::{SigHandler, SigSet, Signal, killpg, signal},
     unistd::{self, ForkResult},
 };
@@ -81,7 +83,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--print" => print!("{}", value()?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
-            "--joined-thread" => thread::spawn(|| ()).join().map_err(|_| "thread")?,
+            "--joined-thread" => thread::spawn(linger).join().map_err(|_| "thread")?,
             "--thread" => {
                 thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(1000)))?;
             }
@@ -94,6 +96,12 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
         }
     }
     Ok(kept)
+}
+
+/// A thread with files of its own to close is there for some time after it was joined.
+fn linger() {
+    let _ = unshare(CloneFlags::CLONE_FILES);
+    let _pipes: Vec<_> = (0..400).map_while(|_| unistd::pipe().ok()).map(mem::ManuallyDrop::new).collect();
 }
 
 /// As anyhow's errors, it tells its cause where `{:#}` asks for it.
