@@ -125,8 +125,8 @@ fn another_program_can_never_be_ready() {
         daemon.send("exec");
         let launch = end_at_once(launcher);
         assert_eq!(launch.status, 1, "{launch:?}");
-        let line =
-            "probe: the daemon closed its line to the launcher before it was ready: did it exec another program?\n";
+        let line = "probe: the daemon closed its line to the launcher before it was ready: \
+             did it exec another program, or close all its descriptors?\n";
         assert_eq!(launch.stderr, line);
         assert_eq!(stage.processes(), [], "left behind");
     }
@@ -246,22 +246,42 @@ fn nobody_gets_a_daemon_after_the_launcher_was_ended() {
 
 #[test]
 fn nobody_gets_a_daemon_after_ctrl_c() {
-    for options in [["--notify"].as_slice(), &["--notify", "--handle-signal", "SIGINT"]] {
+    for options in
+        [[].as_slice(), &["--handle-signal", "SIGINT"], &["--block-signal", "SIGINT"], &["--ignore-signal", "SIGINT"]]
+    {
         let stage = Stage::new();
         let mut terminal = Terminal::open();
         let mut command = stage.command(ARRANGE);
-        command.arg("--terminal").arg(&terminal.path).args(["--default", "SIGINT", "--", PROBE]).args(options);
+        command
+            .arg("--terminal")
+            .arg(&terminal.path)
+            .args(["--default", "SIGINT", "--", PROBE, "--notify"])
+            .args(options);
         let launcher = stage.start(&mut command);
         let _daemon = stage.daemon();
-        eventually("the launcher's wait", || (!handles(launcher.process, Signal::SIGINT)).then_some(()));
+        eventually("the launcher's wait", || is_ended_by(launcher.process, Signal::SIGINT).then_some(()));
         terminal.type_in("\x03");
         assert_eq!(end_at_once(launcher).status, 130, "{options:?}");
         nobody_is_left_soon(&stage);
     }
 }
 
-/// Whether there is a handler for it, proc(5).
-fn handles(process: Process, signal: Signal) -> bool {
-    let caught = process.status("SigCgt").expect("its status");
-    u64::from_str_radix(&caught, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) != 0
+/// Whether it is neither caught nor ignored nor blocked, proc(5).
+fn is_ended_by(process: Process, signal: Signal) -> bool {
+    ["SigCgt", "SigIgn", "SigBlk"].into_iter().all(|set| {
+        let set = process.status(set).expect("its status");
+        u64::from_str_radix(&set, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) == 0
+    })
+}
+
+#[test]
+fn what_was_created_goes_with_a_launcher_that_was_ended() {
+    let stage = Stage::new();
+    let (launcher, daemon) = starting(&stage, &["--stdout", "log", "--pidfile", "pid"]);
+    assert_eq!(stage.files(), ["log", "pid"]);
+    launcher.process.signal(Signal::SIGKILL);
+    assert_eq!(end_at_once(launcher).status, 137);
+    nobody_is_left_soon(&stage);
+    drop(daemon);
+    eventually("the removal of what was created", || stage.files().is_empty().then_some(()));
 }

@@ -1,9 +1,9 @@
 //! Readiness: until when a launcher waits, and what `ready()` returns.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, process::Stdio};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Launcher, Process, Stage, eventually};
+use support::{Daemon, Launcher, Process, Stage, eventually, skip};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -26,6 +26,22 @@ fn the_launcher_waits_until_the_daemon_is_ready() {
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
     assert_eq!(stage.processes(), [daemon.process], "the daemon, and nobody else");
     daemon.look();
+}
+
+#[test]
+fn a_ready_that_gets_no_answer_is_none() {
+    let stage = Stage::new();
+    let mut command = stage.command("strace");
+    // The leader's second word is its answer: it is killed instead.
+    command.args(["-f", "-qq", "-o", "trace", "-e", "trace=sendto", "-e", "inject=sendto:signal=SIGKILL:when=2"]);
+    if stage.command("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return skip("strace");
+    }
+    let launcher = stage.start(command.args(["--", PROBE, "--notify"]));
+    let mut daemon = stage.daemon();
+    daemon.send("ready");
+    assert_eq!(launcher.end().status, 137);
+    eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
 }
 
 #[test]

@@ -19,7 +19,7 @@ type RawFd = i32;
 
 /// The options of a daemon, and its start.
 ///
-/// [`#[daemon]`](crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of the
+/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of the
 /// same name, described here. `setup` gets the value to change what the attribute said, as
 /// [`std::process::Command`] is built: each method changes the value and returns it.
 ///
@@ -70,7 +70,8 @@ pub enum Detach {
     ///
     /// An error where there is no fork.
     Always,
-    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask` and `chdir` apply.
+    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir` and
+    /// `pidfile` apply.
     Never,
 }
 
@@ -157,7 +158,7 @@ impl Daemon {
     }
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready). Default: no; the daemon is ready
-    /// when `main` begins.
+    /// when its process is there.
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
         self
@@ -173,7 +174,7 @@ impl Daemon {
     /// The file that guarantees one running instance, and tells who it is. Default: none.
     ///
     /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The
-    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic too.
+    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that unwinds too.
     /// After a signal the file stays, unlocked, and the next start takes it over: [`PidFile`](crate::PidFile) is how to
     /// ask. It is created with mode 0644 and belongs to whoever launched the program. A relative path starts from the
     /// directory of the launch.

@@ -33,7 +33,11 @@ use nix::{
     unistd::chdir,
 };
 
-use self::{inherited::Inherited, report::Report, stand_in::StandIn, streams::Streams};
+use self::{
+    inherited::Inherited,
+    report::Report,
+    streams::{InPlace, Streams},
+};
 use crate::{Daemon, Detach, Error, launch, pidfile::Lock, sys};
 
 /// Returns where `main` is to run.
@@ -79,11 +83,11 @@ pub(crate) struct Prepared {
     notify: bool,
 }
 
-/// What only the daemon itself can do.
+/// What the daemon does itself; dropped, it removes what was created in vain.
 pub(crate) struct Settled {
     lock: Option<Lock>,
     notify: bool,
-    stand_in: Option<StandIn>,
+    streams: InPlace,
 }
 
 impl Prepared {
@@ -113,8 +117,8 @@ impl Prepared {
         inherited.stop_ignoring_signals();
         umask(self.umask);
         change_directory(&self.directory)?;
-        let stand_in = self.streams.put_in_place()?;
-        Ok(Settled { lock: self.lock, notify: self.notify, stand_in })
+        let streams = self.streams.put_in_place()?;
+        Ok(Settled { lock: self.lock, notify: self.notify, streams })
     }
 }
 
@@ -125,13 +129,14 @@ impl Settled {
     }
 
     /// In the daemon.
-    pub(crate) fn begin(self, leader: Option<UnixStream>) {
+    pub(crate) fn begin(mut self, leader: Option<UnixStream>) {
+        self.streams.keep();
         let Some(leader) = leader else { return };
         if let Err(error) = self.lock.map_or(Ok(()), Lock::hold_until_exit) {
             detach::give_up(&leader, error);
         }
         if self.notify {
-            ready::await_ready(leader, self.stand_in);
+            ready::await_ready(leader, self.streams.stand_in);
         } else if Report::READY.send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }

@@ -62,7 +62,8 @@ impl Stdio {
         Self(Kind::Append(path.into()))
     }
 
-    /// As [`append`](Self::append), but what the file holds is thrown away when the daemon takes it over.
+    /// As [`append`](Self::append), but what the file holds is thrown away by the start, when only the forks are left that
+    /// could fail.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Truncate(path.into()))

@@ -142,8 +142,11 @@ pub(crate) fn kill(pid: Pid, signal: c_int) -> io::Result<()> {
 
 /// fstat(2) of a number that may not be open at all.
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
-    // SAFETY: the borrow ends with the call, and fstat(2) refuses a number that is not open.
-    Ok(nix::sys::stat::fstat(unsafe { BorrowedFd::borrow_raw(fd) })?)
+    let mut status = MaybeUninit::uninit();
+    // SAFETY: `status` is a valid place for the result; fstat(2) refuses a number that is not open.
+    Errno::result(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
+    // SAFETY: written, since the call succeeded.
+    Ok(unsafe { status.assume_init() })
 }
 
 /// `FD_CLOEXEC` of a number that may not be open at all.
@@ -200,13 +203,9 @@ pub(crate) fn stop_ignoring(signal: c_int) {
     }
 }
 
-/// Gives the signals by which people and supervisors end a program their default action back, if there is a handler.
-pub(crate) fn remove_handlers() {
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
-        if action(signal).is_some_and(|action| ![libc::SIG_IGN, libc::SIG_DFL].contains(&action.sa_sigaction)) {
-            set_action(signal, &action_of(libc::SIG_DFL));
-        }
-    }
+/// Gives a signal its default action.
+pub(crate) fn set_default(signal: c_int) {
+    set_action(signal, &action_of(libc::SIG_DFL));
 }
 
 /// What a signal does, to be put back later.

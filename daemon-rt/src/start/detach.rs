@@ -26,8 +26,7 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
     match sys::fork(thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
-            sys::remove_handlers(); // of the program's: they would keep Ctrl-C from ending the launcher
-            let _ = mask.thread_set_mask();
+            inherited.become_interruptible(); // whatever `setup` did: it would keep Ctrl-C from ending the launcher
             launcher::wait(leader, &to_leader, prepared)
         }
         Ok(ForkResult::Child) => drop(to_leader),
@@ -64,7 +63,7 @@ fn lead(
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon, launcher, timeout }.watch()
+            Leader { daemon, from_daemon, launcher, timeout, settled }.watch()
         }
         ForkResult::Child => Ok((settled, to_leader)),
     }

@@ -100,6 +100,16 @@ impl Inherited {
         }
     }
 
+    /// In the launcher: signals end it as they did before `setup`.
+    pub(crate) fn become_interruptible(&self) {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            if !self.ignored_signals.contains(&signal) {
+                sys::set_default(signal);
+            }
+        }
+        let _ = self.blocked_signals.thread_set_mask();
+    }
+
     /// Blocks no signal but those that `setup` blocked: `before` is what was blocked at its end.
     pub(crate) fn unblock_signals(&self, before: SigSet) {
         // Both fail on an unknown operation only, pthread_sigmask(3).

@@ -1,6 +1,6 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{io, os::unix::net::UnixStream, time::Duration};
+use std::{io, os::unix::net::UnixStream, process::ExitStatus, time::Duration};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
@@ -17,13 +17,18 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
-    let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader));
+    let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader, None));
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
-    // leader is the last of its group to end.
-    let _ = sys::wait(leader);
+    // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
+    let ended = sys::wait(leader).ok().flatten();
+    let report = match ended {
+        Some((_, status)) if report.is_ready() && !status.success() => leader_failed(leader, Some(status)),
+        _ => report,
+    };
     if !report.is_ready() {
-        complain(&prepared.streams.said(), &prepared.name, &report.text);
-        drop(prepared); // removes what was created in vain
+        let (said, name) = (prepared.streams.said(), prepared.name.clone());
+        drop(prepared); // removes what was created in vain, before a stderr that nobody reads may end this process
+        complain(&said, &name, &report.text);
     }
     sys::exit_now(report.status)
 }
@@ -44,13 +49,13 @@ fn receive_within(from_leader: &UnixStream, timeout: Option<Duration>) -> io::Re
 
 /// The leader ended without a result: the group is ended here. Its number cannot be another group's by then: either
 /// the leader is not reaped yet, or somebody else is left in it.
-fn leader_failed(leader: Pid) -> Report {
+fn leader_failed(leader: Pid, reaped: Option<ExitStatus>) -> Report {
     let status = Children::watch(SigSet::from(Signal::SIGCHLD)).ok().and_then(|children| {
-        let aftermath = group::terminate(leader, Some(leader), &children);
+        let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), &children);
         if !aftermath.is_empty {
             let _ = killpg(leader, Signal::SIGKILL);
         }
-        aftermath.status
+        aftermath.status.or(reaped)
     });
     match status {
         Some(status) => Report::ended("the session leader", status),

@@ -13,7 +13,7 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use super::{children::Children, group, report::Report};
+use super::{Settled, children::Children, group, report::Report};
 use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
@@ -25,6 +25,8 @@ pub(crate) struct Leader<'launcher> {
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
     pub(crate) timeout: Duration,
+    /// The launcher, which removes what was created in vain, may be gone by then.
+    pub(crate) settled: Settled,
 }
 
 /// What ended the wait for the daemon.
@@ -38,7 +40,7 @@ enum Outcome {
 }
 
 impl Leader<'_> {
-    pub(crate) fn watch(&self) -> ! {
+    pub(crate) fn watch(self) -> ! {
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::READY),
             Some(from_daemon) => self
@@ -46,10 +48,7 @@ impl Leader<'_> {
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
         if self.is_ready(&outcome) && Report::READY.send(self.launcher).is_ok() {
-            if let Some(from_daemon) = &self.from_daemon {
-                let _ = sys::send(from_daemon.as_fd(), &[0]); // the answer that `ready()` waits for
-            }
-            sys::exit_now(0)
+            sys::exit_now(u8::from(!self.answer_ready()))
         }
         self.end_group(outcome)
     }
@@ -103,7 +102,17 @@ impl Leader<'_> {
         }
     }
 
-    fn end_group(&self, outcome: Outcome) -> ! {
+    /// Gives `ready()` the answer that it waits for. A daemon that has ended since its word needs none; any other that
+    /// gets none is one that the launcher must end.
+    fn answer_ready(&self) -> bool {
+        let Some(from_daemon) = &self.from_daemon else { return true };
+        match sys::send(from_daemon.as_fd(), &[0]) {
+            Ok(_) => true,
+            Err(error) => matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    fn end_group(self, outcome: Outcome) -> ! {
         let own_group = unistd::getpid();
         let alive = (!matches!(outcome, Outcome::Ended(_))).then_some(self.daemon);
         if let Some(from_daemon) = &self.from_daemon {
@@ -111,7 +120,9 @@ impl Leader<'_> {
         }
         let aftermath = Children::watch(SigSet::all()).map(|children| group::terminate(own_group, alive, &children));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
-        if let Some(report) = self.report(outcome, status) {
+        let report = self.report(outcome, status);
+        drop(self.settled);
+        if let Some(report) = report {
             let _ = report.send(self.launcher);
         }
         if status.is_none() {
@@ -129,7 +140,7 @@ impl Leader<'_> {
             Outcome::Unreachable => Some(match after_term {
                 Some(status) if status.code().is_some_and(|code| code != 0) => Report::ended("the daemon", status),
                 _ => Report::failed(
-                    "the daemon closed its line to the launcher before it was ready: did it exec another program?",
+                    "the daemon closed its line to the launcher before it was ready: did it exec another program, or close all its descriptors?",
                 ),
             }),
             Outcome::TimedOut => Some(Report::failed(format!("the daemon was not ready within {:?}", self.timeout))),

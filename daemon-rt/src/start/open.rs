@@ -75,8 +75,19 @@ fn create(path: &Path) -> io::Result<(File, Created)> {
     let file = File::options().append(true).create_new(true).mode(MODE).custom_flags(FLAGS).open(path)?;
     let metadata = file.metadata()?;
     let created = Created { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() };
-    file.set_permissions(Permissions::from_mode(MODE))?; // whatever the umask took away
+    set_mode(&file, metadata.mode())?;
     Ok((file, created))
+}
+
+/// Gives back what the umask took away. A file system that has modes of its own may refuse.
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    if mode & 0o777 == MODE {
+        return Ok(());
+    }
+    match file.set_permissions(Permissions::from_mode(MODE)) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOTSUP | libc::ENOSYS)) => Ok(()),
+        set => set,
+    }
 }
 
 /// Whoever may write in the log directory may put a hard link to a file of the daemon's there, but needs one that is

@@ -29,7 +29,8 @@ struct Awaited {
 ///
 /// Only with the option [`notify`](crate::Daemon::notify) does anybody wait for it. Call it when requests can be
 /// served, from any thread, as often as you like: only the first call does anything. It returns when the launcher
-/// knows. In the foreground, and before any start, it does nothing.
+/// knows. In the foreground, and before any start, it does nothing. It is for the daemon alone, not for a worker that was
+/// forked from it: the leader answers once.
 ///
 /// # Errors
 ///

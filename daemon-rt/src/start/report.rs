@@ -2,16 +2,16 @@
 
 use std::{
     io::{self, Read},
-    os::{fd::AsFd, unix::net::UnixStream},
+    os::{
+        fd::AsFd,
+        unix::{net::UnixStream, process::ExitStatusExt},
+    },
     process::ExitStatus,
 };
-
-use std::os::unix::process::ExitStatusExt;
 
 use crate::{Error, sys};
 
 /// The launcher's exit status and, unless that is 0, the line that it prints. Travels as one byte and the text behind it.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) status: u8,
     pub(crate) text: String,

@@ -35,7 +35,26 @@ pub(crate) struct Streams {
 enum Stream {
     Inherited,
     Null,
-    File { file: File, path: Option<PathBuf>, truncate: bool, created: Option<Created> },
+    /// What was created is removed, if it is, while it is still open: its inode number cannot be another file's.
+    File {
+        created: Option<Created>,
+        file: File,
+        path: Option<PathBuf>,
+        truncate: bool,
+    },
+}
+
+/// The streams of a daemon that may fail to start yet.
+pub(crate) struct InPlace {
+    pub(crate) stand_in: Option<StandIn>,
+    created: Vec<Created>,
+}
+
+impl InPlace {
+    /// What was created is the daemon's from now on.
+    pub(crate) fn keep(&mut self) {
+        self.created.drain(..).for_each(mem::forget);
+    }
 }
 
 impl Streams {
@@ -59,9 +78,7 @@ impl Streams {
         }
         let mut streams = Self { null, stdin, stdout, stderr, stand_in: None, shown: None };
         if until_ready {
-            streams
-                .show_errors()
-                .map_err(|error| Error::because("cannot create a file to stand in for stderr", error))?;
+            let _ = streams.show_errors(); // without it the daemon starts as well, and only its reasons are not seen
         }
         Ok(streams)
     }
@@ -87,19 +104,21 @@ impl Streams {
         self.shown.as_ref().map_or_else(String::new, ErrorStream::appended)
     }
 
-    /// In the daemon: the streams become descriptors 0, 1 and 2, and what was created stays.
-    pub(crate) fn put_in_place(self) -> Result<Option<StandIn>, Error> {
+    /// The streams become descriptors 0, 1 and 2.
+    pub(crate) fn put_in_place(self) -> Result<InPlace, Error> {
         let stderr_null = self.stand_in.as_ref().map_or(&self.null, StandIn::file);
+        let mut created = Vec::new();
         for (stream, null, name, target) in [
             (self.stdin, &self.null, "stdin", libc::STDIN_FILENO),
             (self.stdout, &self.null, "stdout", libc::STDOUT_FILENO),
             (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
         ] {
-            stream
+            let new = stream
                 .become_descriptor(target, null)
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
+            created.extend(new);
         }
-        Ok(self.stand_in)
+        Ok(InPlace { stand_in: self.stand_in, created })
     }
 }
 
@@ -155,15 +174,16 @@ impl Stream {
         }
     }
 
-    fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<()> {
+    fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
         match self {
-            Self::Inherited => sys::set_close_on_exec(target, false),
-            Self::Null => sys::duplicate_onto(null.as_fd(), target),
+            Self::Inherited => sys::set_close_on_exec(target, false)?,
+            Self::Null => sys::duplicate_onto(null.as_fd(), target)?,
             Self::File { file, created, .. } => {
-                mem::forget(created); // the daemon's from now on
-                sys::duplicate_onto(file.as_fd(), target)
+                sys::duplicate_onto(file.as_fd(), target)?;
+                return Ok(created);
             }
         }
+        Ok(None)
     }
 }
 

@@ -20,27 +20,28 @@ pub(crate) fn refuse_second() -> Result<SingleThread, Error> {
     let deadline = Instant::now() + LINGERS;
     loop {
         match others() {
-            0 => return Ok(SingleThread(())),
-            _ if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            count => return Err(refusal(count)),
+            Ok(0) => return Ok(SingleThread(())),
+            Ok(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            Ok(count) => return Err(refusal(count)),
+            Err(error) => return Err(Error::because("cannot tell whether there is a second thread", error)),
         }
     }
 }
 
 /// Threads besides this one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn others() -> u64 {
+fn others() -> io::Result<u64> {
     // Only a process without a second thread may do this, and to it nothing happens, unshare(2).
     if nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_ok() {
-        return 0;
+        return Ok(0);
     }
     // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
-    fs::metadata("/proc/self/task").map_or(1, |tasks| tasks.nlink().saturating_sub(3))
+    Ok(fs::metadata("/proc/self/task")?.nlink().saturating_sub(3))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn others() -> u64 {
-    0
+fn others() -> io::Result<u64> {
+    Ok(0)
 }
 
 fn refusal(count: u64) -> Error {
