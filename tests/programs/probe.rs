@@ -131,6 +131,7 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
     let sight = sight();
     let stream = UnixStream::connect(env::var("PROBE_SOCKET")?)?;
+    let stream = File::from(OwnedFd::from(stream)); // written to by write(2): every send(2) is one of the start's
     let mut connection = BufReader::new(stream);
     answer(&mut connection, &sight)?;
     let mut command = String::new();
@@ -148,7 +149,7 @@ pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
     }
 }
 
-fn answer(connection: &mut BufReader<UnixStream>, text: &str) -> io::Result<()> {
+fn answer(connection: &mut BufReader<File>, text: &str) -> io::Result<()> {
     connection.get_mut().write_all(format!("{text}\n.\n").as_bytes())
 }
 
