@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Stdio, launch, start};
+use crate::{Error, Id, Stdio, launch, start};
 #[cfg(unix)]
 use crate::{pidfile::Lock, start::inherited::Inherited};
 
@@ -44,6 +44,10 @@ pub struct Daemon {
     pub(crate) stderr: Option<Stdio>,
     pub(crate) umask: u32,
     pub(crate) chdir: PathBuf,
+    pub(crate) chroot: Option<PathBuf>,
+    pub(crate) user: Option<Id>,
+    pub(crate) group: Option<Id>,
+    pub(crate) no_new_privs: bool,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -70,8 +74,8 @@ pub enum Detach {
     ///
     /// An error where there is no fork.
     Always,
-    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir` and
-    /// `pidfile` apply.
+    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir`, `chroot`,
+    /// `user`, `group`, `no_new_privs` and `pidfile` apply.
     Never,
 }
 
@@ -92,6 +96,10 @@ impl Daemon {
             stderr: None,
             umask: 0o027,
             chdir: PathBuf::from("/"),
+            chroot: None,
+            user: None,
+            group: None,
+            no_new_privs: false,
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
@@ -136,9 +144,77 @@ impl Daemon {
 
     /// The working directory. Default: `/`, so that no file system is kept from being unmounted, daemon(7).
     ///
-    /// A relative path starts from the directory in which the program was launched.
+    /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
+    /// the new root directory.
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chdir = directory.into();
+        self
+    }
+
+    /// The root directory, chroot(2): the only part of the file system whose names the daemon can reach. Default: that of
+    /// the launcher.
+    ///
+    /// [`chdir`](Self::chdir) is looked up inside. Streams, pidfile and what `setup` opened are open before and go on
+    /// working; users and groups are looked up before, too. A relative path starts from the directory of the launch.
+    ///
+    /// The start fails when the path is no directory, when a descriptor would be left that is open on a directory,
+    /// through which there is a way out, and when the program is not run by root (on Linux: without `CAP_SYS_CHROOT`).
+    /// A jail holds nobody who is root in it, chroot(2): give a [`user`](Self::user) as well. systemd has the same as
+    /// `RootDirectory=`, systemd.exec(5).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Where nothing lists the open descriptors, those above 1023 are not looked at. An error elsewhere than on Unix.
+    pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
+        self.chroot = Some(directory.into());
+        self
+    }
+
+    /// The user that `main` runs as, by name or number: an [`Id`]. Default: whoever launched the program.
+    ///
+    /// `setup` still runs with the privileges of the launch. After it, the daemon gets the user's group (or
+    /// [`group`](Self::group)), exactly the supplementary groups that the group database has for the user, and the
+    /// user's number as real, effective and saved id; on Linux all capabilities are given up. That there is no way back
+    /// is tried out, and nothing of `main` runs where any of it fails. `HOME`, `USER`, `LOGNAME` and `SHELL` follow the
+    /// user, and are removed for a number without an entry in the user database. All of it is so for `User=` in
+    /// systemd.exec(5).
+    ///
+    /// It is no error, and takes no privilege, to be that user already. The start fails when nobody has that name; when a
+    /// number has no entry in the user database and no `group` is given; when another user is asked for and the program
+    /// is not run by root (on Linux: without `CAP_SETUID` and `CAP_SETGID`); in a user namespace, where that lacks the
+    /// ids or denies setgroups(2); and in the foreground, when there is a second thread.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// macOS takes at most 16 groups, setgroups(2). An error elsewhere than on Unix.
+    pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// The group that `main` runs in, by name or number: an [`Id`]. Default: the group of [`user`](Self::user) in the
+    /// user database, and without that the launcher's.
+    ///
+    /// Without `user`, the user stays who it is, with the supplementary groups of the group database. `Group=` in
+    /// systemd.exec(5) is the like. A number needs no entry in the group database.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// An error elsewhere than on Unix.
+    pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits and
+    /// file capabilities have no effect any more, `PR_SET_NO_NEW_PRIVS` of prctl(2). Default: no, as for
+    /// `NoNewPrivileges=` in systemd.exec(5).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Linux has it; an error of the start elsewhere.
+    pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
+        self.no_new_privs = no_new_privs;
         self
     }
 

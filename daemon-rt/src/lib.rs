@@ -13,8 +13,11 @@
 
 mod daemon;
 mod error;
+mod id;
 mod launch;
 mod pidfile;
+#[cfg(unix)]
+mod privileges;
 #[cfg(unix)]
 mod refusal;
 #[cfg_attr(not(unix), path = "start_elsewhere.rs")]
@@ -30,6 +33,7 @@ pub use daemon_macro::daemon;
 pub use crate::{
     daemon::{Daemon, Detach},
     error::Error,
+    id::Id,
     pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,

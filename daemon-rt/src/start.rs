@@ -3,9 +3,11 @@
 mod check;
 mod children;
 mod detach;
+mod directories;
 mod group;
 pub(crate) mod inherited;
 mod instance;
+mod jail;
 mod launcher;
 mod leader;
 mod null;
@@ -37,8 +39,14 @@ use self::{
     inherited::Inherited,
     report::Report,
     streams::{InPlace, Streams},
+    threads::{SingleThread, Step},
 };
-use crate::{Daemon, Detach, Error, launch, pidfile::Lock, sys};
+use crate::{
+    Daemon, Detach, Error, launch,
+    pidfile::Lock,
+    privileges::{self, Privilege, Privileges},
+    sys,
+};
 
 /// Returns where `main` is to run.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
@@ -51,24 +59,55 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 /// Streams, signals and descriptors stay what they are.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let mask = check::umask(daemon.umask)?;
-    let directory = directory(daemon)?;
+    let place = Place::new(daemon)?;
+    let privileges = Privileges::new(daemon)?;
+    let thread = privileges.are_to_change().then(|| threads::refuse_second(Step::GiveUpPrivileges)).transpose()?;
     let lock = instance::take_lock(daemon)?;
     umask(mask);
-    change_directory(&directory)?;
+    place.enter()?;
+    if let Some(thread) = thread {
+        privileges.drop_for_good(&thread)?;
+    }
     lock.map_or(Ok(()), Lock::hold_until_exit)
 }
 
 /// Returns in the daemon, or with an error in the launcher.
 fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
-    let thread = threads::refuse_second()?;
+    let thread = threads::refuse_second(Step::Fork)?;
     let prepared = Prepared::new(daemon)?;
     flush();
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 
-fn change_directory(directory: &Path) -> Result<(), Error> {
-    chdir(directory)
-        .map_err(|error| Error::because(format!("cannot change directory to {}", directory.display()), error))
+/// Where the daemon is in the file system.
+struct Place {
+    root: Option<PathBuf>,
+    /// Inside of that.
+    directory: PathBuf,
+}
+
+impl Place {
+    fn new(daemon: &Daemon) -> Result<Self, Error> {
+        let directory = check::path("chdir", &daemon.chdir)?;
+        let Some(root) = &daemon.chroot else {
+            let directory = daemon.inherited.absolute(directory)?;
+            check::directory(&directory)?;
+            return Ok(Self { root: None, directory });
+        };
+        let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
+        privileges::demand(Privilege::ChangeRoot, &format!("change the root directory to {}", root.display()))?;
+        check::root(&root)?;
+        Ok(Self { root: Some(root), directory: Path::new("/").join(directory) })
+    }
+
+    /// Everything that is to be open must be open.
+    fn enter(&self) -> Result<(), Error> {
+        if let Some(root) = &self.root {
+            jail::enter(root)?;
+        }
+        let directory = self.directory.display();
+        chdir(&self.directory).map_err(|error| Error::because(format!("cannot change directory to {directory}"), error))
+    }
 }
 
 /// What the launcher made ready for the daemon.
@@ -77,7 +116,8 @@ pub(crate) struct Prepared {
     pub(crate) start_timeout: Duration,
     pub(crate) streams: Streams,
     umask: Mode,
-    directory: PathBuf,
+    place: Place,
+    privileges: Privileges,
     lock: Option<Lock>,
     keep_fds: Vec<RawFd>,
     notify: bool,
@@ -85,6 +125,7 @@ pub(crate) struct Prepared {
 
 /// What the daemon does itself; dropped, it removes what was created in vain.
 pub(crate) struct Settled {
+    privileges: Privileges,
     lock: Option<Lock>,
     notify: bool,
     streams: InPlace,
@@ -92,13 +133,14 @@ pub(crate) struct Settled {
 
 impl Prepared {
     fn new(daemon: &mut Daemon) -> Result<Self, Error> {
+        let privileges = Privileges::new(daemon)?;
         Ok(Self {
             name: launch::name(daemon),
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             umask: check::umask(daemon.umask)?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             notify: daemon.notify,
-            directory: directory(daemon)?,
+            place: Place::new(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(
@@ -106,8 +148,10 @@ impl Prepared {
                 mem::take(&mut daemon.stdout),
                 daemon.stderr.take(),
                 &daemon.inherited,
+                privileges.account.as_ref().filter(|account| !account.is_current()),
                 daemon.notify,
             )?,
+            privileges,
         })
     }
 
@@ -116,23 +160,25 @@ impl Prepared {
         inherited.close_descriptors_but(&self.keep_fds);
         inherited.stop_ignoring_signals();
         umask(self.umask);
-        change_directory(&self.directory)?;
         let streams = self.streams.put_in_place()?;
-        Ok(Settled { lock: self.lock, notify: self.notify, streams })
+        self.place.enter()?;
+        Ok(Settled { privileges: self.privileges, lock: self.lock, notify: self.notify, streams })
     }
 }
 
 impl Settled {
     /// Whether the daemon has a part in the start that the leader waits for.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify || self.lock.is_some()
+        self.notify || self.lock.is_some() || self.privileges.are_to_change()
     }
 
     /// In the daemon.
-    pub(crate) fn begin(mut self, leader: Option<UnixStream>) {
+    pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
         self.streams.keep();
         let Some(leader) = leader else { return };
-        if let Err(error) = self.lock.map_or(Ok(()), Lock::hold_until_exit) {
+        let begun =
+            self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
+        if let Err(error) = begun {
             detach::give_up(&leader, error);
         }
         if self.notify {
@@ -141,12 +187,6 @@ impl Settled {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }
-}
-
-fn directory(daemon: &Daemon) -> Result<PathBuf, Error> {
-    let directory = daemon.inherited.absolute(check::path("chdir", &daemon.chdir)?)?;
-    check::directory(&directory)?;
-    Ok(directory)
 }
 
 /// What stays in the buffers would be written by the daemon as well.

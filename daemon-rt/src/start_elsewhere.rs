@@ -6,6 +6,15 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.pidfile.is_some() {
         return lock(daemon);
     }
+    let unix_only = [
+        ("user", daemon.user.is_some()),
+        ("group", daemon.group.is_some()),
+        ("chroot", daemon.chroot.is_some()),
+        ("no_new_privs", daemon.no_new_privs),
+    ];
+    if let Some((option, _)) = unix_only.iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::new(format!("cannot obey `{option}`: this platform has nothing of the kind")));
+    }
     match daemon.detach {
         Detach::Always => Err(Error::new("cannot detach: there is no fork on this platform")),
         Detach::Auto | Detach::Never => Ok(()),

@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 use std::{
+    env,
+    ffi::OsStr,
     io,
     mem::MaybeUninit,
     os::{
@@ -12,6 +14,11 @@ use std::{
     ptr,
 };
 
+#[cfg(target_vendor = "apple")]
+use std::ffi::CStr;
+
+#[cfg(target_vendor = "apple")]
+use nix::unistd::Gid;
 use nix::{
     errno::Errno,
     libc::{self, c_int},
@@ -187,6 +194,117 @@ pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> io::Resul
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Sets a variable of the environment, or removes it.
+pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
+    // SAFETY: nobody else reads or writes the environment: `SingleThread` is the evidence that there is no other thread.
+    unsafe {
+        match value {
+            Some(value) => env::set_var(key, value),
+            None => env::remove_var(key),
+        }
+    }
+}
+
+/// 32 bits of each set.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct CapabilityWord {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// The sets of capabilities of this process, capabilities(7).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+pub(crate) struct Capabilities([CapabilityWord; 2]);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: c_int,
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl CapabilityHeader {
+    /// Version 3 has 64 capabilities, in two words; process 0 is the caller, capget(2).
+    const OWN: Self = Self { version: 0x2008_0522, pid: 0 };
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Capabilities {
+    /// Whether the capability of that number is in effect.
+    pub(crate) fn has(&self, capability: u32) -> bool {
+        self.0[0].effective & (1 << capability) != 0
+    }
+
+    pub(crate) fn are_empty(&self) -> bool {
+        self.0 == [CapabilityWord::default(); 2]
+    }
+}
+
+/// capget(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn capabilities() -> io::Result<Capabilities> {
+    let mut header = CapabilityHeader::OWN;
+    let mut words = [CapabilityWord::default(); 2];
+    // SAFETY: this version of the header asks for two words.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, words.as_mut_ptr()) })?;
+    Ok(Capabilities(words))
+}
+
+/// capset(2) to no capability at all: permitted, effective, inheritable, and with these the ambient ones.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn clear_capabilities() -> io::Result<()> {
+    let mut header = CapabilityHeader::OWN;
+    let words = [CapabilityWord::default(); 2];
+    // SAFETY: this version of the header announces two words.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, words.as_ptr()) })?;
+    Ok(())
+}
+
+/// getgrouplist(3), whose groups are of type int there.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+    let mut groups: Vec<c_int> = vec![0; 64];
+    loop {
+        let mut count = c_int::try_from(groups.len()).map_err(|_| Errno::E2BIG)?;
+        // SAFETY: pointer and count describe `groups`, and `user` ends with a NUL byte.
+        let done = unsafe {
+            libc::getgrouplist(user.as_ptr(), gid.as_raw().cast_signed(), groups.as_mut_ptr(), &raw mut count)
+        };
+        if done == 0 {
+            groups.truncate(usize::try_from(count).unwrap_or(0));
+            return Ok(groups.into_iter().map(|group| Gid::from_raw(group.cast_unsigned())).collect());
+        }
+        groups.resize(groups.len() * 2, 0);
+    }
+}
+
+/// getgroups(2).
+#[cfg(target_vendor = "apple")]
+pub(crate) fn own_groups() -> nix::Result<Vec<Gid>> {
+    // SAFETY: a count of 0 asks for the number of groups and writes none.
+    let count = Errno::result(unsafe { libc::getgroups(0, ptr::null_mut()) })?;
+    let mut groups: Vec<libc::gid_t> = vec![0; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: pointer and count describe `groups`.
+    let count = Errno::result(unsafe { libc::getgroups(count, groups.as_mut_ptr()) })?;
+    groups.truncate(usize::try_from(count).unwrap_or(0));
+    Ok(groups.into_iter().map(Gid::from_raw).collect())
+}
+
+/// setgroups(2), after which the directory service adds no groups of its own there.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
+    let groups: Vec<libc::gid_t> = groups.iter().map(|group| group.as_raw()).collect();
+    let count = c_int::try_from(groups.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: pointer and count describe `groups`.
+    Errno::result(unsafe { libc::setgroups(count, groups.as_ptr()) })?;
+    Ok(())
 }
 
 /// The signals that are ignored now, real-time ones too.

@@ -1,6 +1,6 @@
 //! Runs a program as a test wants it to be launched:
 //! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--lock N] [--ignore SIGNAL]
-//! [--ignore-real-time] [--block-all] [--group] -- program argument…`
+//! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] -- program argument…`
 
 #![allow(unsafe_code)]
 
@@ -19,7 +19,7 @@ use std::{
 use nix::{
     libc,
     sys::signal::{SigHandler, SigSet, Signal, signal},
-    unistd,
+    unistd::{self, Gid},
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -58,6 +58,15 @@ fn main() -> Result<(), Box<dyn Error>> {
                 nix::errno::Errno::result(unsafe { libc::flock(number, libc::LOCK_EX | libc::LOCK_NB) })?;
             }
             "--block-all" => SigSet::all().thread_set_mask()?,
+            "--groups" => {
+                let groups =
+                    value()?.split(',').map(|group| group.parse().map(Gid::from_raw)).collect::<Result<Vec<_>, _>>()?;
+                unistd::setgroups(&groups)?;
+            }
+            "--umask" => {
+                let mask = libc::mode_t::from_str_radix(&value()?, 8)?;
+                nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
+            }
             "--group" => unistd::setpgid(unistd::Pid::from_raw(0), unistd::Pid::from_raw(0))?,
             other => return Err(format!("unknown option {other}").into()),
         }

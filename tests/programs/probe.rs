@@ -25,9 +25,13 @@ use std::{
 
 use daemon_rt::{Daemon, Detach, Stdio};
 use nix::{
+    fcntl::OFlag,
     libc,
     sched::{CloneFlags, unshare},
-    sys::signal::{SigHandler, SigSet, Signal, killpg, signal},
+    sys::{
+        signal::{SigHandler, SigSet, Signal, killpg, signal},
+        stat::Mode,
+    },
     unistd::{self, ForkResult},
 };
 
@@ -50,6 +54,21 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--stderr" => _ = daemon.stderr(stdio(&value()?)?),
             "--umask" => _ = daemon.umask(u32::from_str_radix(&value()?, 8)?),
             "--chdir" => _ = daemon.chdir(value()?),
+            "--chroot" => _ = daemon.chroot(value()?),
+            "--user" => _ = daemon.user(value()?),
+            "--group" => _ = daemon.group(value()?),
+            "--user-number" => _ = daemon.user(value()?.parse::<u32>()?),
+            "--group-number" => _ = daemon.group(value()?.parse::<u32>()?),
+            "--no-new-privs" => _ = daemon.no_new_privs(true),
+            "--open-directory" => {
+                let (path, flags) = (value()?, OFlag::O_CLOEXEC | OFlag::O_DIRECTORY);
+                kept.0.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
+            }
+            "--open-path" => {
+                let (path, flags) = (value()?, OFlag::O_CLOEXEC | OFlag::O_PATH);
+                kept.0.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
+            }
+            "--connect" => kept.0.push(("connection".into(), UnixStream::connect(env::var("PROBE_SOCKET")?)?.into())),
             "--keep-fds" => {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
@@ -130,8 +149,13 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 #[daemon_rt::daemon(setup = setup)]
 pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
     let sight = sight();
-    let stream = UnixStream::connect(env::var("PROBE_SOCKET")?)?;
-    let stream = File::from(OwnedFd::from(stream)); // written to by write(2): every send(2) is one of the start's
+    // From a jail, or as another user, the socket may be out of reach.
+    let connection = kept.0.iter().position(|(name, _)| name == "connection");
+    let stream = match connection {
+        Some(index) => kept.0.swap_remove(index).1,
+        None => UnixStream::connect(env::var("PROBE_SOCKET")?)?.into(),
+    };
+    let stream = File::from(stream); // written to by write(2): every send(2) is one of the start's
     let mut connection = BufReader::new(stream);
     answer(&mut connection, &sight)?;
     let mut command = String::new();
@@ -189,6 +213,17 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = sight();
             drop(terminal);
         }
+        "variable" => said = env::var(rest).unwrap_or_else(|error| error.to_string()),
+        "read" => said = fs::read_to_string(rest)?,
+        "list" => {
+            let names: Result<Vec<_>, _> =
+                fs::read_dir(rest)?.map(|entry| entry.map(|entry| entry.file_name())).collect();
+            let mut names: Vec<_> = names?.into_iter().filter_map(|name| name.into_string().ok()).collect();
+            names.sort();
+            said = names.join(" ");
+        }
+        "escape" => said = escape(rest),
+        "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
         "replace-by-link" => {
@@ -220,6 +255,25 @@ fn fork() -> Result<unistd::Pid, Failure> {
             thread::sleep(Duration::from_secs(1000));
         },
     }
+}
+
+/// Tries to get out of a jail through every descriptor that may be open, and says which of them led to that file.
+fn escape(file: &str) -> String {
+    let mut ways = Vec::new();
+    for number in 0..1024 {
+        // SAFETY: has no preconditions; a number that is not open, or no directory, is refused.
+        if unsafe { libc::fchdir(number) } != 0 && number != 0 {
+            continue;
+        }
+        // At first from where it is.
+        for _ in 0..32 {
+            let _ = env::set_current_dir("..");
+        }
+        if Path::new(file.trim_start_matches('/')).exists() {
+            ways.push(number.to_string());
+        }
+    }
+    ways.join(",")
 }
 
 /// What this process finds itself to be, as lines of `key=value`.

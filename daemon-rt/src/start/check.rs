@@ -46,6 +46,11 @@ pub(crate) fn directory(path: &Path) -> Result<(), Error> {
     faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|error| cannot(error.into()))
 }
 
+pub(crate) fn root(path: &Path) -> Result<(), Error> {
+    let cannot = |error| Error::because(format!("cannot change the root directory to {}", path.display()), error);
+    if fs::metadata(path).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
+}
+
 pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
     for &number in &numbers {
         sys::status_of(number)

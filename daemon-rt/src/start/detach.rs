@@ -41,7 +41,7 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
     drop(to_launcher);
     on_child.restore();
     inherited.unblock_signals(mask);
-    settled.begin(to_leader);
+    settled.begin(thread, to_leader);
     Ok(())
 }
 

@@ -10,10 +10,15 @@ use std::{
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     libc::{self, c_int},
-    unistd,
+    unistd::Uid,
 };
 
-use crate::refusal::{name_target_of_link, refused};
+use super::directories;
+use crate::{
+    Error,
+    privileges::Account,
+    refusal::{name_target_of_link, refused},
+};
 
 /// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
 /// without a reader is an error then, and no wait for one.
@@ -28,18 +33,44 @@ pub(crate) struct Created {
     path: PathBuf,
     device: u64,
     inode: u64,
+    rights: Rights,
 }
 
-/// Opens a file to append to, and creates it where it is missing.
-pub(crate) fn for_appending(path: &Path) -> io::Result<(File, Option<Created>)> {
+/// By whose rights a file is opened.
+#[derive(Debug, Clone)]
+pub(crate) enum Rights {
+    /// Those of the launcher.
+    Own,
+    /// Those of the user that the daemon will be: somebody but root may decide what the path leads to.
+    User(Box<Account>),
+}
+
+impl Rights {
+    pub(crate) fn of(account: Option<&Account>, path: &Path) -> Self {
+        match account.filter(|account| account.user_is_given && !account.uid.is_root()) {
+            Some(account) if directories::others_may_write(path) => Self::User(Box::new(account.clone())),
+            _ => Self::Own,
+        }
+    }
+
+    pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
+        match self {
+            Self::Own => Ok(action()),
+            Self::User(account) => account.act(action),
+        }
+    }
+}
+
+/// Opens a file to append to, and creates it where it is missing, for `owner`.
+pub(crate) fn for_appending(path: &Path, owner: Uid, rights: &Rights) -> io::Result<(File, Option<Created>)> {
     let mut existing = File::options();
     existing.append(true).custom_flags(FLAGS);
     loop {
         match open(&existing, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return Ok((check_links(opened?)?, None)),
+            opened => return Ok((check_links(opened?, owner)?, None)),
         }
-        match create(path) {
+        match create(path, rights) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was quicker
             created => return created.map(|(file, created)| (file, Some(created))),
         }
@@ -71,10 +102,11 @@ fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 /// `O_EXCL` follows no symbolic link, open(2).
-fn create(path: &Path) -> io::Result<(File, Created)> {
+fn create(path: &Path, rights: &Rights) -> io::Result<(File, Created)> {
     let file = File::options().append(true).create_new(true).mode(MODE).custom_flags(FLAGS).open(path)?;
     let metadata = file.metadata()?;
-    let created = Created { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino() };
+    let created =
+        Created { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino(), rights: rights.clone() };
     set_mode(&file, metadata.mode())?;
     Ok((file, created))
 }
@@ -90,11 +122,11 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Whoever may write in the log directory may put a hard link to a file of the daemon's there, but needs one that is
-/// not his own for it.
-fn check_links(file: File) -> io::Result<File> {
+/// Whoever may write in the log directory may put a hard link to a file of somebody else's there. One to a file of the
+/// daemon's own gains nothing.
+fn check_links(file: File, owner: Uid) -> io::Result<File> {
     let metadata = file.metadata()?;
-    if metadata.is_file() && metadata.nlink() > 1 && metadata.uid() != unistd::geteuid().as_raw() {
+    if metadata.is_file() && metadata.nlink() > 1 && metadata.uid() != owner.as_raw() {
         return Err(refused("it has a second hard link and belongs to another user"));
     }
     Ok(file)
@@ -111,9 +143,12 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 
 impl Drop for Created {
     fn drop(&mut self) {
-        let Ok(found) = fs::symlink_metadata(&self.path) else { return };
-        if (found.dev(), found.ino(), found.len()) == (self.device, self.inode, 0) {
-            let _ = fs::remove_file(&self.path);
-        }
+        let _ = self.rights.act(|| {
+            let found = fs::symlink_metadata(&self.path)?;
+            if (found.dev(), found.ino(), found.len()) == (self.device, self.inode, 0) {
+                fs::remove_file(&self.path)?;
+            }
+            Ok(())
+        });
     }
 }

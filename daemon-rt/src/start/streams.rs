@@ -10,17 +10,18 @@ use std::{
 use nix::{
     fcntl::{FcntlArg, fcntl},
     libc,
+    unistd::{fchown, geteuid},
 };
 
 use super::{
     check,
     inherited::Inherited,
     null,
-    open::{self, Created},
+    open::{self, Created, Rights},
     shown::ErrorStream,
     stand_in::StandIn,
 };
-use crate::{Error, Stdio, stdio::Kind, sys};
+use crate::{Error, Stdio, privileges::Account, stdio::Kind, sys};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {
@@ -58,19 +59,20 @@ impl InPlace {
 }
 
 impl Streams {
-    /// `until_ready`: the program itself tells when it is ready, and may write to its error stream before.
+    /// `account`: who the daemon becomes. `until_ready`: the program itself tells when it is ready, and may write to its error stream before.
     pub(crate) fn open(
         stdin: Stdio,
         stdout: Stdio,
         stderr: Option<Stdio>,
         inherited: &Inherited,
+        account: Option<&Account>,
         until_ready: bool,
     ) -> Result<Self, Error> {
         let null = null::open().map_err(|error| Error::because("cannot open /dev/null", error))?;
-        let stdin = Stream::input(stdin, inherited)?;
-        let stdout = Stream::output("stdout", stdout, inherited)?;
+        let stdin = Stream::input(stdin, inherited, account)?;
+        let stdout = Stream::output("stdout", stdout, inherited, account)?;
         let stderr = match stderr {
-            Some(stderr) => Stream::output("stderr", stderr, inherited)?,
+            Some(stderr) => Stream::output("stderr", stderr, inherited, account)?,
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
         for (name, stream) in [("stdout", &stdout), ("stderr", &stderr)] {
@@ -78,24 +80,28 @@ impl Streams {
         }
         let mut streams = Self { null, stdin, stdout, stderr, stand_in: None, shown: None };
         if until_ready {
-            let _ = streams.show_errors(); // without it the daemon starts as well, and only its reasons are not seen
+            streams.show_errors(account)?;
         }
         Ok(streams)
     }
 
     /// Opens a second way into the error stream, for [`said`](Self::said).
-    fn show_errors(&mut self) -> io::Result<()> {
+    fn show_errors(&mut self, account: Option<&Account>) -> Result<(), Error> {
         match &self.stderr {
-            Stream::Null => {
-                let stand_in = StandIn::new(self.null.try_clone()?)?;
-                self.shown = Some(ErrorStream::new(stand_in.file().try_clone()?)?);
-                self.stand_in = Some(stand_in);
-            }
+            Stream::Null => _ = self.stand_in(), // without it the daemon starts as well, and only its reasons are not seen
             Stream::File { file, path: Some(path), .. } => {
-                self.shown = open::again_for_reading(file, path).and_then(|reader| ErrorStream::new(reader).ok());
+                let reader = Rights::of(account, path).act(|| Ok(open::again_for_reading(file, path)))?;
+                self.shown = reader.ok().flatten().and_then(|reader| ErrorStream::new(reader).ok());
             }
             Stream::File { path: None, .. } | Stream::Inherited => {}
         }
+        Ok(())
+    }
+
+    fn stand_in(&mut self) -> io::Result<()> {
+        let stand_in = StandIn::new(self.null.try_clone()?)?;
+        self.shown = Some(ErrorStream::new(stand_in.file().try_clone()?)?);
+        self.stand_in = Some(stand_in);
         Ok(())
     }
 
@@ -123,21 +129,24 @@ impl Streams {
 }
 
 impl Stream {
-    fn input(stdio: Stdio, inherited: &Inherited) -> Result<Self, Error> {
+    fn input(stdio: Stdio, inherited: &Inherited, account: Option<&Account>) -> Result<Self, Error> {
         match stdio.0 {
             Kind::Null => Ok(Self::Null),
             Kind::Inherit => Ok(Self::Inherited),
             Kind::File(file) => Self::from_file("stdin", file),
             Kind::Append(path) => {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
-                let file = open::for_reading(&path).map_err(|error| cannot_open("stdin", &path, error))?;
+                let rights = Rights::of(account, &path);
+                let file = rights
+                    .act(|| open::for_reading(&path))?
+                    .map_err(|error| cannot_open("stdin", &path, &rights, error))?;
                 Ok(Self::File { file, path: None, truncate: false, created: None })
             }
             Kind::Truncate(_) => Err(Error::new("`stdin` is read from: a path for it cannot be truncated")),
         }
     }
 
-    fn output(name: &str, stdio: Stdio, inherited: &Inherited) -> Result<Self, Error> {
+    fn output(name: &str, stdio: Stdio, inherited: &Inherited, account: Option<&Account>) -> Result<Self, Error> {
         let truncate = matches!(stdio.0, Kind::Truncate(_));
         match stdio.0 {
             Kind::Null => Ok(Self::Null),
@@ -145,7 +154,16 @@ impl Stream {
             Kind::File(file) => Self::from_file(name, file),
             Kind::Append(path) | Kind::Truncate(path) => {
                 let path = inherited.absolute(check::path(name, &path)?)?;
-                let (file, created) = open::for_appending(&path).map_err(|error| cannot_open(name, &path, error))?;
+                let rights = Rights::of(account, &path);
+                let owner = account.map_or_else(geteuid, |account| account.uid);
+                let (file, created) = rights
+                    .act(|| open::for_appending(&path, owner, &rights))?
+                    .map_err(|error| cannot_open(name, &path, &rights, error))?;
+                if let (Some(account), Some(_)) = (account, &created) {
+                    give_away(&file, account).map_err(|error| {
+                        Error::because(format!("cannot give {name} {} to {account}", path.display()), error)
+                    })?;
+                }
                 Ok(Self::File { file, path: Some(path), truncate, created })
             }
         }
@@ -187,8 +205,16 @@ impl Stream {
     }
 }
 
-fn cannot_open(name: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("cannot open {name} {}", path.display()), error)
+fn cannot_open(name: &str, path: &Path, rights: &Rights, error: io::Error) -> Error {
+    let what = match rights {
+        Rights::Own => format!("cannot open {name} {}", path.display()),
+        Rights::User(account) => format!("cannot open {name} {} as {account}", path.display()),
+    };
+    Error::because(what, error)
+}
+
+fn give_away(file: &File, account: &Account) -> io::Result<()> {
+    Ok(fchown(file, Some(account.uid), Some(account.gid))?)
 }
 
 /// The same file under a number above the standard ones, which stay what they are to the launcher.

@@ -9,20 +9,29 @@ use std::{
 
 use crate::Error;
 
-/// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) asks for.
+/// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) and a change of the environment
+/// ask for.
 pub(crate) struct SingleThread(());
 
 /// A thread that was joined stays in /proc until the kernel has put it away, some 30 ms later at worst.
 const LINGERS: Duration = Duration::from_millis(100);
 
+/// What a second thread stands in the way of.
+#[derive(Clone, Copy)]
+pub(crate) enum Step {
+    Fork,
+    /// In the foreground. Capabilities are per thread, and so are ids to the kernel.
+    GiveUpPrivileges,
+}
+
 /// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
-pub(crate) fn refuse_second() -> Result<SingleThread, Error> {
+pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
     let deadline = Instant::now() + LINGERS;
     loop {
         match others() {
             Ok(0) => return Ok(SingleThread(())),
             Ok(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            Ok(count) => return Err(refusal(count)),
+            Ok(count) => return Err(refusal(before, count)),
             Err(error) => return Err(Error::because("cannot tell whether there is a second thread", error)),
         }
     }
@@ -44,11 +53,15 @@ fn others() -> io::Result<u64> {
     Ok(0)
 }
 
-fn refusal(count: u64) -> Error {
+fn refusal(before: Step, count: u64) -> Error {
+    let (step, fate, place) = match before {
+        Step::Fork => ("fork", "would be lost", "after the fork"),
+        Step::GiveUpPrivileges => ("give up privileges", "would keep them", "without them"),
+    };
     let threads = if count == 1 { "thread" } else { "threads" };
     let names = names().map_or_else(|_| String::new(), |names| format!(" ({})", names.join(", ")));
     Error::new(format!(
-        "cannot fork: {count} other {threads} would be lost{names}; start threads in `main`, which runs after the fork"
+        "cannot {step}: {count} other {threads} {fate}{names}; start threads in `main`, which runs {place}"
     ))
 }
 

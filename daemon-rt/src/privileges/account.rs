@@ -1,0 +1,149 @@
+//! Who the daemon is to be: every id that a process has, looked up before the root directory changes.
+
+use std::{
+    ffi::{CString, OsString},
+    fmt,
+};
+
+use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
+
+use super::database;
+use crate::{
+    Error,
+    id::{Id, Kind},
+};
+
+/// A user, a group, and the whole list of supplementary groups.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    name: String,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    /// Exactly these: what the group database has for the user, and the group itself.
+    pub(crate) groups: Vec<Gid>,
+    /// Whether the user was asked for, and not the group alone.
+    pub(crate) user_is_given: bool,
+    pub(crate) login: Option<Login>,
+}
+
+/// What a login shell tells its programs of the user.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    pub(crate) name: String,
+    pub(crate) home: OsString,
+    pub(crate) shell: OsString,
+}
+
+impl Account {
+    pub(crate) fn new(user: Option<&Id>, group: Option<&Id>) -> Result<Option<Self>, Error> {
+        let name = match (user, group) {
+            (None, None) => return Ok(None),
+            (Some(user), _) => format!("user {user}"),
+            (None, Some(group)) => format!("group {group}"),
+        };
+        let (uid, entry) = match user {
+            Some(id) => find_user(id)?,
+            None => (geteuid(), database::user(geteuid())?),
+        };
+        let gid = match (group, &entry) {
+            (Some(id), _) => find_group(id)?,
+            (None, Some(entry)) => entry.gid,
+            (None, None) => {
+                return Err(Error::new(format!(
+                    "`user` is {uid}, a number without an entry in the user database: `group` is needed as well"
+                )));
+            }
+        };
+        let groups = match &entry {
+            Some(entry) => supplementary_groups(entry, gid)?,
+            None => vec![gid],
+        };
+        let login = entry.map(|entry| Login { name: entry.name, home: entry.dir.into(), shell: entry.shell.into() });
+        Ok(Some(Self { name, uid, gid, groups, user_is_given: user.is_some(), login }))
+    }
+
+    /// Whether the process is that already, without a way to be anything else: nothing is to be done, and no privilege
+    /// needed.
+    pub(crate) fn is_current(&self) -> bool {
+        (getuid(), getgid(), geteuid(), getegid()) == (self.uid, self.gid, self.uid, self.gid)
+            && database::saved_ids().is_none_or(|saved| saved == (self.uid, self.gid))
+            && self.has_groups()
+    }
+
+    /// Whether the supplementary groups of the process are the user's. The system may list the group of the process
+    /// among them, or not, getgroups(2).
+    pub(crate) fn has_groups(&self) -> bool {
+        let sorted = |groups: &[Gid]| {
+            let mut numbers: Vec<_> = groups.iter().map(|group| group.as_raw()).chain([self.gid.as_raw()]).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        };
+        database::own_groups().is_ok_and(|own| sorted(&own) == sorted(&self.groups))
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Name(name) => formatter.write_str(name),
+            Kind::Number(number) => number.fmt(formatter),
+        }
+    }
+}
+
+fn find_user(id: &Id) -> Result<(Uid, Option<User>), Error> {
+    if let Kind::Name(name) = &id.0 {
+        check_name("user", name)?;
+        if let Some(entry) = database::user_named(name)? {
+            return Ok((entry.uid, Some(entry)));
+        }
+    }
+    let uid = Uid::from_raw(number("user", id)?);
+    Ok((uid, database::user(uid)?))
+}
+
+fn find_group(id: &Id) -> Result<Gid, Error> {
+    if let Kind::Name(name) = &id.0 {
+        check_name("group", name)?;
+        if let Some(gid) = database::group_named(name)? {
+            return Ok(gid);
+        }
+    }
+    number("group", id).map(Gid::from_raw)
+}
+
+fn check_name(option: &str, name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return Err(Error::new(format!("`{option}` is empty")));
+    }
+    if name.contains('\0') {
+        return Err(Error::new(format!("`{option}` contains a NUL byte")));
+    }
+    Ok(())
+}
+
+fn number(option: &str, id: &Id) -> Result<u32, Error> {
+    let number = match &id.0 {
+        Kind::Number(number) => *number,
+        Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
+        Kind::Name(name) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {name}"))),
+    };
+    // To setresuid(2) and its kin, -1 is "no change".
+    if number == u32::MAX {
+        return Err(Error::new(format!("`{option}` must be less than {}, found {id}", u32::MAX)));
+    }
+    Ok(number)
+}
+
+fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
+    let cannot = |error: nix::Error| Error::because(format!("cannot look up the groups of user {}", entry.name), error);
+    let name = CString::new(entry.name.as_str()).map_err(|_| cannot(nix::Error::EINVAL))?;
+    database::groups_of(&name, gid).map_err(cannot)
+}

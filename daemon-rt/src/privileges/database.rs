@@ -1,0 +1,78 @@
+//! The user and group database, nsswitch.conf(5), and the ids of this process.
+
+use std::ffi::CStr;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use crate::Error;
+
+pub(super) fn user_named(name: &str) -> Result<Option<User>, Error> {
+    User::from_name(name).or_else(|error| none_or_failure(error, &format!("user {name}")))
+}
+
+pub(super) fn user(uid: Uid) -> Result<Option<User>, Error> {
+    User::from_uid(uid).or_else(|error| none_or_failure(error, &format!("user {uid}")))
+}
+
+pub(super) fn group_named(name: &str) -> Result<Option<Gid>, Error> {
+    let group = Group::from_name(name).or_else(|error| none_or_failure(error, &format!("group {name}")))?;
+    Ok(group.map(|group| group.gid))
+}
+
+/// Systems without a database, such as an image with nothing but the program, say so in these ways, getpwnam(3).
+fn none_or_failure<T>(error: nix::Error, what: &str) -> Result<Option<T>, Error> {
+    match error {
+        nix::Error::ENOENT | nix::Error::ESRCH => Ok(None),
+        error => Err(Error::because(format!("cannot look up {what}"), error)),
+    }
+}
+
+#[cfg(not(any(target_vendor = "apple", target_os = "solaris", target_os = "illumos")))]
+pub(super) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+    nix::unistd::getgrouplist(user, gid)
+}
+
+#[cfg(target_vendor = "apple")]
+pub(super) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+    crate::sys::groups_of(user, gid)
+}
+
+/// No getgrouplist(3) there.
+#[cfg(any(target_os = "solaris", target_os = "illumos"))]
+pub(super) fn groups_of(_: &CStr, _: Gid) -> nix::Result<Vec<Gid>> {
+    Err(nix::Error::ENOTSUP)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
+    nix::unistd::getgroups()
+}
+
+#[cfg(target_vendor = "apple")]
+pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
+    crate::sys::own_groups()
+}
+
+/// The saved ids, where the system tells them.
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd"
+))]
+pub(super) fn saved_ids() -> Option<(Uid, Gid)> {
+    let (user, group) = (nix::unistd::getresuid().ok()?, nix::unistd::getresgid().ok()?);
+    Some((user.saved, group.saved))
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd"
+)))]
+pub(super) fn saved_ids() -> Option<(Uid, Gid)> {
+    None
+}

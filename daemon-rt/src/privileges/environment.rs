@@ -1,0 +1,21 @@
+//! What the environment tells of the user, as systemd sets it for `User=`, systemd.exec(5).
+
+use super::account::Account;
+use crate::{start::threads::SingleThread, sys};
+
+/// Root's `HOME` would have the program read and write in a directory that is not its own.
+pub(super) fn follow(account: &Account, thread: &SingleThread) {
+    if !account.user_is_given {
+        return;
+    }
+    let login = account.login.as_ref();
+    let name = login.map(|login| login.name.as_ref());
+    for (key, value) in [
+        ("HOME", login.map(|login| login.home.as_os_str())),
+        ("USER", name),
+        ("LOGNAME", name),
+        ("SHELL", login.map(|login| login.shell.as_os_str())),
+    ] {
+        sys::set_variable(key, value, thread); // of a number without an entry nothing is known: they are removed
+    }
+}

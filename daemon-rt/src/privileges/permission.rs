@@ -1,0 +1,80 @@
+//! Whether a change is permitted, asked before anything is changed.
+
+use super::account::Account;
+use crate::Error;
+
+/// What root may do, and on Linux whoever has the capability, capabilities(7).
+#[derive(Clone, Copy)]
+pub(crate) enum Privilege {
+    SetGid = 6,
+    SetUid = 7,
+    ChangeRoot = 18,
+}
+
+pub(crate) fn demand(privilege: Privilege, step: &str) -> Result<(), Error> {
+    if has(privilege) {
+        return Ok(());
+    }
+    Err(Error::new(format!("cannot {step}: only root can")))
+}
+
+pub(super) fn to_become(account: &Account) -> Result<(), Error> {
+    let step = format!("become {account}");
+    demand(Privilege::SetGid, &step)?;
+    demand(Privilege::SetUid, &step)?;
+    namespace::permits(account)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn has(privilege: Privilege) -> bool {
+    crate::sys::capabilities().is_ok_and(|sets| sets.has(privilege as u32))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn has(_: Privilege) -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// In a user namespace the capabilities of root are not all that it takes, `user_namespaces(7)`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod namespace {
+    use std::fs;
+
+    use super::Account;
+    use crate::Error;
+
+    pub(super) fn permits(account: &Account) -> Result<(), Error> {
+        let no = |why: String| Err(Error::new(format!("cannot become {account}: this user namespace {why}")));
+        if fs::read("/proc/self/setgroups").is_ok_and(|answer| answer.starts_with(b"deny")) {
+            return no("denies setgroups".into());
+        }
+        if !maps("/proc/self/uid_map", account.uid.as_raw()) {
+            return no(format!("has no user id {}", account.uid));
+        }
+        match account.groups.iter().chain([&account.gid]).find(|group| !maps("/proc/self/gid_map", group.as_raw())) {
+            Some(group) => no(format!("has no group id {group}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Lines of `first-inside first-outside count`. What cannot be read is left to the system calls.
+    fn maps(file: &str, id: u32) -> bool {
+        let Ok(map) = fs::read_to_string(file) else { return true };
+        map.lines().any(|line| {
+            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
+            let (first, count) = (numbers.next().unwrap_or(0), numbers.nth(1).unwrap_or(0));
+            (first..first + count).contains(&u64::from(id))
+        })
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod namespace {
+    use super::Account;
+    use crate::Error;
+
+    #[allow(clippy::unnecessary_wraps, reason = "as where there are user namespaces")]
+    pub(super) fn permits(_: &Account) -> Result<(), Error> {
+        Ok(())
+    }
+}
