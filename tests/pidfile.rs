@@ -228,10 +228,10 @@ fn what_is_no_pidfile_is_refused_and_not_touched() {
         ("it is not a regular file", &|| fs::create_dir(stage.path("pid")).expect("a directory")),
         ("it is not a regular file", &|| mkfifo(&stage.path("pid"), Mode::S_IRWXU).expect("a FIFO")),
         (&format!("it is a symbolic link; name its target, {}", target.display()), &|| {
-            symlink(&target, stage.path("pid")).expect("a link")
+            symlink(&target, stage.path("pid")).expect("a link");
         }),
         (&format!("it is a symbolic link; name its target, {}", stage.path("nothing").display()), &|| {
-            symlink(stage.path("nothing"), stage.path("pid")).expect("a link")
+            symlink(stage.path("nothing"), stage.path("pid")).expect("a link");
         }),
         ("it has a second hard link", &|| fs::hard_link(&target, stage.path("pid")).expect("a link")),
     ];

@@ -97,7 +97,9 @@ impl Place {
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
         privileges::demand(Privilege::ChangeRoot, &format!("change the root directory to {}", root.display()))?;
         check::root(&root)?;
-        Ok(Self { root: Some(root), directory: Path::new("/").join(directory) })
+        let directory = Path::new("/").join(directory);
+        check::directory_inside(&root, &directory)?;
+        Ok(Self { root: Some(root), directory })
     }
 
     /// Everything that is to be open must be open.

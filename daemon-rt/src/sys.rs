@@ -269,17 +269,17 @@ pub(crate) fn clear_capabilities() -> io::Result<()> {
 
 /// getgrouplist(3), whose groups are of type int there.
 #[cfg(target_vendor = "apple")]
+#[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the same 32 bits under another type")]
 pub(crate) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
     let mut groups: Vec<c_int> = vec![0; 64];
     loop {
         let mut count = c_int::try_from(groups.len()).map_err(|_| Errno::E2BIG)?;
         // SAFETY: pointer and count describe `groups`, and `user` ends with a NUL byte.
-        let done = unsafe {
-            libc::getgrouplist(user.as_ptr(), gid.as_raw().cast_signed(), groups.as_mut_ptr(), &raw mut count)
-        };
+        let done =
+            unsafe { libc::getgrouplist(user.as_ptr(), gid.as_raw() as c_int, groups.as_mut_ptr(), &raw mut count) };
         if done == 0 {
             groups.truncate(usize::try_from(count).unwrap_or(0));
-            return Ok(groups.into_iter().map(|group| Gid::from_raw(group.cast_unsigned())).collect());
+            return Ok(groups.into_iter().map(|group| Gid::from_raw(group as libc::gid_t)).collect());
         }
         groups.resize(groups.len() * 2, 0);
     }

@@ -1,5 +1,7 @@
 //! The checks of option values that the attribute makes on literals, for values that are known at run time only.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::{
     fs, io,
     os::{fd::RawFd, unix::ffi::OsStrExt},
@@ -11,6 +13,11 @@ use nix::{
     fcntl::{AT_FDCWD, AtFlags},
     sys::stat::Mode,
     unistd::{AccessFlags, faccessat},
+};
+#[cfg(target_os = "linux")]
+use nix::{
+    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+    libc,
 };
 
 use crate::{Error, sys};
@@ -49,6 +56,26 @@ pub(crate) fn directory(path: &Path) -> Result<(), Error> {
 pub(crate) fn root(path: &Path) -> Result<(), Error> {
     let cannot = |error| Error::because(format!("cannot change the root directory to {}", path.display()), error);
     if fs::metadata(path).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
+}
+
+/// Links in the path lead where they will from inside, openat2(2); without that call, the start itself tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn directory_inside(root: &Path, path: &Path) -> Result<(), Error> {
+    let way = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+    let found = File::open(root).and_then(|root| Ok(openat2(root, path, way)?));
+    match found {
+        Err(error) if [Some(libc::ENOSYS), Some(libc::EPERM)].contains(&error.raw_os_error()) => Ok(()),
+        Err(error) => Err(Error::because(format!("cannot change directory to {}", path.display()), error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
+pub(crate) fn directory_inside(_: &Path, _: &Path) -> Result<(), Error> {
+    Ok(())
 }
 
 pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {

@@ -1,0 +1,314 @@
+//! What somebody can do who may write where the daemon's files are, and whom `user` names, while root starts it.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nix::unistd::User;
+use support::{Daemon, Launch, Stage, is_root};
+
+mod preload;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
+
+const SECRET: &str = "root's alone\n";
+
+fn nobody() -> (u32, u32) {
+    let entry = User::from_name("nobody").expect("a database").expect("nobody");
+    (entry.uid.as_raw(), entry.gid.as_raw())
+}
+
+/// A stage that others may enter, with a secret of root's.
+fn stage() -> Stage {
+    let stage = Stage::new();
+    set_mode(stage.directory(), 0o755);
+    fs::write(stage.path("secret"), SECRET).expect("write");
+    set_mode(&stage.path("secret"), 0o600);
+    stage
+}
+
+fn directory(stage: &Stage, name: &str, owner: u32, mode: u32) -> PathBuf {
+    let path = stage.path(name);
+    fs::create_dir(&path).expect("create a directory");
+    chown(&path, Some(owner), None).expect("give it away");
+    set_mode(&path, mode);
+    path
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+}
+
+fn probe(stage: &Stage) -> Command {
+    let mut command = stage.command(PROBE);
+    command.args(["--user", "nobody"]);
+    command
+}
+
+fn started(stage: &Stage, options: &[&str]) -> Daemon {
+    let launch = stage.launch(probe(stage).args(options).arg("--connect"));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    stage.daemon()
+}
+
+/// The start fails with that line, and the secret is what it was.
+fn refused(stage: &Stage, options: &[&str], line: &str) {
+    let Launch { status, stdout, stderr } = stage.launch(probe(stage).args(options));
+    let line = line.replace("{}", &stage.directory().to_string_lossy());
+    assert_eq!((status, stdout.as_str(), stderr), (1, "", format!("probe: {line}\n")));
+    assert!(stage.no_daemon_reported());
+    assert_eq!(stage.processes(), []);
+    secret_is_untouched(stage);
+}
+
+fn secret_is_untouched(stage: &Stage) {
+    assert_eq!(stage.read("secret"), SECRET);
+    let metadata = fs::metadata(stage.path("secret")).expect("the secret");
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (0, 0, 0o600));
+}
+
+fn owner_and_mode(path: &Path) -> (u32, u32, u32) {
+    let metadata = fs::symlink_metadata(path).expect("a file");
+    (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+}
+
+#[test]
+fn logs_that_the_start_creates_belong_to_the_user() {
+    if !is_root() {
+        return;
+    }
+    let (uid, gid) = nobody();
+    for (owner, mode) in [(0, 0o755), (0, 0o700), (uid, 0o755), (0, 0o777), (0, 0o1777)] {
+        let stage = stage();
+        directory(&stage, "logs", owner, mode);
+        let mut daemon = started(&stage, &["--stdout", "logs/out", "--stderr", "truncate:logs/err"]);
+        for log in ["logs/out", "logs/err"] {
+            assert_eq!(owner_and_mode(&stage.path(log)), (uid, gid, 0o640), "{log} in {owner} {mode:o}");
+        }
+        daemon.ask("stdout one");
+        assert_eq!(stage.read("logs/out"), "one\n");
+    }
+    let stage = stage();
+    let daemon = stage.launch(stage.command(PROBE).args(["--group-number", "4", "--stdout", "log", "--connect"]));
+    assert_eq!(daemon.status, 0, "{daemon:?}");
+    drop(stage.daemon());
+    assert_eq!(owner_and_mode(&stage.path("log")), (0, 4, 0o640));
+}
+
+#[test]
+fn logs_that_were_there_keep_their_owner() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    fs::write(stage.path("log"), "old\n").expect("write");
+    chown(stage.path("log"), Some(0), Some(4)).expect("give it away");
+    set_mode(&stage.path("log"), 0o604);
+    let mut daemon = started(&stage, &["--stdout", "log"]);
+    daemon.ask("stdout new");
+    assert_eq!(stage.read("log"), "old\nnew\n");
+    assert_eq!(owner_and_mode(&stage.path("log")), (0, 4, 0o604));
+}
+
+#[test]
+fn the_pidfile_stays_roots() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    let _daemon = started(&stage, &["--pidfile", "pid"]);
+    assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o644));
+}
+
+#[test]
+fn a_symbolic_link_in_the_users_log_directory() {
+    if !is_root() {
+        return;
+    }
+    for (owner, mode) in [(nobody().0, 0o755), (0, 0o777), (0, 0o1777)] {
+        let stage = stage();
+        directory(&stage, "logs", owner, mode);
+        symlink(stage.path("secret"), stage.path("logs/log")).expect("link");
+        let link = "it is a symbolic link; name its target, {}/secret";
+        for (option, stream) in [("--stdout", "stdout"), ("--stderr", "stderr"), ("--stdin", "stdin")] {
+            refused(
+                &stage,
+                &[option, "logs/log"],
+                &format!("cannot open {stream} {{}}/logs/log as user nobody: {link}"),
+            );
+        }
+        refused(
+            &stage,
+            &["--stdout", "truncate:logs/log"],
+            &format!("cannot open stdout {{}}/logs/log as user nobody: {link}"),
+        );
+    }
+}
+
+#[test]
+fn a_hard_link_in_the_users_log_directory() {
+    if !is_root() {
+        return;
+    }
+    for (owner, mode) in [(nobody().0, 0o755), (0, 0o777), (0, 0o1777)] {
+        let stage = stage();
+        directory(&stage, "logs", owner, mode);
+        fs::hard_link(stage.path("secret"), stage.path("logs/log")).expect("link");
+        for (option, value) in [
+            ("--stdout", "logs/log"),
+            ("--stdout", "truncate:logs/log"),
+            ("--stderr", "logs/log"),
+            ("--stdin", "logs/log"),
+        ] {
+            let stream = option.trim_start_matches('-');
+            let line = format!("cannot open {stream} {{}}/logs/log as user nobody: Permission denied (os error 13)");
+            refused(&stage, &[option, value], &line);
+        }
+    }
+}
+
+/// In a directory of root's alone, files are opened as root.
+#[test]
+fn a_hard_link_to_a_file_of_another_user() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    fs::hard_link(stage.path("secret"), stage.path("log")).expect("link");
+    let line = "cannot open stdout {}/log: it has a second hard link and belongs to another user";
+    refused(&stage, &["--stdout", "log"], line);
+
+    fs::write(stage.path("own"), "").expect("write");
+    chown(stage.path("own"), Some(nobody().0), None).expect("give it away");
+    fs::hard_link(stage.path("own"), stage.path("second")).expect("link");
+    drop(started(&stage, &["--stdout", "second"]));
+}
+
+#[test]
+fn a_linked_parent_directory() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    let of_root = directory(&stage, "of-root", 0, 0o755);
+    fs::write(of_root.join("old"), SECRET).expect("write");
+    directory(&stage, "of-user", nobody().0, 0o755);
+    symlink(&of_root, stage.path("of-user/logs")).expect("link");
+    // Also where root's own link leads to the user's.
+    symlink("of-user/logs", stage.path("by-way")).expect("link");
+    for logs in ["of-user/logs", "by-way", "of-user/logs/../of-root"] {
+        for log in ["new", "old"] {
+            let path = format!("{logs}/{log}");
+            let line = format!("cannot open stdout {{}}/{path} as user nobody: Permission denied (os error 13)");
+            refused(&stage, &["--stdout", &path], &line);
+            refused(&stage, &["--stdout", &format!("truncate:{path}")], &line);
+        }
+    }
+    assert_eq!(fs::read_to_string(of_root.join("old")).expect("read"), SECRET);
+    assert!(!of_root.join("new").exists());
+}
+
+/// Nobody can replace what is root's in a sticky directory, but anybody can put a link of their own there.
+#[test]
+fn a_link_in_a_sticky_directory_above() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    let of_root = directory(&stage, "of-root", 0, 0o755);
+    let sticky = directory(&stage, "sticky", 0, 0o1777);
+    fs::create_dir(sticky.join("logs")).expect("create a directory");
+    symlink(&of_root, sticky.join("planted")).expect("link");
+    std::os::unix::fs::lchown(sticky.join("planted"), Some(nobody().0), None).expect("give it away");
+    drop(started(&stage, &["--stdout", "sticky/logs/log"]));
+    let line = "cannot open stdout {}/sticky/planted/log as user nobody: Permission denied (os error 13)";
+    refused(&stage, &["--stdout", "sticky/planted/log"], line);
+    assert!(!of_root.join("log").exists());
+}
+
+#[test]
+fn a_log_that_the_daemon_replaced_by_a_link_to_a_secret() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "logs", nobody().0, 0o755);
+    let launcher = stage.start(probe(&stage).args(["--notify", "--stderr", "logs/log", "--connect"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("stderr its own words");
+    let (log, secret) = (stage.path("logs/log"), stage.path("secret"));
+    assert_eq!(daemon.ask(&format!("replace-by-link {} {}", log.display(), secret.display())), "");
+    daemon.send("exit 3");
+    let launch = launcher.end();
+    assert_eq!(launch.status, 3);
+    let said = "its own words\nprobe: the daemon ended before it was ready: exit status: 3\n";
+    assert_eq!(launch.stderr, said);
+    secret_is_untouched(&stage);
+}
+
+#[test]
+fn a_pidfile_in_a_directory_of_the_user() {
+    if !is_root() {
+        return;
+    }
+    for (owner, mode) in [(nobody().0, 0o755), (0, 0o777), (0, 0o775)] {
+        let stage = stage();
+        directory(&stage, "run", owner, mode);
+        symlink(stage.path("secret"), stage.path("run/link")).expect("link");
+        for pidfile in ["run/pid", "run/link"] {
+            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/run");
+            refused(&stage, &["--pidfile", pidfile], &line);
+        }
+        assert!(!stage.path("run/pid").exists());
+    }
+}
+
+#[test]
+fn no_file_is_ever_writable_by_group_or_others() {
+    if !is_root() {
+        return;
+    }
+    for (at_launch, option) in [("0", "027"), ("022", "0"), ("0", "0"), ("777", "777")] {
+        let stage = stage();
+        let mut command = stage.command(ARRANGE);
+        command.args(["--umask", at_launch, "--", PROBE, "--umask", option, "--user", "nobody", "--connect"]);
+        let launch = stage.launch(command.args(["--stdout", "log", "--stderr", "err", "--pidfile", "pid"]));
+        assert_eq!(launch.status, 0, "{launch:?}");
+        let (uid, gid) = nobody();
+        assert_eq!(owner_and_mode(&stage.path("log")), (uid, gid, 0o640), "{at_launch} {option}");
+        assert_eq!(owner_and_mode(&stage.path("err")), (uid, gid, 0o640), "{at_launch} {option}");
+        assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o644), "{at_launch} {option}");
+    }
+}
+
+/// The user cannot have the launcher, which is root, remove a file elsewhere.
+#[test]
+fn what_was_created_in_vain_is_removed_as_the_user() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    let logs = directory(&stage, "logs", nobody().0, 0o755);
+    let launch = stage.launch(probe(&stage).args(["--stdout", "logs/log", "--stderr", "missing/log"]));
+    assert_eq!(launch.status, 1);
+    assert!(!logs.join("log").exists());
+}
+
+/// A launcher that stays the user would lock the pidfile, and chroot, as somebody else.
+#[test]
+fn a_launcher_that_cannot_be_root_again_gives_up() {
+    if !is_root() {
+        return;
+    }
+    let Some(library) = preload::library("SETEUID_ROOT_FAILS") else { return };
+    let stage = stage();
+    directory(&stage, "logs", nobody().0, 0o755);
+    let launch = stage.launch(probe(&stage).args(["--stdout", "logs/log"]).env("LD_PRELOAD", library));
+    let line = "probe: cannot be root again after user nobody: Operation not permitted (os error 1)\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
+    assert!(stage.no_daemon_reported());
+}

@@ -1,0 +1,22 @@
+//! Libraries that stand between a program and its system calls, built when they are needed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use support::skip;
+
+/// The library with that lie of programs/lies.c; none, and says so, where there is no compiler.
+pub(crate) fn library(lie: &str) -> Option<PathBuf> {
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{lie}.so"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/lies.c");
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(format!("-D{lie}")).arg(source).status();
+    let Ok(status) = compiled else {
+        skip("cc");
+        return None;
+    };
+    assert!(status.success(), "cc fails for {lie}");
+    Some(library)
+}
