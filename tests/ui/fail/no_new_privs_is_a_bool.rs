@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(no_new_privs = "yes")]
+fn main() {}

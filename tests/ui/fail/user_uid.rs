@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(uid = 33)]
+fn main() {}
