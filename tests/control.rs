@@ -154,7 +154,7 @@ fn a_number_alone_gets_nobody_signalled() {
     ] {
         fs::write(stage.path("pid"), content).expect("write");
         let status = pidfile.stop(Duration::from_secs(1)).expect("unlocked");
-        assert_eq!(status, Stopped::NotRunning, "unlocked: {:.20}", content);
+        assert_eq!(status, Stopped::NotRunning, "unlocked: {content:.20}");
 
         let file = File::options().read(true).write(true).open(stage.path("pid")).expect("open");
         let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a lock");
@@ -163,10 +163,10 @@ fn a_number_alone_gets_nobody_signalled() {
         {
             let error = result.expect_err("nobody holds it");
             let line = format!("cannot tell who holds {}: {why}", stage.path("pid").display());
-            assert_eq!(format!("{error:#}"), line, "{:.20}", content);
+            assert_eq!(format!("{error:#}"), line, "{content:.20}");
         }
         assert!(held.as_fd().try_clone_to_owned().is_ok());
-        assert!(bystander.try_wait().expect("wait").is_none(), "the bystander was signalled: {:.20}", content);
+        assert!(bystander.try_wait().expect("wait").is_none(), "the bystander was signalled: {content:.20}");
     }
     bystander.kill().and_then(|()| bystander.wait()).expect("end the bystander");
 }
@@ -205,12 +205,12 @@ fn files_that_other_tools_left_are_taken_over() {
     let pidfile = PidFile::new(stage.path("pid"));
     let mut make = Command::new("start-stop-daemon");
     make.args(["--start", "--background", "--make-pidfile", "--pidfile"]).arg(stage.path("pid"));
-    let Ok(made) =
+    let Ok(status) =
         make.args(["--startas", "/bin/sleep", "--", "1000"]).env("PROBE_SOCKET", stage.path("probe.socket")).status()
     else {
         return skip("start-stop-daemon");
     };
-    assert!(made.success());
+    assert!(status.success());
     eventually("their number", || stage.read("pid").ends_with('\n').then_some(()));
     assert_eq!(pidfile.status().expect("a status"), Status::Stale, "nobody holds it");
     assert_eq!(pidfile.stop(Duration::from_secs(1)).expect("nothing to stop"), Stopped::NotRunning);
