@@ -11,8 +11,9 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use nix::{
     libc::EADDRINUSE,
     sys::{signal::Signal, wait::WaitStatus},
+    unistd::User,
 };
-use support::{DEADLINE, Launch, Process, Stage, eventually};
+use support::{DEADLINE, Launch, Process, Stage, eventually, is_root};
 
 use crate::cargo::example;
 
@@ -145,6 +146,30 @@ fn listen(stage: &Stage, address: &str) -> Launch {
 
 fn assert_silent_success(launch: &Launch) {
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn privileged_port_serves_as_nobody() {
+    if !is_root() {
+        return;
+    }
+    // A port below 1024, at an address that no other program has a reason to use.
+    let address = SocketAddr::from(([127, 0, 9, 80], 80));
+    let stage = Stage::new();
+    assert_silent_success(
+        &stage.launch(stage.command(example("privileged_port")).args(["--listen", &address.to_string()])),
+    );
+    let daemon = the_daemon(&stage);
+    let mut greeting = String::new();
+    connect(address).expect("connect").read_to_string(&mut greeting).expect("a greeting");
+    assert_eq!(greeting, format!("process {} is nobody\n", daemon.0));
+
+    let nobody = User::from_name("nobody").expect("a database").expect("nobody");
+    for (key, id) in [("Uid", nobody.uid.as_raw()), ("Gid", nobody.gid.as_raw())] {
+        assert_eq!(daemon.status(key), Some([id.to_string().as_str(); 4].join("\t")));
+    }
+    assert_eq!(daemon.status("NoNewPrivs").as_deref(), Some("1"));
+    stop_by_default_action(daemon);
 }
 
 /// The one process that is left of a start.

@@ -23,7 +23,7 @@ fn code_stands_in_the_examples() {
         .map(|path| fs::read_to_string(path).expect("an example"))
         .collect();
     let blocks = blocks("rust");
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     for code in &blocks {
         assert!(examples.iter().any(|example| example.contains(code)), "in no example:\n{code}");
     }

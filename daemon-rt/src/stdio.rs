@@ -54,9 +54,14 @@ impl Stdio {
     /// A file that is appended to; for `stdin`, one that is read from.
     ///
     /// A relative path starts from the directory in which the program was launched. A file that is missing is created
-    /// with mode 0640, whatever the umask; an existing one keeps its mode and owner. A symbolic link is refused, and
-    /// so is a file of somebody else's that has a second hard link: whoever can plant one in the log directory would
-    /// have the daemon write to any file. A FIFO needs a reader, open(2).
+    /// with mode 0640, whatever the umask, and belongs to the [`user`](crate::Daemon::user) and
+    /// [`group`](crate::Daemon::group) of the daemon; an existing one keeps its mode and owner. A symbolic link is
+    /// refused, and so is a file of somebody else's that has a second hard link: whoever can plant one in the log
+    /// directory would have the daemon write to any file. A FIFO needs a reader, open(2).
+    ///
+    /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with that
+    /// user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below it. A
+    /// sticky directory such as `/tmp` counts only as the last one.
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Append(path.into()))
