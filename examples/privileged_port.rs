@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, Write},
+    io::Write,
     net::{SocketAddr, TcpListener},
     process,
 };
@@ -33,12 +33,11 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
 
 /// As nobody, and without a way back.
 #[daemon(setup = setup, user = "nobody", no_new_privs, stdout = "privileged_port.log")]
-fn main(listener: TcpListener) -> io::Result<()> {
+fn main(listener: TcpListener) {
     let greeting = format!("process {} is {}\n", process::id(), env::var("USER").unwrap_or_default());
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|mut connection| connection.write_all(greeting.as_bytes())) {
             eprintln!("{error}"); // one peer's trouble is no other's
         }
     }
-    Ok(())
 }

@@ -265,6 +265,18 @@ fn a_pidfile_in_a_directory_of_the_user() {
         }
         assert!(!stage.path("run/pid").exists());
     }
+    // Further up, or behind a link.
+    let stage = stage();
+    directory(&stage, "of-user", nobody().0, 0o755);
+    let of_root = directory(&stage, "of-root", 0, 0o755);
+    directory(&stage, "of-user/run", 0, 0o755);
+    symlink(&of_root, stage.path("of-user/link")).expect("link");
+    symlink("of-user/link", stage.path("by-way")).expect("link");
+    for pidfile in ["of-user/run/pid", "of-user/link/pid", "by-way/pid"] {
+        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/of-user");
+        refused(&stage, &["--pidfile", pidfile], &line);
+    }
+    assert!(!of_root.join("pid").exists() && !stage.path("of-user/run/pid").exists());
 }
 
 #[test]

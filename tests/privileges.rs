@@ -151,9 +151,9 @@ fn supplementary_groups_are_those_of_the_group_database() {
         return;
     }
     let stage = Stage::new();
-    let many: String = (6000..6100).map(|number| format!("g{number}:x:{number}:daemon,nobody\n")).collect();
+    let many: Vec<_> = (6000..6100).map(|number| format!("g{number}:x:{number}:daemon,nobody\n")).collect();
     let database = fs::read_to_string("/etc/group").expect("the group database");
-    fs::write(stage.path("group"), format!("{database}others:x:5000:daemon\n{many}")).expect("write");
+    fs::write(stage.path("group"), format!("{database}others:x:5000:daemon\n{}", many.concat())).expect("write");
     let bind_and_run = "mount --bind group /etc/group && exec \"$@\"";
     let namespace = ["--mount", "--propagation", "private", "sh", "-c", bind_and_run, "sh", PROBE, "--connect"];
     let launch = stage.launch(stage.command("unshare").args(namespace).args(["--user", "nobody"]));

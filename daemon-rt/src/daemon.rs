@@ -256,7 +256,7 @@ impl Daemon {
     /// directory of the launch.
     ///
     /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, or
-    /// has a second hard link; for root also when others may write to it, or in its directory and that is not sticky.
+    /// has a second hard link; for root also when others may write to it, or in a directory of its path that is not sticky.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {

@@ -12,6 +12,8 @@
 //! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
 
 mod daemon;
+#[cfg(unix)]
+mod directories;
 mod error;
 mod id;
 mod launch;

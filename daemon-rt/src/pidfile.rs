@@ -45,7 +45,7 @@ use crate::Error;
 /// # Errors
 ///
 /// Each call fails when the file is not a regular one, belongs to neither root nor the caller, has a second hard link,
-/// or may be written by others; for root also when others may write in its directory and that is not sticky; and when
+/// or may be written by others; for root also when others may write in a directory of its path that is not sticky; and when
 /// the file is locked but names nobody who can hold the lock.
 ///
 /// # Platform-specific behavior

@@ -3,7 +3,6 @@
 mod check;
 mod children;
 mod detach;
-mod directories;
 mod group;
 pub(crate) mod inherited;
 mod instance;

@@ -4,12 +4,15 @@ use std::{
     fs::{self, File, Metadata, Permissions},
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{self, Path},
 };
 
 use nix::{libc, unistd::geteuid};
 
-use crate::refusal::{name_target_of_link, refused};
+use crate::{
+    directories::{Sticky, open_to_others},
+    refusal::{name_target_of_link, refused},
+};
 
 /// Everyone may read who runs, and only the owner may say so.
 const MODE: u32 = 0o644;
@@ -42,7 +45,7 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 fn existing(path: &Path, write: bool) -> io::Result<File> {
-    check_directory(path)?;
+    check_directories(path)?;
     check(&fs::symlink_metadata(path)?).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
     let file = File::options()
         .read(true)
@@ -79,16 +82,13 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Who may write in the directory may put another file there; in a sticky one not in place of somebody else's.
-fn check_directory(path: &Path) -> io::Result<()> {
+/// Who may write in a directory of the path may put another file there; in a sticky one not in place of somebody else's.
+fn check_directories(path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let metadata = fs::metadata(directory)?;
-    let is_sticky = metadata.mode() & 0o1000 != 0;
-    if !is_sticky && (metadata.mode() & 0o022 != 0 || metadata.uid() != 0) {
-        return Err(refused(format!("others than root may write in its directory {}", directory.display())));
+    match open_to_others(&path::absolute(path)?, Sticky::Safe)? {
+        Some(directory) => Err(refused(format!("others than root may write in its directory {}", directory.display()))),
+        None => Ok(()),
     }
-    Ok(())
 }

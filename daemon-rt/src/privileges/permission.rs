@@ -21,7 +21,9 @@ pub(crate) fn demand(privilege: Privilege, step: &str) -> Result<(), Error> {
 pub(super) fn to_become(account: &Account) -> Result<(), Error> {
     let step = format!("become {account}");
     demand(Privilege::SetGid, &step)?;
-    demand(Privilege::SetUid, &step)?;
+    if account.user_is_given {
+        demand(Privilege::SetUid, &step)?;
+    }
     namespace::permits(account)
 }
 

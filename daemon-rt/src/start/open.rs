@@ -13,9 +13,9 @@ use nix::{
     unistd::Uid,
 };
 
-use super::directories;
 use crate::{
     Error,
+    directories::{Sticky, open_to_others},
     privileges::Account,
     refusal::{name_target_of_link, refused},
 };
@@ -48,7 +48,10 @@ pub(crate) enum Rights {
 impl Rights {
     pub(crate) fn of(account: Option<&Account>, path: &Path) -> Self {
         match account.filter(|account| account.user_is_given && !account.uid.is_root()) {
-            Some(account) if directories::others_may_write(path) => Self::User(Box::new(account.clone())),
+            // Where a step of the path cannot be judged, the user's rights are enough to say why.
+            Some(account) if !matches!(open_to_others(path, Sticky::SafeAbove), Ok(None)) => {
+                Self::User(Box::new(account.clone()))
+            }
             _ => Self::Own,
         }
     }
