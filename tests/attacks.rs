@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use nix::unistd::User;
+use nix::{sys::signal::Signal, unistd::User};
 use support::{Daemon, Launch, Stage, is_root};
 
 mod preload;
@@ -297,17 +297,23 @@ fn no_file_is_ever_writable_by_group_or_others() {
     }
 }
 
-/// The user cannot have the launcher, which is root, remove a file elsewhere.
+/// The user cannot have the launcher, which is root, remove what the user may not remove.
 #[test]
 fn what_was_created_in_vain_is_removed_as_the_user() {
     if !is_root() {
         return;
     }
-    let stage = stage();
-    let logs = directory(&stage, "logs", nobody().0, 0o755);
-    let launch = stage.launch(probe(&stage).args(["--stdout", "logs/log", "--stderr", "missing/log"]));
-    assert_eq!(launch.status, 1);
-    assert!(!logs.join("log").exists());
+    for (mode, is_removed) in [(0o755, true), (0o555, false)] {
+        let stage = stage();
+        let logs = directory(&stage, "logs", nobody().0, 0o755);
+        let launcher = stage.start(probe(&stage).args(["--notify", "--stdout", "logs/log", "--connect"]));
+        let daemon = stage.daemon();
+        assert!(logs.join("log").exists());
+        set_mode(&logs, mode);
+        daemon.process.signal(Signal::SIGKILL);
+        assert_eq!(launcher.end().status, 128 + 9);
+        assert_eq!(logs.join("log").exists(), !is_removed, "{mode:o}");
+    }
 }
 
 /// A launcher that stays the user would lock the pidfile, and chroot, as somebody else.

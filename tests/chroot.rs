@@ -1,7 +1,7 @@
 //! The root directory changed: nothing of the old one is in reach.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
     path::PathBuf,
     process::Command,
@@ -151,11 +151,16 @@ fn a_standard_stream_that_is_a_directory_is_refused() {
     if !is_root() {
         return;
     }
+    let directory = || File::open("/usr").expect("open a directory");
+    let line = "probe: cannot change the root directory: file descriptor 0, /usr, would lead out of it\n";
     let stage = jail();
-    let directory = fs::File::open("/usr").expect("open a directory");
-    let launch = stage.launch(probe(&stage).arg("--foreground").stdin(directory));
-    let line = "cannot change the root directory: file descriptor 0, /usr, would lead out of it";
-    assert_eq!((launch.status, launch.stderr), (1, format!("probe: {line}\n")));
+    for others in [["--"].as_slice(), &["--close-others", "--"]] {
+        let mut command = stage.command(ARRANGE);
+        command.args(others).args([PROBE, "--chroot", "jail", "--foreground"]).stdin(directory());
+        let launch = stage.launch(&mut command);
+        assert_eq!((launch.status, launch.stderr.as_str()), (1, line), "{others:?}");
+    }
+    drop(started(&stage, probe(&stage).stdin(directory()))); // replaced, as without the option
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Runs a program as a test wants it to be launched:
-//! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--lock N] [--ignore SIGNAL]
+//! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--close-others] [--lock N] [--ignore SIGNAL]
 //! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] -- program argument…`
 
 #![allow(unsafe_code)]
@@ -58,6 +58,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 nix::errno::Errno::result(unsafe { libc::flock(number, libc::LOCK_EX | libc::LOCK_NB) })?;
             }
             "--block-all" => SigSet::all().thread_set_mask()?,
+            "--close-others" => {
+                // SAFETY: above the standard streams nothing is open here that anyone owns.
+                nix::errno::Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
+            }
             "--groups" => {
                 let groups =
                     value()?.split(',').map(|group| group.parse().map(Gid::from_raw)).collect::<Result<Vec<_>, _>>()?;

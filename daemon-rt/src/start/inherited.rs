@@ -140,6 +140,7 @@ fn only_standard_streams() -> bool {
 }
 
 /// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
+/// Those of the standard streams may be missing.
 pub(super) fn open_descriptors() -> Vec<RawFd> {
     if only_standard_streams() {
         return Vec::new();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nix::{
-    libc::S_IFMT,
+    libc,
     sys::stat::SFlag,
     unistd::{chdir, chroot},
 };
@@ -24,9 +24,9 @@ pub(crate) fn enter(root: &Path) -> Result<(), Error> {
 }
 
 fn refuse_open_directories() -> Result<(), Error> {
-    for number in inherited::open_descriptors() {
+    for number in (libc::STDIN_FILENO..=libc::STDERR_FILENO).chain(inherited::open_descriptors()) {
         let Ok(status) = sys::status_of(number) else { continue };
-        if status.st_mode & S_IFMT == SFlag::S_IFDIR.bits() {
+        if status.st_mode & libc::S_IFMT == SFlag::S_IFDIR.bits() {
             let path =
                 fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_else(|_| PathBuf::from("a directory"));
             return Err(Error::new(format!(
