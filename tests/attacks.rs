@@ -171,6 +171,26 @@ fn a_hard_link_in_the_users_log_directory() {
     }
 }
 
+/// A file that root's groups may write to is none that the user may.
+#[test]
+fn a_hard_link_to_a_file_of_a_group_of_roots() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "logs", nobody().0, 0o755);
+    fs::write(stage.path("of-group"), SECRET).expect("write");
+    chown(stage.path("of-group"), Some(0), Some(4)).expect("give it away");
+    set_mode(&stage.path("of-group"), 0o660);
+    fs::hard_link(stage.path("of-group"), stage.path("logs/log")).expect("link");
+    let mut command = stage.command(ARRANGE);
+    command.args(["--groups", "0,4", "--", PROBE, "--user", "nobody", "--stdout", "truncate:logs/log"]);
+    let launch = stage.launch(&mut command);
+    let line = format!("cannot open stdout {} as user nobody", stage.path("logs/log").display());
+    assert_eq!((launch.status, launch.stderr), (1, format!("probe: {line}: Permission denied (os error 13)\n")));
+    assert_eq!(stage.read("of-group"), SECRET);
+}
+
 /// In a directory of root's alone, files are opened as root.
 #[test]
 fn a_hard_link_to_a_file_of_another_user() {
