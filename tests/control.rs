@@ -99,10 +99,13 @@ fn stop_says_when_it_had_to_kill() {
 #[test]
 fn stop_waits_for_a_daemon_that_takes_its_time() {
     let stage = Stage::new();
-    let (mut daemon, pidfile) = started(&stage, &["--ignore-signal", "SIGTERM"]);
+    let (mut daemon, pidfile) = started(&stage, &["--block-signal", "SIGTERM"]);
     thread::scope(|scope| {
         let stop = scope.spawn(|| pidfile.stop(Duration::MAX));
-        daemon.look();
+        eventually("SIGTERM", || {
+            let pending = daemon.process.status("ShdPnd")?;
+            (pending == "0000000000004000").then_some(())
+        });
         assert!(!stop.is_finished());
         daemon.send("exit 0");
         assert_eq!(stop.join().expect("a stop").expect("a stop"), Stopped::Terminated);
