@@ -244,7 +244,9 @@ fn a_link_in_a_sticky_directory_above() {
     fs::create_dir(sticky.join("logs")).expect("create a directory");
     symlink(&of_root, sticky.join("planted")).expect("link");
     std::os::unix::fs::lchown(sticky.join("planted"), Some(nobody().0), None).expect("give it away");
-    drop(started(&stage, &["--stdout", "sticky/logs/log"]));
+    let mut daemon = started(&stage, &["--stdout", "sticky/logs/log"]);
+    daemon.send("exit 0");
+    daemon.wait();
     let line = "cannot open stdout {}/sticky/planted/log as user nobody: Permission denied (os error 13)";
     refused(&stage, &["--stdout", "sticky/planted/log"], line);
     assert!(!of_root.join("log").exists());
