@@ -17,7 +17,7 @@ const MODE: u32 = 0o644;
 /// Opens the file to lock and write it, and creates it where it is missing.
 pub(super) fn for_locking(path: &Path) -> io::Result<File> {
     loop {
-        match existing(path, true) {
+        match for_removal(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
@@ -28,6 +28,11 @@ pub(super) fn for_locking(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Opens the file to lock it before it is removed.
+pub(super) fn for_removal(path: &Path) -> io::Result<File> {
+    existing(path, true)
+}
+
 /// Opens the file to look at it.
 pub(super) fn for_reading(path: &Path) -> io::Result<File> {
     existing(path, false)
@@ -35,10 +40,12 @@ pub(super) fn for_reading(path: &Path) -> io::Result<File> {
 
 /// Whether that is the file at that path still.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(own), Ok(found)) => (own.dev(), own.ino()) == (found.dev(), found.ino()),
-        _ => false,
-    }
+    fs::symlink_metadata(path).is_ok_and(|found| is(file, &found))
+}
+
+/// Whether that file is the one that was found, which cannot be another of the same number while this one is open.
+pub(super) fn is(file: &File, found: &Metadata) -> bool {
+    file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
 }
 
 fn existing(path: &Path, write: bool) -> io::Result<File> {
@@ -79,7 +86,8 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Who may write in the directory may put another file there; in a sticky one not in place of somebody else's.
+/// Who may write in the directory may put another file there; in a sticky one not in place of somebody else's, unless
+/// the directory is their own.
 fn check_directory(path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
@@ -87,7 +95,7 @@ fn check_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let metadata = fs::metadata(directory)?;
     let is_sticky = metadata.mode() & 0o1000 != 0;
-    if !is_sticky && (metadata.mode() & 0o022 != 0 || metadata.uid() != 0) {
+    if metadata.uid() != 0 || (metadata.mode() & 0o022 != 0 && !is_sticky) {
         return Err(refused(format!("others than root may write in its directory {}", directory.display())));
     }
     Ok(())
