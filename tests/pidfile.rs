@@ -124,10 +124,10 @@ fn setup_may_lock_it_early() {
 
 #[test]
 fn of_many_starts_at_once_one_succeeds() {
-    for option in ["--lock", "--notify"] {
+    for options in [[].as_slice(), &["--lock"], &["--notify"]] {
         let stage = Stage::new();
         let (daemon, launches) = thread::scope(|scope| {
-            let start = || stage.launch(probe(&stage).arg(option));
+            let start = || stage.launch(probe(&stage).args(options));
             let starts: Vec<_> = iter::repeat_with(|| scope.spawn(start)).take(100).collect();
             let mut daemon = stage.daemon();
             daemon.ask("ready");
@@ -135,7 +135,7 @@ fn of_many_starts_at_once_one_succeeds() {
             (daemon, launches.collect::<Vec<_>>())
         });
         let (good, bad): (Vec<_>, Vec<_>) = launches.iter().partition(|launch| launch.status == 0);
-        assert_eq!(good.len(), 1, "{option}");
+        assert_eq!(good.len(), 1, "{options:?}");
         for launch in bad {
             refused(&stage, launch, &format!("already running as process {}", daemon.process.0));
         }
