@@ -1,12 +1,12 @@
 //! A daemon with a command line of its own: `control start`, `run`, `stop`, `restart`, `reload`, `status`.
 
-use std::{path::PathBuf, process::exit, time::Duration};
+use std::{io, path::PathBuf, process::exit, time::Duration};
 
 use clap::{Parser, Subcommand};
-use daemon_rt::{Daemon, Detach, PidFile, Status, Stopped, daemon};
+use daemon_rt::{Daemon, Detach, Error, PidFile, Status, Stopped, daemon};
 use jiff::Timestamp;
 use signal_hook::{
-    consts::{SIGHUP, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -36,9 +36,8 @@ enum Command {
     Status,
 }
 
-fn setup(daemon: &mut Daemon) -> Result<(), daemon_rt::Error> {
+fn setup(daemon: &mut Daemon) -> Result<(), Error> {
     let Cli { command, pidfile } = Cli::parse();
-    daemon.pidfile(&pidfile);
     let pidfile = PidFile::new(pidfile);
     match command {
         Command::Start => {}
@@ -48,10 +47,11 @@ fn setup(daemon: &mut Daemon) -> Result<(), daemon_rt::Error> {
         Command::Reload => pidfile.reload().map(|()| exit(0))?,
         Command::Status => exit(status(&pidfile)),
     }
+    daemon.pidfile(pidfile.path()); // not before: what fails above is no start
     Ok(())
 }
 
-fn stop(pidfile: &PidFile) -> Result<(), daemon_rt::Error> {
+fn stop(pidfile: &PidFile) -> Result<(), Error> {
     match pidfile.stop(Duration::from_secs(10))? {
         Stopped::NotRunning => println!("control was not running"),
         Stopped::Killed => println!("control did not end within 10 seconds, and was killed"),
@@ -61,40 +61,30 @@ fn stop(pidfile: &PidFile) -> Result<(), daemon_rt::Error> {
 }
 
 fn status(pidfile: &PidFile) -> i32 {
-    match pidfile.status() {
+    let (status, text) = match pidfile.status() {
         Ok(Status::Running { pid, since }) => {
-            let since = Timestamp::try_from(since).map_or("an unknown time".to_owned(), |since| format!("{since:.0}"));
-            println!("control runs as process {pid} since {since}");
-            0
+            let since = Timestamp::try_from(since).unwrap_or(Timestamp::MAX);
+            (0, format!("control runs as process {pid} since {since:.0}"))
         }
-        Ok(Status::Starting) => {
-            println!("control is starting");
-            0
-        }
-        Ok(Status::Stale) => {
-            println!("control does not run, and did not end by itself: {} was left", pidfile.path().display());
-            1
-        }
-        Ok(_) => {
-            println!("control does not run");
-            3
-        }
-        Err(error) => {
-            println!("control: {error:#}");
-            4
-        }
-    }
+        Ok(Status::Starting) => (0, "control is starting".into()),
+        Ok(Status::Stale) => (1, format!("control was killed, and left {}", pidfile.path().display())),
+        Ok(_) => (3, "control does not run".into()),
+        Err(error) => (4, format!("control may run or not: {error:#}")),
+    };
+    println!("{text}");
+    status
 }
 
-#[daemon(setup = setup, stdout = "control.log")]
-fn main() -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGTERM])?;
+#[daemon(setup = setup, notify, stdout = "control.log")]
+fn main() -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     println!("started");
+    daemon_rt::ready()?; // from here on, SIGHUP is no longer its end
     for signal in signals.forever() {
-        match signal {
-            SIGHUP => println!("read the configuration"),
-            _ => break,
+        if signal != SIGHUP {
+            break;
         }
+        println!("read the configuration");
     }
     println!("stopped");
     Ok(())

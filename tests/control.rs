@@ -13,6 +13,7 @@ use nix::{
     fcntl::{Flock, FlockArg},
     libc,
     sys::{signal::Signal, wait::WaitStatus},
+    unistd::gettid,
 };
 use support::{Daemon, Stage, eventually, skip};
 
@@ -52,6 +53,21 @@ fn status_knows_a_start_that_is_under_way() {
     let stage = Stage::new();
     let _held = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
     assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Starting);
+}
+
+/// A start has the lock a moment before it empties what the last daemon left.
+#[test]
+fn status_is_not_confused_by_a_number_that_is_about_to_go() {
+    let stage = Stage::new();
+    fs::write(stage.path("pid"), "4000000\n").expect("write");
+    let file = File::options().read(true).write(true).open(stage.path("pid")).expect("open");
+    let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a lock");
+    thread::scope(|scope| {
+        let status = scope.spawn(|| PidFile::new(stage.path("pid")).status());
+        thread::sleep(Duration::from_millis(5));
+        held.set_len(0).expect("empty it");
+        assert_eq!(status.join().expect("a status").expect("a status"), Status::Starting);
+    });
 }
 
 #[test]
@@ -102,10 +118,8 @@ fn stop_waits_for_a_daemon_that_takes_its_time() {
     let (mut daemon, pidfile) = started(&stage, &["--block-signal", "SIGTERM"]);
     thread::scope(|scope| {
         let stop = scope.spawn(|| pidfile.stop(Duration::MAX));
-        eventually("SIGTERM", || {
-            let pending = daemon.process.status("ShdPnd")?;
-            (pending == "0000000000004000").then_some(())
-        });
+        let is_pending = || daemon.process.status("ShdPnd")?.ends_with("4000").then_some(());
+        eventually("SIGTERM at the daemon", is_pending);
         assert!(!stop.is_finished());
         daemon.send("exit 0");
         assert_eq!(stop.join().expect("a stop").expect("a stop"), Stopped::Terminated);
@@ -137,6 +151,7 @@ fn a_number_alone_gets_nobody_signalled() {
     let stage = Stage::new();
     let mut bystander = stage.command("sleep").arg("1000").spawn().expect("start");
     let number = format!("{}\n", bystander.id());
+    let thread = format!("{}\n", gettid()); // the tests run in threads: a number, but not a process's
     let pidfile = PidFile::new(stage.path("pid"));
     let malformed = "it holds something else than a process id";
     let unheld = format!("process {}, which it names, does not hold it open", bystander.id());
@@ -148,12 +163,15 @@ fn a_number_alone_gets_nobody_signalled() {
         ("+12\n", malformed),
         (" 12\n", malformed),
         ("12\n\n", malformed),
+        (&format!("0{number}"), malformed),
+        (&format!("{:016}x", bystander.id()), malformed),
         ("\n", malformed),
         ("99999999999\n", malformed),
         ("", "it names no process yet"),
         (&"1".repeat(1 << 20), malformed),
         (&number, &unheld),
         ("4000000\n", "process 4000000, which it names, has ended"),
+        (&thread, &format!("process {}, which it names, has ended", thread.trim_end())),
     ] {
         fs::write(stage.path("pid"), content).expect("write");
         let status = pidfile.stop(Duration::from_secs(1)).expect("unlocked");
@@ -206,14 +224,16 @@ fn other_tools_understand_the_file() {
 fn files_that_other_tools_left_are_taken_over() {
     let stage = Stage::new();
     let pidfile = PidFile::new(stage.path("pid"));
-    let mut make = Command::new("start-stop-daemon");
-    make.args(["--start", "--background", "--make-pidfile", "--pidfile"]).arg(stage.path("pid"));
-    let Ok(status) =
-        make.args(["--startas", "/bin/sleep", "--", "1000"]).env("PROBE_SOCKET", stage.path("probe.socket")).status()
+    let mut command = Command::new("start-stop-daemon");
+    command.args(["--start", "--background", "--make-pidfile", "--pidfile"]).arg(stage.path("pid"));
+    let Ok(made) = command
+        .args(["--startas", "/bin/sleep", "--", "1000"])
+        .env("PROBE_SOCKET", stage.path("probe.socket"))
+        .status()
     else {
         return skip("start-stop-daemon");
     };
-    assert!(status.success());
+    assert!(made.success());
     eventually("their number", || stage.read("pid").ends_with('\n').then_some(()));
     assert_eq!(pidfile.status().expect("a status"), Status::Stale, "nobody holds it");
     assert_eq!(pidfile.stop(Duration::from_secs(1)).expect("nothing to stop"), Stopped::NotRunning);

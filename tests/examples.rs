@@ -1,14 +1,16 @@
 //! The examples, as a person at a shell starts, watches and stops them.
 
 use std::{
-    fs, io,
-    io::{Read, Write},
+    fs::{self, Permissions},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::PathBuf,
 };
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use nix::{
+    fcntl::{Flock, FlockArg},
     libc::EADDRINUSE,
     sys::{signal::Signal, wait::WaitStatus},
     unistd::User,
@@ -18,6 +20,11 @@ use support::{DEADLINE, Launch, Process, Stage, eventually, is_root};
 use crate::cargo::example;
 
 mod cargo;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// The user who has nothing.
+const NOBODY: u32 = 65534;
 
 #[test]
 fn hello() {
@@ -132,12 +139,200 @@ fn setup_explains_its_arguments() {
     assert_eq!((stage.processes(), stage.files()), (vec![], vec![]));
 }
 
+#[test]
+fn control_starts_one_instance() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    assert_eq!(stage.read("control.pid"), format!("{}\n", daemon.0));
+    assert_eq!(stage.read("control.log"), "started\n");
+    for command in ["start", "run"] {
+        let line = format!("already running as process {}", daemon.0);
+        assert_failure(
+            &control(&stage, command),
+            &format!("cannot lock {}: {line}", stage.path("control.pid").display()),
+        );
+    }
+    assert_eq!(stage.processes(), [daemon]);
+    assert_eq!(stage.read("control.log"), "started\n");
+}
+
+#[test]
+fn control_tells_its_status() {
+    let stage = Stage::new();
+    let status = |status, text: &str| {
+        let launch = control(&stage, "status");
+        assert_eq!((launch.status, launch.stdout, launch.stderr), (status, format!("{text}\n"), String::new()));
+    };
+    status(3, "control does not run");
+
+    let before = Timestamp::now().as_second();
+    let daemon = started(&stage);
+    let launch = control(&stage, "status");
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let line = format!("control runs as process {} since ", daemon.0);
+    let since: Timestamp = launch.stdout.strip_prefix(&line).expect(&launch.stdout).trim_end().parse().expect("a time");
+    assert!((before..=Timestamp::now().as_second()).contains(&since.as_second()), "{since}");
+    assert_eq!(launch.stdout, format!("{line}{since:.0}\n"));
+
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait();
+    status(1, "control was killed, and left control.pid");
+
+    fs::remove_file(stage.path("control.pid")).expect("remove the pidfile");
+    let starting = Flock::lock(stage.create("control.pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
+    status(0, "control is starting");
+    drop(starting);
+
+    fs::remove_file(stage.path("control.pid")).expect("remove the pidfile");
+    fs::create_dir(stage.path("control.pid")).expect("a directory");
+    status(4, "control may run or not: cannot open control.pid: it is not a regular file");
+}
+
+#[test]
+fn control_runs_in_the_foreground() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let stage = Stage::new();
+        let mut command = stage.command(example("control"));
+        let mut child = command.arg("run").stdout(stage.create("terminal")).spawn().expect("start the example");
+        let process = Process(i32::try_from(child.id()).expect("a process id"));
+        assert_eq!(lines(&stage, "terminal", 1), ["started"]);
+        assert_eq!(stage.read("control.pid"), format!("{}\n", process.0));
+        assert_silent_success(&control(&stage, "reload"));
+        assert_eq!(lines(&stage, "terminal", 2), ["started", "read the configuration"]);
+
+        process.signal(signal);
+        let status = eventually("the end of the program", || child.try_wait().expect("wait for the program"));
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(lines(&stage, "terminal", 3)[2], "stopped");
+        assert_eq!(stage.files(), ["terminal"]);
+    }
+}
+
+#[test]
+fn control_stops_and_waits_for_the_end() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    assert_success(&control(&stage, "stop"), "control has ended");
+    assert!(!daemon.is_alive());
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 0)));
+    assert_eq!(stage.files(), ["control.log"]);
+    assert_eq!(stage.read("control.log"), "started\nstopped\n");
+    assert_success(&control(&stage, "stop"), "control was not running");
+}
+
+#[test]
+fn control_says_when_it_had_to_kill() {
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    daemon.signal(Signal::SIGSTOP); // it takes no notice of SIGTERM
+    assert_success(&control(&stage, "stop"), "control did not end within 10 seconds, and was killed");
+    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGKILL, _)));
+    assert_eq!(stage.files(), ["control.log"]);
+}
+
+#[test]
+fn control_restarts() {
+    let stage = Stage::new();
+    assert_success(&control(&stage, "restart"), "control was not running");
+    let first = the_daemon(&stage);
+    assert_success(&control(&stage, "restart"), "control has ended");
+    assert!(!first.is_alive());
+    let second = the_daemon(&stage);
+    assert_ne!(first, second);
+    assert_eq!(stage.read("control.pid"), format!("{}\n", second.0));
+    assert_eq!(stage.read("control.log"), "started\nstopped\nstarted\n");
+}
+
+#[test]
+fn control_reloads() {
+    let stage = Stage::new();
+    assert_failure(&control(&stage, "reload"), "no daemon runs that holds control.pid");
+    let daemon = started(&stage);
+    assert_silent_success(&control(&stage, "reload"));
+    assert_eq!(lines(&stage, "control.log", 2), ["started", "read the configuration"]);
+    assert_eq!(the_daemon(&stage), daemon);
+}
+
+#[test]
+fn control_spares_a_daemon_that_a_reload_would_end() {
+    let stage = Stage::new();
+    assert_silent_success(&stage.launch(stage.command(PROBE).args(["--pidfile", "control.pid"])));
+    let mut daemon = stage.daemon();
+    let why = format!("cannot reload process {}: it would end on SIGHUP", daemon.process.0);
+    assert_failure(&control(&stage, "reload"), &why);
+    daemon.look();
+}
+
+#[test]
+fn control_says_what_a_user_may_not_stop() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    fs::copy(example("control"), stage.path("control")).expect("copy the example to where others may enter");
+    for command in ["stop", "restart", "reload"] {
+        let launch = stage.launch(stage.command(stage.path("control")).arg(command).uid(NOBODY).gid(NOBODY));
+        let why = format!("cannot signal process {}: Operation not permitted (os error 1)", daemon.0);
+        assert_failure(&launch, &why);
+    }
+    assert_eq!(stage.processes(), [daemon]);
+}
+
+/// Of such a process nobody but root may see what it holds open, and it is the caller's own all the same.
+#[test]
+fn control_stops_a_daemon_that_has_a_capability() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let control = stage.path("control");
+    fs::copy(example("control"), &control).expect("copy the example to where others may enter");
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o777)).expect("let others write");
+    let as_nobody = |capability: &[&str], command: &str| {
+        let mut setpriv = stage.command("setpriv");
+        setpriv.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).args(capability);
+        stage.launch(setpriv.arg(&control).arg(command))
+    };
+    let capability = ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"];
+    assert_silent_success(&as_nobody(&capability, "start"));
+    let daemon = the_daemon(&stage);
+    assert_eq!(daemon.status("CapEff").as_deref(), Some("0000000000000400"));
+    assert_success(&as_nobody(&[], "stop"), "control has ended");
+    assert!(!daemon.is_alive());
+}
+
+#[test]
+fn control_explains_its_commands() {
+    let stage = Stage::new();
+    let help = stage.launch(stage.command(example("control")).arg("--help"));
+    assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+    for word in ["start", "run", "stop", "restart", "reload", "status", "--pidfile"] {
+        assert!(help.stdout.contains(&format!("  {word}")), "{word}: {}", help.stdout);
+    }
+    let mistake = control(&stage, "strat");
+    assert_eq!((mistake.status, mistake.stdout.as_str()), (2, ""));
+    assert!(mistake.stderr.starts_with("error: unrecognized subcommand 'strat'\n"), "{}", mistake.stderr);
+    assert_eq!((stage.processes(), stage.files()), (vec![], vec![]));
+}
+
 /// The body after the HTTP head.
 const GREETING: &str = "hello\n";
 
 /// Starts an example without arguments, as a shell does.
 fn start(stage: &Stage, name: &str) {
     assert_silent_success(&stage.launch(&mut stage.command(example(name))));
+}
+
+fn control(stage: &Stage, command: &str) -> Launch {
+    stage.launch(stage.command(example("control")).arg(command))
+}
+
+/// The daemon of `control start`.
+fn started(stage: &Stage) -> Process {
+    assert_silent_success(&control(stage, "start"));
+    the_daemon(stage)
 }
 
 fn listen(stage: &Stage, address: &str) -> Launch {
@@ -170,6 +365,15 @@ fn privileged_port_serves_as_nobody() {
     }
     assert_eq!(daemon.status("NoNewPrivs").as_deref(), Some("1"));
     stop_by_default_action(daemon);
+}
+
+fn assert_success(launch: &Launch, says: &str) {
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, format!("{says}\n").as_str(), ""));
+}
+
+fn assert_failure(launch: &Launch, why: &str) {
+    let line = format!("control: {why}\n");
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (1, "", line.as_str()));
 }
 
 /// The one process that is left of a start.

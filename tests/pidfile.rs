@@ -2,18 +2,21 @@
 
 use std::{
     fs::{self, File, Permissions},
+    io::Write,
+    iter,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
     process::Command,
     thread,
     time::Duration,
 };
 
-use daemon_rt::{PidFile, Status};
+use daemon_rt::{PidFile, Status, Stopped};
 use nix::{
+    fcntl::{Flock, FlockArg},
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
     unistd::mkfifo,
 };
-use support::{Daemon, Launch, Stage, eventually, is_root};
+use support::{Daemon, Launch, Process, Stage, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -78,6 +81,31 @@ fn what_setup_ran_into_is_the_other_instance() {
 }
 
 #[test]
+fn what_setup_ran_into_is_a_start_that_is_under_way() {
+    let stage = Stage::new();
+    let starting = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
+    let launch = stage.launch(probe(&stage).args(["--fail", "address in use"]));
+    refused(&stage, &launch, "already starting as a process that has not written its number yet");
+    thread::scope(|scope| {
+        let launch = scope.spawn(|| stage.launch(probe(&stage).args(["--fail", "address in use"])));
+        thread::sleep(Duration::from_millis(50));
+        writeln!(&*starting, "{}", std::process::id()).expect("write");
+        let running = format!("already running as process {}", std::process::id());
+        refused(&stage, &launch.join().expect("a launch"), &running);
+    });
+}
+
+#[test]
+fn the_pidfile_that_setup_names_last_is_the_one() {
+    let stage = Stage::new();
+    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "first", "--lock", "--pidfile", "pid"]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let daemon = stage.daemon();
+    assert_eq!(stage.files(), ["pid"]);
+    refused(&stage, &stage.launch(&mut probe(&stage)), &format!("already running as process {}", daemon.process.0));
+}
+
+#[test]
 fn setup_may_lock_it_early() {
     let stage = Stage::new();
     let launch = stage.launch(probe(&stage).args(["--lock", "--open", "socket"]));
@@ -96,18 +124,23 @@ fn setup_may_lock_it_early() {
 
 #[test]
 fn of_many_starts_at_once_one_succeeds() {
-    let stage = Stage::new();
-    let launches: Vec<_> = thread::scope(|scope| {
-        let starts: Vec<_> = (0..100).map(|_| scope.spawn(|| stage.launch(&mut probe(&stage)))).collect();
-        starts.into_iter().map(|start| start.join().expect("a launch")).collect()
-    });
-    let daemon = stage.daemon();
-    let (good, bad): (Vec<_>, Vec<_>) = launches.iter().partition(|launch| launch.status == 0);
-    assert_eq!(good.len(), 1);
-    for launch in bad {
-        refused(&stage, launch, &format!("already running as process {}", daemon.process.0));
+    for options in [[].as_slice(), &["--lock"], &["--notify"]] {
+        let stage = Stage::new();
+        let (daemon, launches) = thread::scope(|scope| {
+            let start = || stage.launch(probe(&stage).args(options));
+            let starts: Vec<_> = iter::repeat_with(|| scope.spawn(start)).take(100).collect();
+            let mut daemon = stage.daemon();
+            daemon.ask("ready");
+            let launches = starts.into_iter().map(|start| start.join().expect("a launch"));
+            (daemon, launches.collect::<Vec<_>>())
+        });
+        let (good, bad): (Vec<_>, Vec<_>) = launches.iter().partition(|launch| launch.status == 0);
+        assert_eq!(good.len(), 1, "{options:?}");
+        for launch in bad {
+            refused(&stage, launch, &format!("already running as process {}", daemon.process.0));
+        }
+        assert_eq!(stage.processes(), [daemon.process]);
     }
-    assert_eq!(stage.processes(), [daemon.process]);
 }
 
 #[test]
@@ -129,6 +162,21 @@ fn it_is_removed_after_a_failed_start() {
         assert_eq!(launch.status, 1, "{launch:?}");
         assert_eq!(stage.files(), [] as [&str; 0], "{options:?}");
     }
+}
+
+/// The launcher failed, and the daemon, which left its group, was not ended: there is still one instance.
+#[test]
+fn a_daemon_that_outlives_its_failed_start_keeps_it() {
+    let stage = Stage::new();
+    let launcher = stage.start(probe(&stage).arg("--notify"));
+    let mut daemon = stage.daemon();
+    daemon.ask("leave-group");
+    Process(daemon.process.parent()).signal(Signal::SIGKILL); // the leader, which would end it
+    assert_eq!(launcher.end().status, 128 + Signal::SIGKILL as i32);
+    refused(&stage, &stage.launch(&mut probe(&stage)), &format!("already running as process {}", daemon.process.0));
+    let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_secs(10)).expect("a stop");
+    assert_eq!(stopped, Stopped::Terminated);
+    assert_eq!(stage.files(), [] as [&str; 0]);
 }
 
 #[test]
@@ -156,13 +204,45 @@ fn a_stale_number_fools_nobody_even_if_it_is_taken() {
 }
 
 #[test]
+fn who_does_not_hold_it_is_not_said_to() {
+    let stage = Stage::new();
+    let held = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
+    let mut bystander = stage.command("sleep").arg("1000").spawn().expect("start");
+    for content in [format!("{}\n", bystander.id()), "4000000\n".into(), "1\n".into(), "x\n".into()] {
+        fs::write(stage.path("pid"), content).expect("write");
+        refused(&stage, &stage.launch(&mut probe(&stage)), "a process holds it that it does not name");
+    }
+    bystander.kill().and_then(|()| bystander.wait()).expect("end the bystander");
+    drop(held);
+    started(&stage);
+}
+
+/// As the manual says of a worker that never execs.
+#[test]
+fn a_worker_holds_it_when_the_daemon_was_killed() {
+    let stage = Stage::new();
+    let mut daemon = started(&stage);
+    let worker = Process(daemon.ask("fork").parse().expect("a process id"));
+    daemon.process.signal(Signal::SIGKILL);
+    daemon.wait();
+    refused(&stage, &stage.launch(&mut probe(&stage)), "a process holds it that it does not name");
+    let error = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect_err("nobody to stop");
+    let why = format!("process {}, which it names, has ended", daemon.process.0);
+    assert_eq!(format!("{error:#}"), format!("cannot tell who holds {}: {why}", stage.path("pid").display()));
+    assert!(worker.is_alive());
+    worker.signal(Signal::SIGKILL);
+    worker.wait();
+    started(&stage);
+}
+
+#[test]
 fn a_child_that_outlives_the_daemon_does_not_hold_it() {
     let stage = Stage::new();
     let mut daemon = started(&stage);
     let child: i32 = daemon.ask("spawn").parse().expect("a process id");
     daemon.process.signal(Signal::SIGKILL);
     daemon.wait();
-    assert!(support::Process(child).is_alive());
+    assert!(Process(child).is_alive());
     drop(started(&stage));
 }
 
@@ -258,6 +338,33 @@ fn a_device_is_refused() {
     assert_eq!(launch.stderr, "probe: cannot lock /dev/null: it is not a regular file\n");
 }
 
+/// For root, and for a user who may write there.
+#[test]
+fn a_full_file_system_and_a_read_only_one_are_errors() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let (mount, probe) = (stage.path("mount"), stage.path("probe"));
+    fs::create_dir(&mount).expect("a directory");
+    fs::copy(PROBE, &probe).expect("copy the probe to where others may enter");
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    for (prepare, error) in [
+        ("head -c 4096 /dev/zero >old", "write the process id to mount/pid: No space left on device (os error 28)"),
+        (":>old && mount -o remount,ro .", "lock mount/pid: Read-only file system (os error 30)"),
+    ] {
+        for user in ["", "setpriv --reuid 65534 --regid 65534 --clear-groups"] {
+            let script = r#"mount -t tmpfs -o size=4k tmpfs "$1" && (cd "$1" && eval "$2") || exit 99
+                $3 "$4" --pidfile "$1/pid"; status=$?; ls "$1"; exit $status"#;
+            let mut unshare = stage.command("unshare");
+            unshare.args(["--mount", "sh", "-c", script, "sh"]).arg(&mount).args([prepare, user]).arg(&probe);
+            let launch = stage.launch(&mut unshare);
+            let line = format!("probe: cannot {error}\n").replace("mount/", &format!("{}/", mount.display()));
+            assert_eq!((launch.status, launch.stderr, launch.stdout.as_str()), (1, line, "old\n"), "{user}");
+        }
+    }
+}
+
 #[test]
 fn a_log_is_no_pidfile() {
     let stage = Stage::new();
@@ -290,9 +397,14 @@ fn root_takes_no_file_that_others_could_have_written() {
 
     let directory = stage.path("directory");
     fs::create_dir(&directory).expect("a directory");
-    for (owner, mode, is_refused) in
-        [(0, 0o775, true), (0, 0o757, true), (65534, 0o755, true), (0, 0o1777, false), (0, 0o755, false)]
-    {
+    for (owner, mode, is_refused) in [
+        (0, 0o775, true),
+        (0, 0o757, true),
+        (65534, 0o755, true),
+        (65534, 0o1755, true),
+        (0, 0o1777, false),
+        (0, 0o755, false),
+    ] {
         std::os::unix::fs::chown(&directory, Some(owner), None).expect("give it away");
         fs::set_permissions(&directory, Permissions::from_mode(mode)).expect("a mode");
         let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "directory/pid"]));
@@ -333,5 +445,5 @@ fn a_daemon_that_is_killed_leaves_a_number_that_is_no_promise() {
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
     assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
     let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect("nothing to stop");
-    assert_eq!(stopped, daemon_rt::Stopped::NotRunning);
+    assert_eq!(stopped, Stopped::NotRunning);
 }

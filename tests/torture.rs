@@ -1,10 +1,18 @@
 //! Starts, stops, kills and unlinks at random: never two daemons on one path, never a launcher that says 0 without one.
 
-use std::{fs, iter, thread, time::Duration};
+use std::{
+    fs, iter,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
-use support::{Daemon, Stage};
+use support::{Daemon, Stage, eventually};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ROUNDS: usize = 200;
@@ -60,6 +68,62 @@ fn never_two_daemons_and_never_a_false_promise() {
             }
         }
         check(round, &stage, &pidfile, running.as_ref(), &unlinked);
+    }
+}
+
+/// Somebody looks all the time while a daemon starts and ends in every way: what they see is right, and in order.
+#[test]
+fn status_is_right_at_every_moment() {
+    let stage = Stage::new();
+    let pidfile = PidFile::new(stage.path("pid"));
+    let seen = Mutex::new(vec![Status::Stopped]);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let mut seen = seen.lock().expect("what the others saw"); // one look at a time, to have an order
+                    let status = pidfile.status().expect("a status");
+                    if seen.last() != Some(&status) {
+                        seen.push(status);
+                    }
+                }
+            });
+        }
+        let _over = OnDrop(|| over.store(true, Ordering::Relaxed));
+        let see = |what: &str, is: fn(&Status) -> bool| {
+            eventually(what, || seen.lock().expect("what was seen").last().is_some_and(is).then_some(()));
+        };
+        for round in 0..ROUNDS {
+            assert_eq!(start(&stage, 1 + round % 3), 1);
+            let mut daemon = stage.daemon();
+            see("it runs", |status| matches!(status, Status::Running { .. }));
+            match round % 3 {
+                0 => assert_eq!(pidfile.stop(Duration::from_secs(10)).expect("a stop"), Stopped::Terminated),
+                1 => daemon.process.signal(Signal::SIGKILL),
+                _ => daemon.send("exit 0"),
+            }
+            daemon.wait();
+            see("it does not run", |status| matches!(status, Status::Stale | Status::Stopped));
+        }
+    });
+    let seen = seen.into_inner().expect("what was seen");
+    for pair in seen.windows(2) {
+        let is_right = match pair {
+            [Status::Stopped | Status::Stale, next] => *next != Status::Stale,
+            [Status::Starting, next] => matches!(next, Status::Running { .. }),
+            [Status::Running { .. }, next] => matches!(next, Status::Stopped | Status::Stale),
+            _ => false,
+        };
+        assert!(is_right, "{pair:?}");
+    }
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
     }
 }
 

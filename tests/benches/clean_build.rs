@@ -6,7 +6,8 @@ use crate::{
     Result,
     clock::now,
     compile::{cargo_build, directory},
-    program::{Each, PROGRAMS, Program, median},
+    program::{Each, PROGRAMS, Program},
+    quartiles::median,
     table::Table,
 };
 

@@ -11,7 +11,8 @@ use crate::{
     Result,
     compile::Compiled,
     descendants,
-    program::{Each, PROGRAMS, Program, median},
+    program::{Each, PROGRAMS, Program},
+    quartiles::median,
     table::Table,
 };
 

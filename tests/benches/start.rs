@@ -10,6 +10,7 @@ mod compile;
 mod descendants;
 mod idle;
 mod program;
+mod quartiles;
 mod size;
 mod table;
 mod timing;
@@ -18,7 +19,7 @@ use std::{env, error::Error, fs, os::fd::RawFd, thread};
 
 use nix::unistd::close;
 
-use crate::{compile::Compiled, table::Table};
+use crate::{compile::Compiled, program::PROGRAMS, table::Table};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -36,7 +37,7 @@ fn main() -> Result<()> {
     let sizes = size::measure(&compiled)?;
     let builds = clean_build::measure(repetitions)?;
 
-    let mut table = Table::new();
+    let mut table = Table::new(PROGRAMS.map(|program| program.title));
     timing::report(&times, &mut table);
     size::report(&sizes, &mut table);
     idle::report(&idle, &mut table);

@@ -21,7 +21,8 @@ use crate::{
     clock::now,
     compile::Compiled,
     descendants::{self, DEADLINE},
-    program::{DOUBLE_FORK, Each, PEER, PROGRAMS, Program, quartiles},
+    program::{DOUBLE_FORK, Each, PEER, PROGRAMS, Program},
+    quartiles::quartiles,
     table::Table,
 };
 

@@ -31,7 +31,7 @@ impl Content {
         if bytes.is_empty() {
             return Self::Empty;
         }
-        if !digits.iter().all(u8::is_ascii_digit) {
+        if digits.starts_with(b"0") || !digits.iter().all(u8::is_ascii_digit) {
             return Self::Malformed;
         }
         match std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {

@@ -14,7 +14,7 @@ use nix::libc;
 use super::{
     Status, Stopped,
     content::Content,
-    lock::{Lock, UNTIL_NAMED},
+    lock::{A_LOOK, Lock, UNTIL_NAMED},
     open,
     process::Process,
 };
@@ -23,28 +23,32 @@ use crate::{Error, sys};
 /// How long a process may take to end after SIGKILL; only one that waits for a device takes any time.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
+/// One look at the file. A missing one is an empty one that nobody holds.
 enum Look {
-    Missing,
     Unlocked(Content),
     Locked(File, Content),
 }
 
+enum Seen {
+    Nobody(Content),
+    /// Somebody holds the file, and has not said who.
+    Unnamed,
+    Holder(Process, File),
+}
+
 pub(super) fn status(path: &Path) -> Result<Status, Error> {
-    loop {
-        return Ok(match look(path)? {
-            Look::Missing | Look::Unlocked(Content::Empty) => Status::Stopped,
-            Look::Unlocked(_) => Status::Stale,
-            Look::Locked(_, Content::Empty) => Status::Starting,
-            Look::Locked(file, content) => {
-                let Some(process) = holder(path, &file, content)? else { continue };
-                let since = file.metadata().and_then(|metadata| metadata.modified());
-                Status::Running {
-                    pid: process.pid.as_raw().unsigned_abs(),
-                    since: since.map_err(|error| cannot("read the time of", path, error))?,
-                }
+    Ok(match seek(path, Duration::ZERO)? {
+        Seen::Nobody(Content::Empty) => Status::Stopped,
+        Seen::Nobody(_) => Status::Stale,
+        Seen::Unnamed => Status::Starting,
+        Seen::Holder(process, file) => {
+            let since = file.metadata().and_then(|metadata| metadata.modified());
+            Status::Running {
+                pid: process.number(),
+                since: since.map_err(|error| cannot("read the time of", path, error))?,
             }
-        });
-    }
+        }
+    })
 }
 
 pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
@@ -79,25 +83,36 @@ fn running(path: &Path) -> Result<Process, Error> {
 }
 
 /// The process that holds the lock; one that is starting is waited for until it says who it is.
-fn find(path: &Path) -> Result<Option<Process>, Error> {
-    let deadline = Instant::now() + UNTIL_NAMED;
+pub(super) fn find(path: &Path) -> Result<Option<Process>, Error> {
+    match seek(path, UNTIL_NAMED)? {
+        Seen::Nobody(_) => Ok(None),
+        Seen::Unnamed => Err(cannot_tell(path, "it names no process yet")),
+        Seen::Holder(process, _) => Ok(Some(process)),
+    }
+}
+
+fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
+    let start = Instant::now();
     loop {
         match look(path)? {
-            Look::Missing | Look::Unlocked(_) => return Ok(None),
-            Look::Locked(_, Content::Empty) if Instant::now() < deadline => thread::sleep(Duration::from_millis(5)),
-            Look::Locked(file, content) => {
-                if let Some(process) = holder(path, &file, content)? {
-                    return Ok(Some(process));
-                }
-            }
+            Look::Unlocked(content) => return Ok(Seen::Nobody(content)),
+            Look::Locked(_, Content::Empty) if start.elapsed() >= until_named => return Ok(Seen::Unnamed),
+            Look::Locked(_, Content::Empty) => {}
+            Look::Locked(file, content) => match holder(path, &file, content) {
+                Ok(Some(process)) => return Ok(Seen::Holder(process, file)),
+                Ok(None) => continue,
+                Err(error) if start.elapsed() > A_LOOK => return Err(error),
+                Err(_) => {}
+            },
         }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
 fn look(path: &Path) -> Result<Look, Error> {
     loop {
         let file = match open::for_reading(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Missing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Unlocked(Content::Empty)),
             opened => opened.map_err(|error| cannot("open", path, error))?,
         };
         let unlocked = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| cannot("lock", path, error))?;
@@ -111,23 +126,24 @@ fn look(path: &Path) -> Result<Look, Error> {
 /// The process of that number, held, and then known to be the one that the file means; `None` where the file tells
 /// something else by then, and wants another look.
 fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>, Error> {
-    let wrong = |why: String| Error::new(format!("cannot tell who holds {}: {why}", path.display()));
-    let pid = match content {
-        Content::Pid(pid) => pid,
-        Content::Empty => return Err(wrong("it names no process yet".into())),
-        Content::Malformed => return Err(wrong("it holds something else than a process id".into())),
+    let Content::Pid(pid) = content else {
+        return Err(cannot_tell(path, "it holds something else than a process id"));
     };
     let process = Process::open(pid).map_err(|error| cannot("find the process of", path, error))?;
-    let holds = process.as_ref().map_or(Ok(None), |process| process.holds(file));
+    let holds = process.as_ref().and_then(|process| process.holds(file));
     // The lock and the number, seen again now that the process is held: they were its own all the time.
     if !matches!(look(path)?, Look::Locked(_, again) if again == content) {
         return Ok(None);
     }
-    let process = process.ok_or_else(|| wrong(format!("process {pid}, which it names, has ended")))?;
-    if holds.map_err(|error| cannot("look at", path, error))? == Some(false) {
-        return Err(wrong(format!("process {pid}, which it names, does not hold it open")));
+    let process = process.ok_or_else(|| cannot_tell(path, &format!("process {pid}, which it names, has ended")))?;
+    if holds == Some(false) {
+        return Err(cannot_tell(path, &format!("process {pid}, which it names, does not hold it open")));
     }
     Ok(Some(process))
+}
+
+fn cannot_tell(path: &Path, why: &str) -> Error {
+    Error::new(format!("cannot tell who holds {}: {why}", path.display()))
 }
 
 fn send(process: &Process, signal: i32) -> Result<(), Error> {

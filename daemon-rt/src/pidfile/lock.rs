@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{errno::Errno, libc, sys::signal::kill};
+use nix::libc;
 
-use super::{content::Content, open};
+use super::{content::Content, control, open};
 use crate::{Error, sys};
 
-/// Somebody who asks for the status holds the lock for a moment.
-const A_LOOK: Duration = Duration::from_millis(100);
+/// Who asks for the status holds the lock for a moment, and who starts has it a moment before the old number is gone.
+pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 
 /// How long a process that holds the lock may take to say who it is.
 pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(2);
@@ -29,6 +29,8 @@ pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(2);
 pub(crate) struct Lock {
     file: File,
     path: PathBuf,
+    /// The process that is to remove the file: the launcher, and then the daemon.
+    owner: u32,
 }
 
 enum Attempt {
@@ -43,56 +45,65 @@ impl Lock {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
-            match Self::attempt(path).map_err(|error| cannot_lock(path, error))? {
-                Attempt::Locked(lock) => return Ok(lock),
+            let attempt = open::for_locking(path).and_then(|file| Self::attempt(file, path));
+            match attempt.map_err(|error| cannot_lock(path, error))? {
+                Attempt::Locked(lock) => {
+                    lock.file.set_len(0).map_err(|error| cannot_lock(path, error))?;
+                    return Ok(lock);
+                }
                 Attempt::Replaced => {}
-                Attempt::Held(Content::Pid(pid))
-                    if start.elapsed() > A_LOOK && kill(pid, None) != Err(Errno::ESRCH) =>
-                {
-                    return Err(already_running(path, pid.as_raw().unsigned_abs()));
+                Attempt::Held(content) => {
+                    if start.elapsed() > A_LOOK && content != Content::Empty {
+                        if let Ok(Some(holder)) = control::find(path) {
+                            return Err(already_running(path, holder.number()));
+                        }
+                    }
+                    if start.elapsed() > UNTIL_NAMED {
+                        return Err(held_by_nobody(path, content));
+                    }
+                    thread::sleep(Duration::from_millis(5));
                 }
-                Attempt::Held(_) if start.elapsed() > UNTIL_NAMED => {
-                    return Err(Error::new(format!(
-                        "cannot lock {}: already starting as a process that has not written its number yet",
-                        path.display()
-                    )));
-                }
-                Attempt::Held(_) => thread::sleep(Duration::from_millis(5)),
             }
         }
     }
 
     /// Removes what a daemon left that did not end by itself, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
-        if fs::symlink_metadata(path).is_ok() {
-            let _ = Self::attempt(path); // dropped, a lock removes its file
+        // Not emptied first: it would look as if a start were under way.
+        if let Ok(Attempt::Locked(lock)) = open::for_removal(path).and_then(|file| Self::attempt(file, path)) {
+            lock.remove();
         }
     }
 
-    fn attempt(path: &Path) -> io::Result<Attempt> {
-        let file = open::for_locking(path)?;
+    fn attempt(file: File, path: &Path) -> io::Result<Attempt> {
         if !sys::lock(file.as_fd(), libc::LOCK_EX)? {
             return Ok(Attempt::Held(Content::read(&file)?));
         }
         if !open::is_at(&file, path) {
             return Ok(Attempt::Replaced);
         }
-        let lock = Self { file, path: path.to_owned() };
-        lock.file.set_len(0)?;
-        Ok(Attempt::Locked(lock))
+        Ok(Attempt::Locked(Self { file, path: path.to_owned(), owner: process::id() }))
     }
 
     /// Says who this process is, keeps the lock until it exits, and removes the file then: after `exit` and a panic too,
     /// and not in a child that was forked and exits.
-    pub(crate) fn hold_until_exit(self) -> Result<(), Error> {
+    pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         let cannot = |step: &str, error| Error::because(format!("cannot {step} {}", self.path.display()), error);
         let process = process::id();
         self.file
             .write_all_at(format!("{process}\n").as_bytes(), 0)
             .map_err(|error| cannot("write the process id to", error))?;
-        sys::at_exit(remove).map_err(|error| cannot("see to the removal of", error))?;
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some((process, self));
+        sys::at_exit(remove_held).map_err(|error| cannot("see to the removal of", error))?;
+        self.owner = process;
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
         Ok(())
+    }
+
+    /// Removes the file while it is locked: who opens it meanwhile finds that it is not at its path, and starts over.
+    fn remove(&self) {
+        if !open::is_at(&self.file, &self.path) || fs::remove_file(&self.path).is_err() {
+            let _ = self.file.set_len(0); // its directory may be out of reach by now: nobody shall read a number in it
+        }
     }
 }
 
@@ -100,19 +111,42 @@ pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
     Error::new(format!("cannot lock {}: already running as process {pid}", path.display()))
 }
 
-static HELD: Mutex<Option<(u32, Lock)>> = Mutex::new(None);
+fn held_by_nobody(path: &Path, content: Content) -> Error {
+    let why = match content {
+        Content::Empty => "already starting as a process that has not written its number yet",
+        _ => "a process holds it that it does not name", // one that the daemon forked and left behind, for example
+    };
+    Error::new(format!("cannot lock {}: {why}", path.display()))
+}
 
-extern "C" fn remove() {
-    if let Ok(mut held) = HELD.try_lock() {
-        drop(held.take_if(|(owner, _)| *owner == process::id()));
+static HELD: Mutex<Option<Lock>> = Mutex::new(None);
+
+/// The lock itself goes with the process.
+extern "C" fn remove_held() {
+    let Ok(held) = HELD.try_lock() else { return };
+    if let Some(lock) = held.as_ref().filter(|lock| lock.owner == process::id()) {
+        lock.remove();
     }
 }
 
 impl Drop for Lock {
-    /// Removes the file while it is locked: who opens it meanwhile finds that it is not at its path, and starts over.
+    /// After a start that failed: removes the file, unless another of its processes lives on and holds it. The kernel
+    /// tells that by another lock, once this process has given up its copy of the old one.
     fn drop(&mut self) {
-        if !open::is_at(&self.file, &self.path) || fs::remove_file(&self.path).is_err() {
-            let _ = self.file.set_len(0); // its directory may be out of reach by now: nobody shall read a number in it
+        let Ok(again) = open::for_removal(&self.path) else { return };
+        if !again.metadata().is_ok_and(|found| open::is(&self.file, &found)) {
+            return;
+        }
+        self.file = again;
+        // Who was killed may take a moment to end; who is not the launcher leaves it to that.
+        let patience = if self.owner == process::id() { A_LOOK } else { Duration::ZERO };
+        let start = Instant::now();
+        loop {
+            match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
+                Ok(true) => return self.remove(),
+                Ok(false) if start.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
+                _ => return,
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ const MODE: u32 = 0o644;
 /// Opens the file to lock and write it, and creates it where it is missing.
 pub(super) fn for_locking(path: &Path) -> io::Result<File> {
     loop {
-        match existing(path, true) {
+        match for_removal(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => return opened,
         }
@@ -31,6 +31,11 @@ pub(super) fn for_locking(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Opens the file to lock it before it is removed.
+pub(super) fn for_removal(path: &Path) -> io::Result<File> {
+    existing(path, true)
+}
+
 /// Opens the file to look at it.
 pub(super) fn for_reading(path: &Path) -> io::Result<File> {
     existing(path, false)
@@ -38,10 +43,12 @@ pub(super) fn for_reading(path: &Path) -> io::Result<File> {
 
 /// Whether that is the file at that path still.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(own), Ok(found)) => (own.dev(), own.ino()) == (found.dev(), found.ino()),
-        _ => false,
-    }
+    fs::symlink_metadata(path).is_ok_and(|found| is(file, &found))
+}
+
+/// Whether that file is the one that was found, which cannot be another of the same number while this one is open.
+pub(super) fn is(file: &File, found: &Metadata) -> bool {
+    file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
 }
 
 fn existing(path: &Path, write: bool) -> io::Result<File> {

@@ -4,10 +4,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
+    os::fd::{AsFd, OwnedFd},
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +16,7 @@ use nix::{
     unistd::Pid,
 };
 
+use super::open;
 use crate::sys;
 
 pub(super) struct Process {
@@ -32,7 +30,10 @@ impl Process {
     pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
         match sys::pidfd_open(pid) {
             Ok(pidfd) => Ok(Some(Self { pid, pidfd: Some(pidfd) })),
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            // The last two, by version: it is a thread's number.
+            Err(error) if [libc::ESRCH, libc::EINVAL, libc::ENOENT].map(Some).contains(&error.raw_os_error()) => {
+                Ok(None)
+            }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 let process = Self { pid, pidfd: None };
                 Ok(process.exists().then_some(process))
@@ -41,14 +42,23 @@ impl Process {
         }
     }
 
+    pub(super) fn number(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
     /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
-    pub(super) fn holds(&self, file: &File) -> io::Result<Option<bool>> {
-        let own = file.metadata()?;
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", self.pid)) else { return Ok(None) };
-        let holds = descriptors
-            .filter_map(|descriptor| fs::metadata(descriptor.ok()?.path()).ok())
-            .any(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
-        Ok(Some(holds))
+    pub(super) fn holds(&self, file: &File) -> Option<bool> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
+        let mut are_all_seen = true;
+        for descriptor in descriptors.flatten() {
+            match fs::metadata(descriptor.path()) {
+                Ok(found) if open::is(file, &found) => return Some(true),
+                // Of a process with more capabilities than ours the numbers are shown, and no more.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
+                _ => {}
+            }
+        }
+        are_all_seen.then_some(false)
     }
 
     pub(super) fn signal(&self, signal: c_int) -> io::Result<()> {

@@ -39,11 +39,15 @@ fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     Ok(Some(path))
 }
 
-/// Why no start can succeed now: another instance runs.
+/// Why no start can succeed now: another instance runs, or starts.
 pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     let path = pidfile(daemon).ok()??;
+    if daemon.lock.is_some() {
+        return None;
+    }
     match PidFile::new(&path).status() {
-        Ok(Status::Running { pid, .. }) if daemon.lock.is_none() => Some(pidfile::already_running(&path, pid)),
+        Ok(Status::Running { pid, .. }) => Some(pidfile::already_running(&path, pid)),
+        Ok(Status::Starting) => Lock::acquire(&path).err(), // it waits for the name
         _ => None,
     }
 }
