@@ -249,8 +249,9 @@ impl Daemon {
 
     /// The file that guarantees one running instance, and tells who it is. Default: none.
     ///
-    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The
-    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that unwinds too.
+    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The daemon
+    /// writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that unwinds
+    /// too, or empties it where it may not remove it any more.
     /// After a signal the file stays, unlocked, and the next start takes it over: [`PidFile`](crate::PidFile) is how to
     /// ask. It is created with mode 0644 and belongs to whoever launched the program. A relative path starts from the
     /// directory of the launch.

@@ -59,7 +59,8 @@ impl InPlace {
 }
 
 impl Streams {
-    /// `account`: who the daemon becomes. `until_ready`: the program itself tells when it is ready, and may write to its error stream before.
+    /// `account`: who the daemon becomes. `until_ready`: the program itself tells when it is ready, and may write to its
+    /// error stream before.
     pub(crate) fn open(
         stdin: Stdio,
         stdout: Stdio,
