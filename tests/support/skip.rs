@@ -10,7 +10,8 @@ use nix::unistd::Uid;
 /// Says what the running test needs and does not find. Written past the capture of a test's output, so that it is seen.
 pub fn skip(needs: &str) {
     let thread = thread::current();
-    let _ = writeln!(io::stderr(), "skipped: needs {needs}: {}", thread.name().unwrap_or_default());
+    let line = format!("skipped: needs {needs}: {}\n", thread.name().unwrap_or_default());
+    let _ = io::stderr().write_all(line.as_bytes()); // at once: other tests write, too
 }
 
 /// Whether the test may go on; says that it needs root if it may not.
