@@ -5,6 +5,17 @@ mod as_user;
 mod change;
 mod database;
 mod environment;
+#[cfg_attr(
+    not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "dragonfly",
+        target_os = "openbsd"
+    )),
+    path = "privileges/ids_elsewhere.rs"
+)]
+mod ids;
 mod permission;
 mod proof;
 

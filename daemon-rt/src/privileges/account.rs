@@ -7,7 +7,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
 
-use super::database;
+use super::{database, ids};
 use crate::{
     Error,
     id::{Id, Kind},
@@ -66,7 +66,7 @@ impl Account {
     /// needed.
     pub(crate) fn is_current(&self) -> bool {
         (getuid(), getgid(), geteuid(), getegid()) == (self.uid, self.gid, self.uid, self.gid)
-            && database::saved_ids().is_none_or(|saved| saved == (self.uid, self.gid))
+            && ids::saved().is_none_or(|saved| saved == (self.uid, self.gid))
             && self.has_groups()
     }
 

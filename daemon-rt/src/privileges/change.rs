@@ -1,16 +1,16 @@
 //! Becoming somebody else: groups first, then the group, then the user, since each step needs what the next one takes.
 
-use nix::unistd::{Gid, Uid, getegid};
+use nix::unistd::{Gid, getegid};
 
-use super::{account::Account, proof};
+use super::{account::Account, ids, proof};
 use crate::Error;
 
 pub(super) fn become_for_good(account: &Account) -> Result<(), Error> {
     let group_before = getegid();
     let Account { uid, gid, .. } = *account;
     set_groups(&account.groups).map_err(|error| Error::because("cannot set the supplementary groups", error))?;
-    set_group(gid).map_err(|error| Error::because(format!("cannot set the group id to {gid}"), error))?;
-    set_user(uid).map_err(|error| Error::because(format!("cannot set the user id to {uid}"), error))?;
+    ids::set_group(gid).map_err(|error| Error::because(format!("cannot set the group id to {gid}"), error))?;
+    ids::set_user(uid).map_err(|error| Error::because(format!("cannot set the user id to {uid}"), error))?;
     if !uid.is_root() {
         give_up_capabilities()?;
     }
@@ -25,52 +25,6 @@ pub(super) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
 #[cfg(target_vendor = "apple")]
 pub(super) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
     crate::sys::set_groups(groups)
-}
-
-/// The real, the effective and the saved id.
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-))]
-fn set_group(gid: Gid) -> nix::Result<()> {
-    nix::unistd::setresgid(gid, gid, gid)
-}
-
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-))]
-fn set_user(uid: Uid) -> nix::Result<()> {
-    nix::unistd::setresuid(uid, uid, uid)
-}
-
-/// For root these set all three, POSIX.
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-)))]
-fn set_group(gid: Gid) -> nix::Result<()> {
-    nix::unistd::setgid(gid)
-}
-
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-)))]
-fn set_user(uid: Uid) -> nix::Result<()> {
-    nix::unistd::setuid(uid)
 }
 
 /// The change of the user id clears the permitted and effective sets, but not the inheritable one, and none where

@@ -1,4 +1,4 @@
-//! The user and group database, nsswitch.conf(5), and the ids of this process.
+//! The user and group database, nsswitch.conf(5), and the groups of this process.
 
 use std::ffi::CStr;
 
@@ -51,28 +51,4 @@ pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
 #[cfg(target_vendor = "apple")]
 pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
     crate::sys::own_groups()
-}
-
-/// The saved ids, where the system tells them.
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-))]
-pub(super) fn saved_ids() -> Option<(Uid, Gid)> {
-    let (user, group) = (nix::unistd::getresuid().ok()?, nix::unistd::getresgid().ok()?);
-    Some((user.saved, group.saved))
-}
-
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd"
-)))]
-pub(super) fn saved_ids() -> Option<(Uid, Gid)> {
-    None
 }

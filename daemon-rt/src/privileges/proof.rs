@@ -2,7 +2,7 @@
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid, setegid, seteuid, setgid, setuid};
 
-use super::{account::Account, database};
+use super::{account::Account, ids};
 use crate::Error;
 
 pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> {
@@ -14,7 +14,7 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
     if (getgid(), getegid()) != (gid, gid) {
         return not(format!("the group id is not {gid} after the change"));
     }
-    if database::saved_ids().is_some_and(|saved| saved != (uid, gid)) {
+    if ids::saved().is_some_and(|saved| saved != (uid, gid)) {
         return not("a saved id is another one after the change".into());
     }
     if !file_system_ids_are(uid, gid) {
