@@ -30,9 +30,7 @@ fn probe(stage: &Stage) -> Command {
 }
 
 fn started(stage: &Stage, command: &mut Command) -> Daemon {
-    let launch = stage.launch(command.arg("--connect"));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    stage.daemon()
+    stage.started(command.arg("--connect"))
 }
 
 fn refused(stage: &Stage, command: &mut Command, line: &str) {

@@ -33,9 +33,7 @@ fn with_groups(stage: &Stage) -> Command {
 
 /// The daemon of a start that succeeded. It cannot reach the test's socket itself: `setup` connects.
 fn started(stage: &Stage, command: &mut Command) -> Daemon {
-    let launch = stage.launch(command.arg("--connect"));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    stage.daemon()
+    stage.started(command.arg("--connect"))
 }
 
 fn refused(stage: &Stage, command: &mut Command, line: &str) {

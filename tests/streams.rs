@@ -12,9 +12,7 @@ const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 /// A daemon that was started with these options, and started well.
 fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
-    let launch = stage.launch(stage.command(PROBE).args(options));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{options:?}");
-    stage.daemon()
+    stage.started(stage.command(PROBE).args(options))
 }
 
 #[test]

@@ -85,6 +85,18 @@ impl Stage {
         Launcher::start(command)
     }
 
+    /// The daemon of a start that succeeds in silence.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not.
+    #[must_use]
+    pub fn started(&self, command: &mut Command) -> Daemon {
+        let launch = self.launch(command);
+        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{command:?}");
+        self.daemon()
+    }
+
     /// The next daemon to report.
     ///
     /// # Panics
