@@ -17,6 +17,8 @@ mod directories;
 mod error;
 mod id;
 mod launch;
+#[cfg_attr(not(unix), path = "launched_by_elsewhere.rs")]
+mod launched_by;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
@@ -36,6 +38,7 @@ pub use crate::{
     daemon::{Daemon, Detach},
     error::Error,
     id::Id,
+    launched_by::LaunchedBy,
     pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,
