@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{ErrorKind, IoSliceMut},
+    net::Shutdown,
     os::{
         fd::AsRawFd,
         linux::net::SocketAddrExt,
@@ -47,6 +48,11 @@ impl Manager {
             _ => None,
         });
         (String::from_utf8_lossy(&text[..length]).into_owned(), sender.expect("a sender"))
+    }
+
+    /// Also where a child of another test holds a copy of the socket for a moment.
+    fn leaves(self) {
+        self.0.shutdown(Shutdown::Both).expect("shut down");
     }
 
     fn hears_nothing(&self) {
@@ -133,7 +139,8 @@ fn nobody_hears_of_a_start_that_fails() {
     let stage = Stage::new();
     let manager = Manager::at(&stage);
     let start = stage.start(&mut launcher(&stage, &["--detach", "always"]));
-    stage.daemon().send("exit 7");
+    let mut daemon = stage.daemon();
+    daemon.send("exit 7");
     assert_eq!(start.end().status, 7);
     manager.hears_nothing();
 }
@@ -195,7 +202,7 @@ fn a_manager_that_has_gone_meanwhile() {
     let manager = Manager::at(&stage);
     let start = stage.start(&mut launcher(&stage, &[]));
     let mut daemon = stage.daemon();
-    drop(manager);
+    manager.leaves();
     let error = daemon.ask("ready");
     assert!(error.starts_with("error: cannot tell the service manager of readiness: "), "{error}");
     daemon.send("return");
@@ -205,7 +212,7 @@ fn a_manager_that_has_gone_meanwhile() {
     let manager = Manager::at(&stage);
     let start = stage.start(&mut launcher(&stage, &["--detach", "always"]));
     let mut daemon = stage.daemon();
-    drop(manager);
+    manager.leaves();
     assert_eq!(daemon.ask("ready"), "", "the launcher knows");
     let launch = start.end();
     let line = format!("probe: cannot tell the service manager that process {} is ready: ", daemon.process.0);
