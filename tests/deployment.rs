@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use support::{Launch, eventually, is_root, skip};
+use support::{Launch, Stage, eventually, is_root, skip};
 
 use crate::{cargo::example, host::Host, http::get};
 
@@ -19,6 +19,8 @@ const PROGRAM: &str = "/usr/local/libexec/service";
 
 /// Where every file of the deployment has it listen.
 const PORT: u16 = 8080;
+
+const UNIT: &str = "/etc/systemd/system/service.service";
 
 /// What a row of the README's table says to do.
 struct Commands {
@@ -127,6 +129,90 @@ fn openrc() {
     assert!(log.ends_with("every request is answered\n"), "{log}");
 }
 
+/// Without a registry there are neither Rust's image nor Debian's: the program is there already in place of the first
+/// stage, and its libraries are the second one's base. What the second stage says is done as it stands.
+#[test]
+fn containerfile() {
+    let Some(host) = host_with("Containerfile", "/build/Containerfile", &["podman"]) else { return };
+    let text = fs::read_to_string(directory().join("Containerfile")).expect("the file");
+    let (_, stage) = text.rsplit_once("\nFROM ").expect("two stages");
+    let program = format!("FROM scratch AS build\nCOPY service /src/target/release/examples/service\n\nFROM {stage}");
+    fs::write(host.stage.path("Containerfile"), program).expect("write a file");
+    let base = stage.lines().next().expect("the base");
+    let podman = "podman --cgroup-manager cgroupfs --storage-driver vfs";
+    succeeds(&host.run(&format!("cp {PROGRAM} service")));
+    let libraries = format!("ldd {PROGRAM} | grep --only-matching '/[^ ]*'");
+    succeeds(&host.run(&format!("tar --create --dereference $({libraries}) | {podman} import - {base}")));
+    succeeds(&host.run(&format!("{podman} build --file Containerfile --tag service .")));
+
+    // Without a network of its own and control groups, which take more than the machine of a test may have; and with what
+    // kubernetes.yaml asks for.
+    let Commands { start, reload, stop } = commands("Podman, Docker");
+    let confined = "--network host --cgroups disabled --read-only --cap-drop all --security-opt no-new-privileges";
+    let podman = |command: &str| host.run(&command.replacen("podman", podman, 1));
+    succeeds(&podman(&start.replace("--publish 8080:8080", confined)));
+    assert_eq!(answer_of(&host, "/"), "200 OK: hello\n");
+    assert_eq!(answer_of(&host, "/healthz"), "200 OK: healthy\n");
+    let of_state = |field: &str| podman(&format!("podman inspect --format {{{{.State.{field}}}}} service")).stdout;
+    assert_eq!(user(&host, &of_state("Pid")), "10001");
+
+    succeeds(&podman(&reload));
+    succeeds(&podman(&stop));
+    assert_eq!((of_state("Status"), of_state("ExitCode")), ("exited\n".into(), "0\n".into()));
+    let log = podman("podman logs service").stderr;
+    let events: Vec<_> = log.lines().filter_map(|line| Some(line.split_once(" service: ")?.1)).collect();
+    let listening = "listening on 0.0.0.0:8080 launched_by=\"a container: its process id is 1\"";
+    assert_eq!(events, [listening, "reloaded", "stopping", "every request is answered"]);
+}
+
+/// `systemd-analyze security` rates what is open from 0 to 10; an unconfined service has 9.6.
+#[test]
+fn units_are_valid() {
+    let Some(host) = host_with("service.service", UNIT, &["systemd-analyze"]) else { return };
+    fs::copy(directory().join("service.socket"), host.stage.path("service.socket")).expect("copy the unit");
+    succeeds(&host.run("cp service.socket /etc/systemd/system"));
+    let verified =
+        host.run("systemd-analyze verify /etc/systemd/system/service.service /etc/systemd/system/service.socket");
+    assert_eq!((verified.status, verified.stdout.as_str(), verified.stderr.as_str()), (0, "", ""));
+    succeeds(&host.run("systemd-analyze security --offline=true --threshold=20 /etc/systemd/system/service.service"));
+}
+
+/// Kubernetes publishes schemas of what it takes; `strict` ones have no place for a name that is misspelt.
+#[test]
+fn kubernetes_takes_the_manifest() {
+    if !are_found(&["kubernetes-validate"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let file = directory().join("kubernetes.yaml");
+    let launch = stage.launch(stage.command("kubernetes-validate").arg("--strict").arg(&file));
+    succeeds(&launch);
+    let passed: Vec<_> = launch.stdout.lines().filter_map(|line| line.split(" passed for resource ").nth(1)).collect();
+    let kinds: Vec<_> = passed.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(kinds, ["deployment/service", "service/service"], "{launch:?}");
+}
+
+/// The port and the probes of the manifest are those of the program and its image.
+#[test]
+fn kubernetes_asks_what_the_service_answers() {
+    let manifest = fs::read_to_string(directory().join("kubernetes.yaml")).expect("the manifest");
+    let values = |key: &str| -> Vec<_> {
+        manifest.lines().filter_map(|line| line.trim_start_matches([' ', '-']).strip_prefix(key)).collect()
+    };
+    assert_eq!(values("containerPort: "), [PORT.to_string()]);
+    let stage = Stage::new();
+    succeeds(&stage.launch(stage.command(example("service")).args(["--listen", "127.0.0.1:0"])));
+    let log = eventually("the log", || Some(stage.read("service.log")).filter(|log| log.contains("launched_by")));
+    let (_, address) = log.split_once("listening on ").expect(&log);
+    let address = address.split(' ').next().expect(&log);
+    let paths = values("path: ");
+    assert_eq!(paths.len(), 3, "three probes: {paths:?}");
+    for path in paths {
+        let answer = get(TcpStream::connect(address).expect("connect"), path);
+        assert!(answer.starts_with("200 OK: "), "{path}: {answer}");
+    }
+}
+
 /// The service and its configuration where they are installed, and the file of a manager.
 fn host_with(file: &str, path: &str, tools: &[&str]) -> Option<Host> {
     if !is_root() || !are_found(tools) || !are_found(&["ip"]) {
@@ -153,6 +239,11 @@ fn configure(host: &Host, greeting: &str) {
 
 fn succeeds(launch: &Launch) {
     assert_eq!(launch.status, 0, "{launch:?}");
+}
+
+/// As soon as it listens, where nothing tells when that is.
+fn answer_of(host: &Host, path: &str) -> String {
+    eventually("an answer", || host.connect(PORT).ok().map(|connection| get(connection, path)))
 }
 
 fn connect(host: &Host) -> TcpStream {

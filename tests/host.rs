@@ -39,10 +39,11 @@ impl Host {
         Self { stage, unshare, init }
     }
 
-    /// Runs a command of the shell there to its end.
+    /// Runs a command of the shell there to its end, in the stage's directory.
     pub(crate) fn run(&self, command: &str) -> Launch {
         let mut nsenter = self.stage.command("nsenter");
-        nsenter.args(["--target", &self.init.0.to_string(), "--pid", "--mount", "--net", "--"]);
+        nsenter.args(["--target", &self.init.0.to_string(), "--pid", "--mount", "--net"]);
+        nsenter.arg(format!("--wdns={}", self.stage.directory().display())).arg("--");
         // It stays, so that what it starts has a parent there.
         self.stage.launch(nsenter.args(["sh", "-c", &format!("{command}\nexit $?")]))
     }
