@@ -8,6 +8,7 @@ mod launcher;
 mod process;
 mod skip;
 mod stage;
+mod systemd;
 mod terminal;
 mod wait;
 
@@ -17,6 +18,7 @@ pub use crate::{
     process::{Process, processes_marked},
     skip::{is_ordinary_user, is_root, skip},
     stage::Stage,
+    systemd::Systemd,
     terminal::Terminal,
     wait::{DEADLINE, eventually},
 };
