@@ -14,6 +14,8 @@
 mod daemon;
 #[cfg(unix)]
 mod directories;
+#[cfg(doc)]
+pub mod docs;
 mod error;
 mod id;
 mod launch;

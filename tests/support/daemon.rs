@@ -6,11 +6,7 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use nix::sys::{
-    signal::Signal,
-    socket::{getsockopt, sockopt::PeerCredentials},
-    wait::WaitStatus,
-};
+use nix::sys::{signal::Signal, wait::WaitStatus};
 
 use crate::{DEADLINE, Process};
 
@@ -31,10 +27,9 @@ pub struct Sight(BTreeMap<String, String>);
 impl Daemon {
     pub(crate) fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("set a timeout");
-        let peer = getsockopt(&stream, PeerCredentials).expect("who it is").pid();
         let mut connection = BufReader::new(stream);
         let sight = Sight::parse(&answer(&mut connection).expect("a report"));
-        Self { process: outside(peer, sight.number("pid")), connection, sight }
+        Self { process: Process(sight.number("pid")), connection, sight }
     }
 
     /// Sends a command, and returns the answer to it.
@@ -119,14 +114,6 @@ impl Sight {
     pub fn descriptors(&self) -> BTreeMap<i32, &str> {
         self.0.iter().filter_map(|(key, value)| Some((key.strip_prefix("fd")?.parse().ok()?, value.as_str()))).collect()
     }
-}
-
-/// The process that has that number where it is, and may have another one here. Whoever connected knows both, unless that
-/// was its launcher.
-fn outside(peer: i32, own: i32) -> Process {
-    let numbers = Process(peer).status("NSpid").unwrap_or_default();
-    let is_the_peer = numbers.split('\t').next_back() == Some(&own.to_string());
-    Process(if is_the_peer { peer } else { own })
 }
 
 /// The lines up to a single dot.
