@@ -16,7 +16,7 @@ pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
     process::{Process, processes_marked},
-    skip::{is_ordinary_user, is_root, skip},
+    skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
     systemd::Systemd,
     terminal::Terminal,
