@@ -13,7 +13,7 @@ use std::{
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::{DEADLINE, Daemon, Launch, Launcher, Process, Stage, eventually, is_root, skip};
+use crate::{DEADLINE, Daemon, Launch, Launcher, Process, Stage, are_installed, eventually, is_root, skip};
 
 const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/systemd.sh");
 const SYSTEMD: &str = "/lib/systemd/systemd";
@@ -22,8 +22,8 @@ const SYSTEMD: &str = "/lib/systemd/systemd";
 const ROOT: &[&str] = &["systemctl"];
 const NOBODY: &[&str] = &[
     "setpriv",
-    "--reuid=nobody",
-    "--regid=nogroup",
+    "--reuid=65534",
+    "--regid=65534",
     "--clear-groups",
     "env",
     "XDG_RUNTIME_DIR=/run/user",
@@ -53,7 +53,7 @@ impl Systemd {
     /// Panics when it does not come up in time.
     #[must_use]
     pub fn boot(programs: &[&str], units: &[(&str, &str)]) -> Option<Self> {
-        if !is_root() {
+        if !is_root() || !are_installed(&["findmnt", "nsenter", "setpriv", "unshare"]) {
             return None;
         }
         if !Path::new(SYSTEMD).exists() {
