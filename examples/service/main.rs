@@ -54,21 +54,15 @@ struct Config {
     greeting: String,
 }
 
-/// What `setup` hands to `main`.
-struct Start {
-    launched_by: String,
-    listener: TcpListener,
-    service: Service,
-}
-
 struct Service {
+    launched_by: String,
     config_file: Option<PathBuf>,
     config: RwLock<Config>,
     stopping: AtomicBool,
 }
 
 /// In the launcher: every mistake reaches whoever started the program.
-fn setup(daemon: &mut Daemon) -> anyhow::Result<Start> {
+fn setup(daemon: &mut Daemon) -> anyhow::Result<(TcpListener, Service)> {
     let cli = Cli::parse();
     if cli.foreground {
         daemon.detach(Detach::Never);
@@ -82,11 +76,9 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<Start> {
     }
     let config_file = cli.config.map(path::absolute).transpose()?; // the daemon is in another directory
     let config = RwLock::new(read(config_file.as_ref())?);
-    Ok(Start {
-        launched_by: daemon.launched_by().to_string(),
-        listener: listen(cli.listen)?,
-        service: Service { config_file, config, stopping: AtomicBool::new(false) },
-    })
+    let launched_by = daemon.launched_by().to_string();
+    let service = Service { launched_by, config_file, config, stopping: AtomicBool::new(false) };
+    Ok((listen(cli.listen)?, service))
 }
 
 /// A socket that systemd passed, or one of our own.
@@ -107,13 +99,15 @@ fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
 
 #[daemon(setup = setup, notify)]
 #[tokio::main]
-async fn main(start: Start) -> anyhow::Result<()> {
+async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
-    let signals = Signals::new()?; // before `ready`: none comes too early
-    let service = Arc::new(start.service);
-    let listener = tokio::net::TcpListener::from_std(start.listener)?;
+    let service = Arc::new(service);
+    let [hangup, interrupt, terminate] = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
+    // Before `ready`: none comes too early.
+    let stop = obey(Arc::clone(&service), signal(hangup)?, signal(interrupt)?, signal(terminate)?);
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
-    info!(launched_by = start.launched_by, "listening on {address}");
+    info!(service.launched_by, "listening on {address}");
     daemon_rt::ready()?; // the socket queues who comes before `serve`
     tell(&[NotifyState::Status(&format!("listening on {address}"))]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
@@ -124,8 +118,8 @@ async fn main(start: Start) -> anyhow::Result<()> {
         .route("/", get(greet))
         .route("/healthz", get("healthy\n")) // that it answers is the answer
         .route("/readyz", get(readyz))
-        .with_state(Arc::clone(&service));
-    axum::serve(listener, app).with_graceful_shutdown(signals.obey(service)).await?;
+        .with_state(service);
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     info!("every request is answered");
     Ok(())
 }
@@ -143,33 +137,17 @@ async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, &'static st
     }
 }
 
-struct Signals {
-    hangup: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Returns when no more requests are to be taken.
-    async fn obey(mut self, service: Arc<Service>) {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => service.reload().await,
-                _ = self.interrupt.recv() => break,
-                _ = self.terminate.recv() => break,
-            }
+/// Returns when no more requests are to be taken.
+async fn obey(service: Arc<Service>, mut hangup: Signal, mut interrupt: Signal, mut terminate: Signal) {
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => service.reload().await,
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
         }
-        info!("stopping");
-        service.stopping.store(true, Ordering::Relaxed);
     }
+    info!("stopping");
+    service.stopping.store(true, Ordering::Relaxed);
 }
 
 impl Service {

@@ -8,6 +8,7 @@ mod launcher;
 mod process;
 mod skip;
 mod stage;
+mod systemd;
 mod terminal;
 mod wait;
 
@@ -15,8 +16,9 @@ pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
     process::{Process, processes_marked},
-    skip::{is_ordinary_user, is_root, skip},
+    skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
+    systemd::Systemd,
     terminal::Terminal,
     wait::{DEADLINE, eventually},
 };
