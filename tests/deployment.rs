@@ -1,13 +1,13 @@
 //! The files beside the service of the examples, each with the manager that it is for.
 
 use std::{
+    collections::HashSet,
     fs,
     net::TcpStream,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use support::{Launch, Stage, eventually, is_root, skip};
+use support::{Launch, Stage, Systemd, are_installed, eventually, is_root, skip};
 
 use crate::{cargo::example, host::Host, http::get};
 
@@ -20,6 +20,7 @@ const PROGRAM: &str = "/usr/local/libexec/service";
 /// Where every file of the deployment has it listen.
 const PORT: u16 = 8080;
 
+const SERVICE: &str = "service.service";
 const UNIT: &str = "/etc/systemd/system/service.service";
 
 /// What a row of the README's table says to do.
@@ -165,6 +166,101 @@ fn containerfile() {
     assert_eq!(events, [listening, "reloaded", "stopping", "every request is answered"]);
 }
 
+#[test]
+fn systemd() {
+    let Some(systemd) = booted(&[("service.service", &unit("service.service"))]) else { return };
+    let Commands { start, reload, stop } = commands("systemd");
+    systemctl(&systemd, &start);
+    assert_eq!(get(systemd.connect(PORT), "/"), "200 OK: hello\n");
+    let first = assert_runs(&systemd);
+    assert_eq!(systemd.show(SERVICE, &["StatusText"]), "listening on 0.0.0.0:8080");
+    assert_confined(&systemd, &first);
+
+    fs::write(systemd.path("/etc/service.toml"), "greeting = \"good night\"").expect("write the configuration");
+    systemctl(&systemd, &reload);
+    eventually("the new greeting", || (get(systemd.connect(PORT), "/") == "200 OK: good night\n").then_some(()));
+    eventually("the end of the reload", || (systemd.show(SERVICE, &["StatusText"]) == "reloaded").then_some(()));
+    assert_eq!(assert_runs(&systemd), first);
+
+    systemctl(&systemd, "systemctl restart service");
+    assert_eq!(get(systemd.connect(PORT), "/"), "200 OK: good night\n");
+    assert_ne!(assert_runs(&systemd), first);
+
+    systemctl(&systemd, &stop);
+    assert_eq!(systemd.state(SERVICE), "inactive dead success 0");
+    let listening = "listening on 0.0.0.0:8080 launched_by=\"systemd: SYSTEMD_EXEC_PID is its process id\"";
+    let events = [listening, "reloaded", "stopping", "every request is answered"];
+    assert_eq!(events_in(&systemd), [&events[..], &[listening], &events[2..]].concat());
+}
+
+#[test]
+fn systemd_listens() {
+    let units = ["service.socket", "service.service"].map(|name| (name, unit(name)));
+    let Some(systemd) = booted(&units.each_ref().map(|(name, text)| (*name, text.as_str()))) else { return };
+    let Commands { start, reload, stop } = commands("systemd, which listens");
+    systemctl(&systemd, &start);
+    assert_eq!(systemd.state(SERVICE), "inactive dead success 0");
+    assert_eq!(get(systemd.connect(PORT), "/"), "200 OK: hello\n");
+    let first = assert_runs(&systemd);
+    systemctl(&systemd, &reload);
+
+    systemctl(&systemd, "systemctl stop service");
+    assert_eq!(get(systemd.connect(PORT), "/"), "200 OK: hello\n", "who comes meanwhile waits");
+    assert_ne!(assert_runs(&systemd), first);
+
+    systemctl(&systemd, &stop);
+    assert_eq!(systemd.state(SERVICE), "inactive dead success 0");
+    assert_eq!(systemd.show("service.socket", &["ActiveState", "Result"]), "inactive success");
+    let events = events_in(&systemd);
+    assert_eq!(events[0], "listening on [::]:8080 launched_by=\"socket activation: LISTEN_PID is its process id\"");
+}
+
+#[test]
+fn systemd_watches() {
+    let impatient = unit("service.service").replace("WatchdogSec=30s", "WatchdogSec=400ms");
+    let Some(systemd) = booted(&[("service.service", &impatient)]) else { return };
+    systemctl(&systemd, "systemctl start service");
+    let first = assert_runs(&systemd);
+    let mut pings = HashSet::new();
+    eventually("pings", || {
+        pings.insert(systemd.show(SERVICE, &["WatchdogTimestampMonotonic"]));
+        (pings.len() > 5).then_some(())
+    });
+    assert_eq!(assert_runs(&systemd), first);
+
+    systemctl(&systemd, "systemctl kill --signal STOP service"); // it hangs
+    eventually("another start", || (systemd.show(SERVICE, &["NRestarts", "SubState"]) == "1 running").then_some(()));
+    assert_ne!(assert_runs(&systemd), first);
+    assert_eq!(get(systemd.connect(PORT), "/"), "200 OK: hello\n");
+}
+
+/// Its process id.
+fn assert_runs(systemd: &Systemd) -> String {
+    let pid = systemd.show(SERVICE, &["MainPID"]);
+    assert_eq!(systemd.state(SERVICE), format!("active running success {pid}"));
+    pid
+}
+
+/// The kernel confirms what the unit asks for.
+fn assert_confined(systemd: &Systemd, pid: &str) {
+    let status = fs::read_to_string(systemd.path(&format!("/proc/{pid}/status"))).expect("its status");
+    let value = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(":\t")).expect(key);
+    assert_ne!(value("Uid").split('\t').next(), Some("0"));
+    for (key, expected) in [("CapBnd", "0000000000000000"), ("NoNewPrivs", "1"), ("Seccomp", "2")] {
+        assert_eq!(value(key), expected, "{key}");
+    }
+}
+
+/// The last ones that the service wrote to the journal.
+fn events_in(systemd: &Systemd) -> Vec<String> {
+    let shown = systemd.systemctl(&["status", "--lines=100", SERVICE]).stdout;
+    shown.lines().filter_map(|line| Some(line.split_once(" INFO service: ")?.1.to_owned())).collect()
+}
+
+fn systemctl(systemd: &Systemd, command: &str) {
+    succeeds(&systemd.systemctl(&command.split(' ').skip(1).collect::<Vec<_>>()));
+}
+
 /// `systemd-analyze security` rates what is open from 0 to 10; an unconfined service has 9.6.
 #[test]
 fn units_are_valid() {
@@ -180,7 +276,7 @@ fn units_are_valid() {
 /// Kubernetes publishes schemas of what it takes; `strict` ones have no place for a name that is misspelt.
 #[test]
 fn kubernetes_takes_the_manifest() {
-    if !are_found(&["kubernetes-validate"]) {
+    if !are_installed(&["kubernetes-validate"]) {
         return;
     }
     let stage = Stage::new();
@@ -213,24 +309,29 @@ fn kubernetes_asks_what_the_service_answers() {
     }
 }
 
+fn booted(units: &[(&str, &str)]) -> Option<Systemd> {
+    let service = example("service");
+    let systemd = Systemd::boot(&[service.to_str().expect("a path in UTF-8")], units)?;
+    let program = systemd.path(PROGRAM);
+    fs::create_dir_all(program.parent().expect("a directory")).expect("create a directory");
+    fs::rename(systemd.path("/usr/bin/service"), program).expect("install the service");
+    fs::write(systemd.path("/etc/service.toml"), "greeting = \"hello\"").expect("write the configuration");
+    Some(systemd)
+}
+
+fn unit(name: &str) -> String {
+    fs::read_to_string(directory().join(name)).expect("a unit")
+}
+
 /// The service and its configuration where they are installed, and the file of a manager.
 fn host_with(file: &str, path: &str, tools: &[&str]) -> Option<Host> {
-    if !is_root() || !are_found(tools) || !are_found(&["ip"]) {
+    if !is_root() || !are_installed(tools) || !are_installed(&["ip"]) {
         return None;
     }
     let host = Host::boot(&[(&example("service"), PROGRAM), (&directory().join(file), path)]);
     configure(&host, "hello");
     succeeds(&host.run("useradd --system --user-group service"));
     Some(host)
-}
-
-/// Says which is the first that is not.
-fn are_found(tools: &[&str]) -> bool {
-    let is_found = |tool: &&str| {
-        Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().expect("sh").status.success()
-    };
-    let missing = tools.iter().find(|tool| !is_found(tool));
-    missing.inspect(|tool| skip(tool)).is_none()
 }
 
 fn configure(host: &Host, greeting: &str) {

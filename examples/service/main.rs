@@ -107,7 +107,7 @@ async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()>
     let stop = obey(Arc::clone(&service), signal(hangup)?, signal(interrupt)?, signal(terminate)?);
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
-    info!(service.launched_by, "listening on {address}");
+    info!(launched_by = service.launched_by, "listening on {address}");
     daemon_rt::ready()?; // the socket queues who comes before `serve`
     tell(&[NotifyState::Status(&format!("listening on {address}"))]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
