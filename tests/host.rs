@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::sched::{CloneFlags, setns};
-use support::{DEADLINE, Launch, Process, Stage, eventually};
+use support::{DEADLINE, Launch, Process, Stage, are_installed, eventually, is_root};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
 
@@ -22,8 +22,12 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Brings it up with those files, each copied from the first path to the second. It takes root, and `ip`.
-    pub(crate) fn boot(files: &[(&Path, &str)]) -> Self {
+    /// Brings it up with those files, each copied from the first path to the second. Says what the test needs where that
+    /// is not to be, or where one of the test's tools is missing.
+    pub(crate) fn boot(tools: &[&str], files: &[(&Path, &str)]) -> Option<Self> {
+        if !is_root() || !are_installed(&["ip", "nsenter", "unshare"]) || !are_installed(tools) {
+            return None;
+        }
         let stage = Stage::new();
         let log = stage.create("log");
         let mut command = stage.command("unshare");
@@ -36,7 +40,7 @@ impl Host {
             assert_eq!(ended, None, "{}", stage.read("log"));
             stage.read("init").strip_suffix('\n')?.parse().ok().map(Process)
         });
-        Self { stage, unshare, init }
+        Some(Self { stage, unshare, init })
     }
 
     /// Runs a command of the shell there to its end, in the stage's directory.
