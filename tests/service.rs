@@ -76,7 +76,8 @@ fn reads_its_configuration_again() {
     configure(&stage, "greting = \"good day\"");
     service.signal(Signal::SIGHUP);
     let error = &logged(&stage, 3)[2];
-    assert!(error.starts_with(&format!("not reloaded: cannot understand {}", config(&stage))), "{error}");
+    assert!(error.starts_with(&format!("not reloaded error=\"cannot understand {}: ", config(&stage))), "{error}");
+    assert!(error.ends_with("unknown field `greting`, expected `greeting`\\n\""), "{error}");
     assert_eq!(get(connect(address), "/"), "200 OK: good night\n");
 }
 

@@ -39,6 +39,7 @@ fn systemd() {
     systemctl(&systemd, &stop);
     assert_eq!(systemd.state(SERVICE), "inactive dead success 0");
     let listening = listening("systemd: SYSTEMD_EXEC_PID is its process id");
+    assert!(text("README.md").contains(&format!("INFO service: {listening}\n")));
     let expected = [&listening, "reloaded", "stopping", "every request is answered"];
     assert_eq!(events(&status(&systemd)), [&expected[..], &[&listening], &expected[2..]].concat());
 }

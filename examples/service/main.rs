@@ -153,20 +153,21 @@ async fn obey(service: Arc<Service>, mut hangup: Signal, mut interrupt: Signal, 
 impl Service {
     /// A mistake in the new configuration does not end a service that runs.
     async fn reload(&self) {
-        let now = NotifyState::monotonic_usec_now().into_iter(); // systemd asks for it
-        tell(&[NotifyState::Reloading].into_iter().chain(now).collect::<Vec<_>>());
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            tell(&[NotifyState::Reloading, now]);
+        }
         let status = match read(self.config_file.as_ref()) {
             Ok(config) => {
                 *self.config.write().await = config;
                 info!("reloaded");
-                "reloaded".into()
+                "reloaded"
             }
             Err(error) => {
-                error!("not reloaded: {error:#}");
-                format!("not reloaded: {error:#}")
+                error!(error = format!("{error:#}"), "not reloaded"); // of several lines, and logged as one
+                "not reloaded, see the log"
             }
         };
-        tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 }
 
