@@ -12,6 +12,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
+    net::TcpListener,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
@@ -24,6 +25,7 @@ use std::{
 };
 
 use daemon_rt::{Daemon, Detach, Stdio};
+use listenfd::ListenFd;
 use nix::{
     fcntl::OFlag,
     libc,
@@ -34,6 +36,7 @@ use nix::{
     },
     unistd::{self, ForkResult},
 };
+use sd_notify::NotifyState;
 
 type Failure = Box<dyn Error>;
 
@@ -91,6 +94,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
+            "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
                 kept.opened.push((number.clone(), daemon.take_fd(number.parse()?)?));
@@ -249,6 +253,16 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = names.join(" ");
         }
         "escape" => said = escape(rest),
+        "listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
+        "greet" => {
+            let (_, listener) = kept.opened.iter().find(|(kept, _)| kept == "listener").ok_or("no listener")?;
+            TcpListener::from(listener.try_clone()?).accept()?.0.write_all(rest.as_bytes())?;
+        }
+        "watchdog" => said = format!("{:?}", sd_notify::watchdog_enabled()),
+        "notify" => sd_notify::notify(&[NotifyState::Custom(rest)])?,
+        "block-signal" => SigSet::from(Signal::from_str(rest)?).thread_block()?,
+        // SAFETY: the function takes and returns nothing, and waits.
+        "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
@@ -260,6 +274,14 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+fn passed_listener() -> Result<OwnedFd, Failure> {
+    Ok(ListenFd::from_env().take_tcp_listener(0)?.ok_or("no listener was passed")?.into())
+}
+
+extern "C" fn stay() {
+    thread::sleep(Duration::from_secs(1000));
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.

@@ -9,6 +9,7 @@ mod machine;
 mod process;
 mod skip;
 mod stage;
+mod systemd;
 mod terminal;
 mod verdict;
 mod wait;
@@ -20,6 +21,7 @@ pub use crate::{
     process::{Process, processes_marked},
     skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
+    systemd::Systemd,
     terminal::Terminal,
     wait::{DEADLINE, eventually},
 };
