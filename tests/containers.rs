@@ -39,10 +39,11 @@ fn crun(stage: &Stage, arguments: &[&str]) -> Command {
 
 /// A bundle of the runtime specification, whose process is that.
 fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
-    let mounts: String = mounts(stage)
+    let mounts: Vec<_> = mounts(stage)
         .iter()
+        .map(|path| path.display().to_string())
         .map(|path| {
-            format!(r#"{{"destination": {path:?}, "type": "bind", "source": {path:?}, "options": ["rbind"]}},"#)
+            format!(r#"{{"destination": "{path}", "type": "bind", "source": "{path}", "options": ["rbind"]}},"#)
         })
         .collect();
     let namespaces: Vec<_> = namespaces.iter().map(|kind| format!(r#"{{"type": "{kind}"}}"#)).collect();
@@ -59,6 +60,7 @@ fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
             ],
             "linux": {{"namespaces": [{namespaces}]}}
         }}"#,
+        mounts = mounts.concat(),
         socket = stage.path("probe.socket").display(),
         namespaces = namespaces.join(", "),
     );
