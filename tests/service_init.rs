@@ -1,4 +1,4 @@
-//! The service under System V init and openrc-run(8), by its scripts.
+//! The service under System V init and `OpenRC`, by its scripts.
 
 use support::eventually;
 
