@@ -107,7 +107,7 @@ fn openrc() {
     succeeds(&host.run(&stop));
     assert_eq!(status(), 3);
     assert_eq!(child(), "");
-    let listening = listening("a supervisor: its parent is named supervise-daemo");
+    let listening = listening("a supervisor: its parent is named supervise-daemon");
     assert_eq!(events(&log(&host))[..3], [&listening, "reloaded", &listening]);
     assert!(log(&host).ends_with("every request is answered\n"), "{}", log(&host));
 }
