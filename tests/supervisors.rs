@@ -147,10 +147,10 @@ fn openrc() {
         .status();
     assert!(supervised.expect("start it").success(), "{}", stage.read("out"));
     let mut program = stage.daemon();
-    program.assert_stays("a supervisor: its parent is named supervise-daemo");
+    program.assert_stays("a supervisor: its parent is named supervise-daemon");
     program.send("exit 7");
     let second: Daemon = stage.daemon();
-    second.assert_stays("a supervisor: its parent is named supervise-daemo");
+    second.assert_stays("a supervisor: its parent is named supervise-daemon");
     let stopped = stage.launch(machine.shell(&format!("{script} --stop")).env("RC_SVCNAME", "probe"));
     assert_eq!((stopped.status, stopped.stderr.as_str()), (0, ""));
     assert!(!second.process.is_alive());

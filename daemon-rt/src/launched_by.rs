@@ -60,7 +60,7 @@ enum Evidence {
     Nothing,
 }
 
-/// Programs that watch their child themselves, by the name that Linux has for them: 15 bytes at most, proc(5).
+/// Programs that watch their child themselves.
 const SUPERVISORS: [&str; 11] = [
     "tini",
     "docker-init", // tini, as `docker run --init` starts it
@@ -72,7 +72,7 @@ const SUPERVISORS: [&str; 11] = [
     "runsv",
     "supervise", // daemontools
     "s6-supervise",
-    "supervise-daemo", // OpenRC
+    "supervise-daemon", // OpenRC
 ];
 
 impl LaunchedBy {

@@ -8,7 +8,7 @@ use std::{
 use nix::{libc::pid_t, unistd::getppid};
 
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
-const LEAVING: [&str; 2] = ["setsid", "start-stop-daem"];
+const LEAVING: [&str; 2] = ["setsid", "start-stop-daemon"];
 
 /// How long they may take. One that stays longer waits for its child.
 const UNTIL_LEFT: Duration = Duration::from_millis(100);
@@ -33,12 +33,13 @@ impl Parent {
         }
     }
 
+    /// Linux keeps the first 15 bytes of a name, proc(5).
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name)
+        self.name.as_deref() == Some(name.get(..15).unwrap_or(name))
     }
 }
 
-/// The first 15 bytes of the program's file name, unless it named itself, proc(5).
+/// That of its program's file, unless it named itself.
 fn name(id: pid_t) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
     Some(name.trim_end_matches('\n').to_owned())
