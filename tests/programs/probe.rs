@@ -49,7 +49,8 @@ struct Kept {
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
-    let launch = format!("launched_by={launched_by}\ndetaches={}\n", launched_by.detaches());
+    let (id, detaches) = (process::id(), launched_by.detaches());
+    let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
@@ -111,6 +112,14 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
             }
             "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
+            "--exit-on" => {
+                extern "C" fn exit(_: libc::c_int) {
+                    // SAFETY: may be called in a handler, signal-safety(7).
+                    unsafe { libc::_exit(0) }
+                }
+                // SAFETY: see the handler.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(exit)) }?;
+            }
             "--print" => print!("{}", value()?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
