@@ -74,8 +74,8 @@ write_units() {
     local kind
     mkdir -p /run/systemd/{system,user}{,.conf.d}
     cp /lib/systemd/system/systemd-journald.{service,socket} /run/systemd/system
-    printf '[Unit]\nWants=systemd-journald.socket\n' >/run/systemd/system/sysinit.target
-    printf '[Unit]\nDescription=Nothing more\n' | tee /run/systemd/{system,user}/{basic,default}.target >/dev/null
+    printf '[Unit]\nDescription=Nothing more\n' | tee /run/systemd/{system,user}/{sysinit,basic,default}.target >/dev/null
+    printf '[Unit]\nWants=systemd-journald.service\n' >/run/systemd/system/default.target
     for kind in system user; do
         cat >"/run/systemd/$kind.conf.d/environment.conf" <<-END
 	[Manager]
