@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, start, terminal::for_terminal};
+use crate::{Daemon, Error, last_words, start, terminal::for_terminal};
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -17,7 +17,7 @@ pub(crate) fn run<S, E: Display, T: Termination>(
     main: impl FnOnce(S) -> T,
 ) -> ExitCode {
     match set_up_and_start(daemon, setup) {
-        Ok(value) => main(value).report(),
+        Ok(value) => last_words::report(main(value)),
         Err(error) => {
             complain("", &name(daemon), &format!("{error:#}"));
             ExitCode::FAILURE

@@ -16,7 +16,11 @@ mod daemon;
 mod directories;
 mod error;
 mod id;
+#[cfg_attr(not(unix), path = "last_words_elsewhere.rs")]
+mod last_words;
 mod launch;
+#[cfg_attr(not(unix), path = "logs_elsewhere.rs")]
+mod logs;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
@@ -27,6 +31,8 @@ mod start;
 mod stdio;
 #[cfg(unix)]
 mod sys;
+#[cfg(unix)]
+mod syslog;
 mod terminal;
 
 #[doc = include_str!("manual.md")]
@@ -36,6 +42,7 @@ pub use crate::{
     daemon::{Daemon, Detach},
     error::Error,
     id::Id,
+    logs::reopen_logs,
     pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,

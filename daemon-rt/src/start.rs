@@ -12,9 +12,10 @@ mod leader;
 mod null;
 mod open;
 mod ready;
+mod reopening;
 mod report;
 mod shown;
-mod stand_in;
+pub(crate) mod stand_in;
 mod streams;
 pub(crate) mod threads;
 
@@ -36,12 +37,13 @@ use nix::{
 
 use self::{
     inherited::Inherited,
+    reopening::Reopening,
     report::Report,
     streams::{InPlace, Streams},
     threads::{SingleThread, Step},
 };
 use crate::{
-    Daemon, Detach, Error, launch,
+    Daemon, Detach, Error, launch, logs,
     pidfile::Lock,
     privileges::{self, Privilege, Privileges},
     sys,
@@ -66,6 +68,9 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     place.enter()?;
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
+    }
+    if daemon.reopen_logs {
+        logs::leave_alone();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)
 }
@@ -130,18 +135,21 @@ pub(crate) struct Settled {
     lock: Option<Lock>,
     notify: bool,
     streams: InPlace,
+    name: String,
 }
 
 impl Prepared {
     fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let privileges = Privileges::new(daemon)?;
+        let account = privileges.account.as_ref().filter(|account| !account.is_current());
+        let name = launch::name(daemon);
+        let place = Place::new(daemon)?;
+        let reopening = Reopening { program: &name, root: place.root.as_deref(), account };
         Ok(Self {
-            name: launch::name(daemon),
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             umask: check::umask(daemon.umask)?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             notify: daemon.notify,
-            place: Place::new(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(
@@ -149,9 +157,12 @@ impl Prepared {
                 mem::take(&mut daemon.stdout),
                 daemon.stderr.take(),
                 &daemon.inherited,
-                privileges.account.as_ref().filter(|account| !account.is_current()),
+                account,
+                daemon.reopen_logs.then_some(&reopening),
                 daemon.notify,
             )?,
+            name,
+            place,
             privileges,
         })
     }
@@ -163,7 +174,7 @@ impl Prepared {
         umask(self.umask);
         let streams = self.streams.put_in_place()?;
         self.place.enter()?;
-        Ok(Settled { privileges: self.privileges, lock: self.lock, notify: self.notify, streams })
+        Ok(Settled { privileges: self.privileges, lock: self.lock, notify: self.notify, streams, name: self.name })
     }
 }
 
@@ -176,12 +187,13 @@ impl Settled {
     /// In the daemon.
     pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
         self.streams.keep();
-        let Some(leader) = leader else { return };
+        let Some(leader) = leader else { return self.streams.look_after(self.name) };
         let begun =
             self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
         if let Err(error) = begun {
             detach::give_up(&leader, error);
         }
+        self.streams.look_after(self.name);
         if self.notify {
             ready::await_ready(leader, self.streams.stand_in);
         } else if Report::READY.send(&leader).is_err() {

@@ -73,6 +73,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
             "--foreground" => _ = daemon.detach(Detach::Never),
@@ -182,6 +183,15 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
     match word {
         "look" => said = sight(),
         "ready" => daemon_rt::ready()?,
+        "reopen" => daemon_rt::reopen_logs()?,
+        // What the system call said that the signal interrupted, it says still.
+        "errno-after" => {
+            nix::errno::Errno::set_raw(12345);
+            // SAFETY: has no preconditions.
+            unsafe { libc::raise(rest.parse()?) };
+            said = nix::errno::Errno::last_raw().to_string();
+        }
+        "lines" => lines(rest)?,
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
         "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
@@ -234,6 +244,18 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+/// Writes so many numbered lines from each of so many threads.
+fn lines(rest: &str) -> Result<(), Failure> {
+    let (threads, count) = rest.split_once(' ').ok_or("lines THREADS COUNT")?;
+    let (threads, count): (u32, u32) = (threads.parse()?, count.parse()?);
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || (0..count).for_each(|number| println!("thread {thread} line {number} {:.>60}", "")));
+        }
+    });
+    Ok(())
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.
