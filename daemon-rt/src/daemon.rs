@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Id, Stdio, launch, start};
+use crate::{Error, Id, LaunchedBy, Stdio, launch, start};
 #[cfg(unix)]
 use crate::{pidfile::Lock, start::inherited::Inherited};
 
@@ -38,6 +38,7 @@ type RawFd = i32;
 pub struct Daemon {
     #[cfg(unix)]
     pub(crate) inherited: Inherited,
+    pub(crate) launched_by: LaunchedBy,
     pub(crate) name: Option<String>,
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,
@@ -62,7 +63,9 @@ pub struct Daemon {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detach {
-    /// Detach. The default.
+    /// Stay in the foreground where there is evidence of a service manager, a supervisor, inetd or a container, and
+    /// detach otherwise. The default. [`LaunchedBy`] tells the evidence, and the option
+    /// [`detach`](macro@crate::daemon#detach--detachauto) of the manual lists it.
     ///
     /// # Platform-specific behavior
     ///
@@ -81,16 +84,22 @@ pub enum Detach {
 }
 
 impl Daemon {
-    /// The defaults, and a note of what the program inherited: open descriptors, ignored and blocked signals, and the
-    /// directory that relative paths start from.
+    /// The defaults, and a note of what the program inherited: open descriptors, ignored and blocked signals, the
+    /// directory that relative paths start from, and what tells who [launched](Self::launched_by) it.
     ///
     /// An ignored SIGCHLD gets its default action back, since nobody can wait for a child while it is ignored
     /// (wait(2)). Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
+        #[cfg(unix)]
+        let inherited = Inherited::note();
         Self {
             #[cfg(unix)]
-            inherited: Inherited::note(),
+            launched_by: LaunchedBy::find(&inherited),
+            #[cfg(not(unix))]
+            launched_by: LaunchedBy::find(),
+            #[cfg(unix)]
+            inherited,
             name: None,
             stdin: Stdio::null(),
             stdout: Stdio::null(),
@@ -265,8 +274,27 @@ impl Daemon {
         self
     }
 
+    /// What started the program. Found by [`new`](Self::new), whatever the options say.
+    #[must_use]
+    pub fn launched_by(&self) -> &LaunchedBy {
+        &self.launched_by
+    }
+
+    /// Whether it detaches, as the options and the evidence are now.
+    pub(crate) fn detaches(&self) -> bool {
+        match self.detach {
+            Detach::Auto => self.launched_by.detaches(),
+            Detach::Always => true,
+            Detach::Never => false,
+        }
+    }
+
     /// Whether the launcher waits until the program calls [`ready`](crate::ready). Default: no; the daemon is ready
     /// when its process is there.
+    ///
+    /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or after a
+    /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The start
+    /// fails when that socket cannot be reached.
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
         self

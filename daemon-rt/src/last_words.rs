@@ -13,7 +13,8 @@ use std::{
 
 use nix::libc;
 
-use crate::{start::stand_in::StandIn, sys, syslog};
+pub(crate) use crate::syslog::say;
+use crate::{start::stand_in::StandIn, sys};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -47,7 +48,7 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     if let Ok(printed) = reader.and_then(StandIn::read_and_put_away)
         && !printed.is_empty()
     {
-        syslog::say(&words.name, &String::from_utf8_lossy(&printed));
+        say(&words.name, &String::from_utf8_lossy(&printed));
     }
     status
 }
@@ -57,7 +58,7 @@ fn tell_panic(panic: &PanicHookInfo<'_>) {
         && is_affordable()
     {
         let thread = thread::current();
-        syslog::say(&words.name, &format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
+        say(&words.name, &format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
     }
 }
 

@@ -17,9 +17,13 @@ pub(crate) fn run<S, E: Display, T: Termination>(
     main: impl FnOnce(S) -> T,
 ) -> ExitCode {
     match set_up_and_start(daemon, setup) {
-        Ok(value) => last_words::report(main(value)),
+        Ok(value) => {
+            let result = main(value);
+            start::stopping();
+            last_words::report(result)
+        }
         Err(error) => {
-            complain("", &name(daemon), &format!("{error:#}"));
+            Complaints::of(daemon).say("", &format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -48,18 +52,40 @@ fn refuse_second_run() -> Result<(), Error> {
     Ok(())
 }
 
-/// What messages begin with.
-pub(crate) fn name(daemon: &Daemon) -> String {
-    daemon.name.clone().or_else(zeroth_argument).unwrap_or_else(|| "daemon".to_owned())
+/// What became of a start, for whoever reads standard error.
+pub(crate) struct Complaints {
+    name: String,
+    has_reader: bool,
+}
+
+impl Complaints {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
+        Self {
+            name: daemon.name.clone().or_else(zeroth_argument).unwrap_or_else(|| "daemon".to_owned()),
+            has_reader: !daemon.launched_by.has_peer_on_stderr(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn into_name(self) -> String {
+        self.name
+    }
+
+    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more; where it
+    /// is the peer of a connection, the line goes to the system's log.
+    pub(crate) fn say(&self, said: &str, text: &str) {
+        if !self.has_reader {
+            return last_words::say(&self.name, text);
+        }
+        let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
+        let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
+    }
 }
 
 fn zeroth_argument() -> Option<String> {
     let argument = env::args_os().next()?;
     Some(Path::new(&argument).file_name()?.to_string_lossy().into_owned())
-}
-
-/// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more.
-pub(crate) fn complain(said: &str, name: &str, text: &str) {
-    let line = for_terminal(format!("{name}: {text}").as_bytes());
-    let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
 }

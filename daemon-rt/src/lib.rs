@@ -14,11 +14,15 @@
 mod daemon;
 #[cfg(unix)]
 mod directories;
+#[cfg(doc)]
+pub mod docs;
 mod error;
 mod id;
 #[cfg_attr(not(unix), path = "last_words_elsewhere.rs")]
 mod last_words;
 mod launch;
+#[cfg_attr(not(unix), path = "launched_by_elsewhere.rs")]
+mod launched_by;
 #[cfg_attr(not(unix), path = "logs_elsewhere.rs")]
 mod logs;
 mod pidfile;
@@ -42,6 +46,7 @@ pub use crate::{
     daemon::{Daemon, Detach},
     error::Error,
     id::Id,
+    launched_by::LaunchedBy,
     logs::reopen_logs,
     pidfile::{PidFile, Status, Stopped},
     start::ready,

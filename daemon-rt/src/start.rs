@@ -9,6 +9,7 @@ mod instance;
 mod jail;
 mod launcher;
 mod leader;
+mod manager;
 mod null;
 mod open;
 mod ready;
@@ -18,15 +19,21 @@ mod shown;
 pub(crate) mod stand_in;
 mod streams;
 pub(crate) mod threads;
+mod variables;
 
-pub(crate) use self::instance::{lock, other_instance};
 pub use self::ready::ready;
+pub(crate) use self::{
+    instance::{lock, other_instance},
+    manager::stopping,
+};
 
 use std::{
     io::{self, Write},
     mem,
+    ops::Range,
     os::{fd::RawFd, unix::net::UnixStream},
     path::{Path, PathBuf},
+    process,
     time::Duration,
 };
 
@@ -37,13 +44,16 @@ use nix::{
 
 use self::{
     inherited::Inherited,
+    manager::Manager,
     reopening::Reopening,
     report::Report,
     streams::{InPlace, Streams},
     threads::{SingleThread, Step},
 };
 use crate::{
-    Daemon, Detach, Error, launch, logs,
+    Daemon, Error,
+    launch::Complaints,
+    logs,
     pidfile::Lock,
     privileges::{self, Privilege, Privileges},
     sys,
@@ -51,10 +61,7 @@ use crate::{
 
 /// Returns where `main` is to run.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
-    match daemon.detach {
-        Detach::Never => stay_in_foreground(daemon),
-        Detach::Always | Detach::Auto => become_detached(daemon),
-    }
+    if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon) }
 }
 
 /// Streams, signals and descriptors stay what they are.
@@ -63,6 +70,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let place = Place::new(daemon)?;
     let privileges = Privileges::new(daemon)?;
     let thread = privileges.are_to_change().then(|| threads::refuse_second(Step::GiveUpPrivileges)).transpose()?;
+    let manager = Manager::connect(daemon)?;
     let lock = instance::take_lock(daemon)?;
     umask(mask);
     place.enter()?;
@@ -72,7 +80,12 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.reopen_logs {
         logs::leave_alone();
     }
-    lock.map_or(Ok(()), Lock::hold_until_exit)
+    lock.map_or(Ok(()), Lock::hold_until_exit)?;
+    if let Some(manager) = manager {
+        manager.keep();
+        ready::await_ready_in_foreground();
+    }
+    Ok(())
 }
 
 /// Returns in the daemon, or with an error in the launcher.
@@ -118,7 +131,8 @@ impl Place {
 
 /// What the launcher made ready for the daemon.
 pub(crate) struct Prepared {
-    pub(crate) name: String,
+    pub(crate) complaints: Complaints,
+    pub(crate) manager: Option<Manager>,
     pub(crate) start_timeout: Duration,
     pub(crate) streams: Streams,
     umask: Mode,
@@ -126,15 +140,19 @@ pub(crate) struct Prepared {
     privileges: Privileges,
     lock: Option<Lock>,
     keep_fds: Vec<RawFd>,
+    passed_fds: Range<RawFd>,
     notify: bool,
+    launcher: u32,
 }
 
 /// What the daemon does itself; dropped, it removes what was created in vain.
 pub(crate) struct Settled {
     privileges: Privileges,
     lock: Option<Lock>,
+    manager: Option<Manager>,
     notify: bool,
     streams: InPlace,
+    launcher: u32,
     name: String,
 }
 
@@ -142,14 +160,17 @@ impl Prepared {
     fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let privileges = Privileges::new(daemon)?;
         let account = privileges.account.as_ref().filter(|account| !account.is_current());
-        let name = launch::name(daemon);
+        let complaints = Complaints::of(daemon);
         let place = Place::new(daemon)?;
-        let reopening = Reopening { program: &name, root: place.root.as_deref(), account };
+        let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             umask: check::umask(daemon.umask)?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
+            passed_fds: daemon.launched_by.passed_descriptors(),
             notify: daemon.notify,
+            launcher: process::id(),
+            manager: Manager::connect(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(
@@ -161,20 +182,33 @@ impl Prepared {
                 daemon.reopen_logs.then_some(&reopening),
                 daemon.notify,
             )?,
-            name,
+            complaints,
             place,
             privileges,
         })
     }
 
+    /// Removes what was created in vain, before a stderr that nobody reads may end this process.
+    pub(crate) fn take_back(self) -> Complaints {
+        self.complaints
+    }
+
     /// In the leader, whose child has all of this from its first instruction on.
     pub(crate) fn settle(self, inherited: &Inherited) -> Result<Settled, Error> {
-        inherited.close_descriptors_but(&self.keep_fds);
+        inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         inherited.stop_ignoring_signals();
         umask(self.umask);
         let streams = self.streams.put_in_place()?;
         self.place.enter()?;
-        Ok(Settled { privileges: self.privileges, lock: self.lock, notify: self.notify, streams, name: self.name })
+        Ok(Settled {
+            privileges: self.privileges,
+            lock: self.lock,
+            manager: self.manager,
+            notify: self.notify,
+            streams,
+            name: self.complaints.into_name(),
+            launcher: self.launcher,
+        })
     }
 }
 
@@ -187,6 +221,10 @@ impl Settled {
     /// In the daemon.
     pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
         self.streams.keep();
+        variables::follow(self.launcher, thread);
+        if let Some(manager) = self.manager.take() {
+            manager.keep();
+        }
         let Some(leader) = leader else { return self.streams.look_after(self.name) };
         let begun =
             self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
@@ -196,7 +234,7 @@ impl Settled {
         self.streams.look_after(self.name);
         if self.notify {
             ready::await_ready(leader, self.streams.stand_in);
-        } else if Report::READY.send(&leader).is_err() {
+        } else if Report::ready(process::id()).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }

@@ -29,6 +29,8 @@ pub(crate) fn other_instance(_: &Daemon) -> Option<Error> {
     None
 }
 
+pub(crate) fn stopping() {}
+
 /// Nobody waits for the program to be ready.
 ///
 /// # Errors

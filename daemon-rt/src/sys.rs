@@ -160,6 +160,22 @@ pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
     Ok(unsafe { status.assume_init() })
 }
 
+/// isatty(3) of a number that may not be open at all.
+pub(crate) fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// The address family of a socket.
+pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
+    // SAFETY: all zeroes is a valid address, of no family.
+    let mut address: libc::sockaddr_storage = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
+    // SAFETY: pointer and length describe `address`; what is no socket is refused.
+    Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) })?;
+    Ok(c_int::from(address.ss_family))
+}
+
 /// `FD_CLOEXEC` of a number that may not be open at all.
 pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
     // SAFETY: has no preconditions; a number that is not open is refused.

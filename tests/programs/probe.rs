@@ -37,12 +37,17 @@ use nix::{
 
 type Failure = Box<dyn Error>;
 
-/// What `setup` opened or took, by the word that the command line has for it.
+/// What `setup` opened or took, by the word that the command line has for it; and what it was told of the launch.
 #[derive(Default)]
-struct Kept(Vec<(String, OwnedFd)>);
+struct Kept {
+    opened: Vec<(String, OwnedFd)>,
+    launch: String,
+}
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
-    let mut kept = Kept::default();
+    let launched_by = daemon.launched_by();
+    let launch = format!("launched_by={launched_by}\ndetaches={}\n", launched_by.detaches());
+    let mut kept = Kept { launch, ..Kept::default() };
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
         // No argument can hold a NUL byte: `\0` stands for it.
@@ -62,13 +67,15 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--no-new-privs" => _ = daemon.no_new_privs(true),
             "--open-directory" => {
                 let (path, flags) = (value()?, OFlag::O_CLOEXEC | OFlag::O_DIRECTORY);
-                kept.0.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
+                kept.opened.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
             }
             "--open-path" => {
                 let (path, flags) = (value()?, OFlag::O_CLOEXEC | OFlag::O_PATH);
-                kept.0.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
+                kept.opened.push((path.clone(), nix::fcntl::open(Path::new(&path), flags, Mode::empty())?));
             }
-            "--connect" => kept.0.push(("connection".into(), UnixStream::connect(env::var("PROBE_SOCKET")?)?.into())),
+            "--connect" => {
+                kept.opened.push(("connection".into(), UnixStream::connect(env::var("PROBE_SOCKET")?)?.into()));
+            }
             "--keep-fds" => {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
@@ -77,15 +84,16 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
             "--foreground" => _ = daemon.detach(Detach::Never),
+            "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--open" => {
                 let path = value()?;
-                kept.0.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
+                kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
             "--take" => {
                 let number = value()?;
-                kept.0.push((number.clone(), daemon.take_fd(number.parse()?)?));
+                kept.opened.push((number.clone(), daemon.take_fd(number.parse()?)?));
             }
             "--go-to" => env::set_current_dir(value()?)?,
             "--close" => unistd::close(value()?.parse::<RawFd>()?)?,
@@ -93,7 +101,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let number: RawFd = value()?.parse()?;
                 let file = File::options().append(true).create(true).open("reused")?;
                 // SAFETY: the number was closed before.
-                kept.0.push(("reused".into(), unsafe { unistd::dup2_raw(&file, number) }?));
+                kept.opened.push(("reused".into(), unsafe { unistd::dup2_raw(&file, number) }?));
             }
             "--ignore-signal" => {
                 // SAFETY: no handler is set.
@@ -137,6 +145,15 @@ impl fmt::Display for Caused {
 
 impl Error for Caused {}
 
+fn verdict(value: &str) -> Result<Detach, Failure> {
+    match value {
+        "always" => Ok(Detach::Always),
+        "never" => Ok(Detach::Never),
+        "auto" => Ok(Detach::Auto),
+        other => Err(format!("unknown verdict {other}").into()),
+    }
+}
+
 fn stdio(value: &str) -> Result<Stdio, Failure> {
     Ok(match value.split_once(':') {
         Some(("truncate", path)) => Stdio::truncate(path),
@@ -149,11 +166,11 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 
 #[daemon_rt::daemon(setup = setup)]
 pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
-    let sight = sight();
+    let sight = kept.launch.clone() + &sight();
     // From a jail, or as another user, the socket may be out of reach.
-    let connection = kept.0.iter().position(|(name, _)| name == "connection");
+    let connection = kept.opened.iter().position(|(name, _)| name == "connection");
     let stream = match connection {
-        Some(index) => kept.0.swap_remove(index).1,
+        Some(index) => kept.opened.swap_remove(index).1,
         None => UnixStream::connect(env::var("PROBE_SOCKET")?)?.into(),
     };
     let stream = File::from(stream); // written to by write(2): every send(2) is one of the start's
@@ -206,10 +223,10 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "stdin" => _ = io::stdin().read_to_string(&mut said)?,
         "write" => {
             let (name, text) = rest.split_once(' ').ok_or("write NAME TEXT")?;
-            let (_, file) = kept.0.iter().find(|(kept, _)| kept == name).ok_or("nothing of that name")?;
+            let (_, file) = kept.opened.iter().find(|(kept, _)| kept == name).ok_or("nothing of that name")?;
             nix::unistd::write(file, text.as_bytes())?;
         }
-        "drop" => kept.0.clear(),
+        "drop" => kept.opened.clear(),
         "fork-and-exit" => fork_and_exit()?,
         "fork" => said = fork()?.to_string(),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),

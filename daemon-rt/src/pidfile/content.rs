@@ -25,7 +25,7 @@ impl Content {
         }
     }
 
-    /// Strictly: to kill(2), 0 is the caller's process group, -1 is everyone, and 1 is init.
+    /// Strictly: to kill(2), 0 is the caller's process group, and -1 is everyone.
     fn parse(bytes: &[u8]) -> Self {
         let digits = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         if bytes.is_empty() {
@@ -35,7 +35,7 @@ impl Content {
             return Self::Malformed;
         }
         match std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
-            Some(pid) if pid > 1 => Self::Pid(Pid::from_raw(pid)),
+            Some(pid) if pid > 0 => Self::Pid(Pid::from_raw(pid)),
             _ => Self::Malformed,
         }
     }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::libc;
+use nix::{libc, unistd::Pid};
 
 use super::{
     Status, Stopped,
@@ -19,6 +19,8 @@ use super::{
     process::Process,
 };
 use crate::{Error, sys};
+
+const INIT: Pid = Pid::from_raw(1);
 
 /// How long a process may take to end after SIGKILL; only one that waits for a device takes any time.
 const AFTER_KILL: Duration = Duration::from_secs(5);
@@ -136,6 +138,10 @@ fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>,
         return Ok(None);
     }
     let process = process.ok_or_else(|| cannot_tell(path, &format!("process {pid}, which it names, has ended")))?;
+    // To most, process 1 is init. In a container it may be the daemon, if it is seen to hold the file.
+    if pid == INIT && holds != Some(true) {
+        return Err(cannot_tell(path, "process 1, which it names, is not seen to hold it open"));
+    }
     if holds == Some(false) {
         return Err(cannot_tell(path, &format!("process {pid}, which it names, does not hold it open")));
     }

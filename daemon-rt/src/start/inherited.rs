@@ -5,6 +5,7 @@
 
 use std::{
     env, fs, io,
+    ops::Range,
     os::fd::{OwnedFd, RawFd},
     path::{self, Path, PathBuf},
 };
@@ -83,10 +84,16 @@ impl Inherited {
         Ok(sys::take(number))
     }
 
+    /// Whether a shell without job control started the program with `&`, POSIX sh 2.11.
+    pub(crate) fn is_in_background(&self) -> bool {
+        self.ignored_signals.contains(&libc::SIGINT)
+    }
+
     /// Closes what nobody asked for, so that no pipe or lock of the launcher's lives on with the daemon.
-    pub(crate) fn close_descriptors_but(&self, keep: &[RawFd]) {
+    pub(crate) fn close_descriptors_but(&self, keep: &[RawFd], passed: &Range<RawFd>) {
         for descriptor in &self.descriptors {
-            if !keep.contains(&descriptor.number) && descriptor.is_still_inherited() {
+            let is_wanted = keep.contains(&descriptor.number) || passed.contains(&descriptor.number);
+            if !is_wanted && descriptor.is_still_inherited() {
                 let _ = unistd::close(descriptor.number); // an error of close(2) is about data that is not ours
             }
         }

@@ -1,6 +1,9 @@
 //! One running instance: the pidfile's part in a start.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::check;
 use crate::{
@@ -10,10 +13,10 @@ use crate::{
 
 /// Locks the pidfile, unless that has been done.
 pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
-    if daemon.pidfile.is_none() {
+    daemon.lock = take_lock(daemon)?;
+    if daemon.lock.is_none() && !serves_a_peer(daemon) {
         return Err(Error::new("cannot lock a pidfile: the option `pidfile` is not set"));
     }
-    daemon.lock = take_lock(daemon)?;
     Ok(())
 }
 
@@ -25,9 +28,18 @@ pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
     }
 }
 
+/// The option's, or the one that systemd reads after the start.
 fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
-    let Some(path) = &daemon.pidfile else { return Ok(None) };
+    if serves_a_peer(daemon) {
+        return Ok(None);
+    }
+    let systemds = daemon.launched_by.pidfile().filter(|_| daemon.detaches());
+    let Some(path) = &daemon.pidfile else { return Ok(systemds.map(Path::to_owned)) };
     let path = daemon.inherited.absolute(check::path("pidfile", path)?)?;
+    if let Some(systemds) = systemds.filter(|systemds| !are_the_same(systemds, &path)) {
+        let (path, systemds) = (path.display(), systemds.display());
+        return Err(Error::new(format!("`pidfile` is {path}, but systemd reads {systemds}, `PIDFile=` of its unit")));
+    }
     for (name, stream) in
         [("stdin", Some(&daemon.stdin)), ("stdout", Some(&daemon.stdout)), ("stderr", daemon.stderr.as_ref())]
     {
@@ -37,6 +49,17 @@ fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
         }
     }
     Ok(Some(path))
+}
+
+/// One process for each connection: inetd(8), and `Accept=yes` in systemd.socket(5).
+fn serves_a_peer(daemon: &Daemon) -> bool {
+    daemon.launched_by.has_peer_on_stdin() && !daemon.detaches()
+}
+
+/// Systemd takes `/var/run` for `/run`, where the former is a link.
+fn are_the_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| Some((fs::canonicalize(path.parent()?).ok()?, path.file_name()?.to_owned()));
+    one == other || place(one).is_some_and(|one| Some(one) == place(other))
 }
 
 /// Why no start can succeed now: another instance runs, or starts.

@@ -8,7 +8,7 @@ use nix::{
 };
 
 use super::{Prepared, children::Children, group, report::Report};
-use crate::{launch::complain, sys};
+use crate::sys;
 
 /// How late the leader may be, which keeps the time itself.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -25,12 +25,19 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
         Some((_, status)) if report.is_ready() && !status.success() => leader_failed(leader, Some(status)),
         _ => report,
     };
-    if !report.is_ready() {
-        let (said, name) = (prepared.streams.said(), prepared.name.clone());
-        drop(prepared); // removes what was created in vain, before a stderr that nobody reads may end this process
-        complain(&said, &name, &report.text);
+    if report.is_ready() {
+        tell_manager(&prepared, report.daemon);
+    } else {
+        let (said, complaints) = (prepared.streams.said(), prepared.take_back());
+        complaints.say(&said, &report.text);
     }
     sys::exit_now(report.status)
+}
+
+/// The daemon is ready whether the manager hears of it or not: that one's own patience will end.
+fn tell_manager(prepared: &Prepared, daemon: u32) {
+    let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
+    prepared.complaints.say("", &format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> Option<Report> {

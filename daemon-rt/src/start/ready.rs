@@ -3,10 +3,11 @@
 use std::{
     io::{self, Read},
     os::unix::net::UnixStream,
+    process,
     sync::{Mutex, PoisonError},
 };
 
-use super::{report::Report, stand_in::StandIn};
+use super::{manager, report::Report, stand_in::StandIn};
 use crate::Error;
 
 static STATE: Mutex<State> = Mutex::new(State::Told);
@@ -14,6 +15,8 @@ static STATE: Mutex<State> = Mutex::new(State::Told);
 enum State {
     /// The leader waits for word.
     Awaited(Awaited),
+    /// The service manager does, if there is one: in the foreground.
+    Managed,
     /// Everyone who wanted to know does: also before any start, and in the foreground.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
@@ -25,21 +28,28 @@ struct Awaited {
     stand_in: Option<StandIn>,
 }
 
-/// Tells whoever started the program that it is ready: the launcher exits with 0 now.
+/// Tells whoever started the program that it is ready: the launcher exits with 0 now, and a service manager hears
+/// `READY=1`, `sd_notify(3)`.
 ///
 /// Only with the option [`notify`](crate::Daemon::notify) does anybody wait for it. Call it when requests can be
 /// served, from any thread, as often as you like: only the first call does anything. It returns when the launcher
-/// knows. In the foreground, and before any start, it does nothing. It is for the daemon alone, not for a worker that was
-/// forked from it: the leader answers once.
+/// knows. In the foreground it tells the service manager, if there is one, and before any start it does nothing. It is
+/// for the daemon alone, not for a worker that was forked from it: the leader answers once.
 ///
 /// # Errors
 ///
 /// The launcher has gone: it was interrupted, or `start_timeout` was over. The daemon is being ended with SIGTERM, and
-/// should not serve anybody.
+/// should not serve anybody. Or, in the foreground, the service manager takes no message; then the next call tries
+/// again.
 pub fn ready() -> Result<(), Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let State::Awaited(awaited) = &mut *state {
-        *state = if awaited.tell().is_ok() { State::Told } else { State::Gone };
+    match &mut *state {
+        State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
+        State::Managed => {
+            manager::ready().map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
+            *state = State::Told;
+        }
+        State::Told | State::Gone => {}
     }
     match *state {
         State::Gone => Err(Error::new("cannot report readiness: the launcher has gone")),
@@ -47,14 +57,19 @@ pub fn ready() -> Result<(), Error> {
     }
 }
 
-/// Leaves it to the program to call [`ready`].
+/// Leaves it to the program to call [`ready`]: in the foreground.
+pub(crate) fn await_ready_in_foreground() {
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Managed;
+}
+
+/// Leaves it to the program to call [`ready`]: in the daemon.
 pub(crate) fn await_ready(leader: UnixStream, stand_in: Option<StandIn>) {
     *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Awaited(Awaited { leader, stand_in });
 }
 
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
-        Report::READY.send(&self.leader)?;
+        Report::ready(process::id()).send(&self.leader)?;
         self.leader.read_exact(&mut [0])?; // the leader's answer: the launcher has it
         self.stand_in.take().map_or(Ok(()), StandIn::put_away).or(Ok(()))
     }

@@ -11,17 +11,22 @@ use std::{
 
 use crate::{Error, sys};
 
-/// The launcher's exit status and, unless that is 0, the line that it prints. Travels as one byte and the text behind it.
+/// The launcher's exit status, and the line that it prints. Travels as one byte and the text behind it, or behind a 0
+/// the daemon's process id.
 pub(crate) struct Report {
     pub(crate) status: u8,
     pub(crate) text: String,
+    /// 0 unless it is ready.
+    pub(crate) daemon: u32,
 }
 
 impl Report {
-    pub(crate) const READY: Self = Self { status: 0, text: String::new() };
+    pub(crate) fn ready(daemon: u32) -> Self {
+        Self { status: 0, text: String::new(), daemon }
+    }
 
     pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Self { status: 1, text: text.into() }
+        Self { status: 1, text: text.into(), daemon: 0 }
     }
 
     /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
@@ -31,7 +36,8 @@ impl Report {
             (Some(code), _) => code,
             (None, Some(signal)) => 128 + signal,
         };
-        Self { status: u8::try_from(code).unwrap_or(1), text: format!("{who} ended before it was ready: {status}") }
+        let text = format!("{who} ended before it was ready: {status}");
+        Self { status: u8::try_from(code).unwrap_or(1), text, daemon: 0 }
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -39,7 +45,9 @@ impl Report {
     }
 
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        let bytes = [&[self.status], self.text.as_bytes()].concat();
+        let id = self.daemon.to_ne_bytes();
+        let rest = if self.is_ready() { &id[..] } else { self.text.as_bytes() };
+        let bytes = [&[self.status], rest].concat();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let sent = sys::send(socket.as_fd(), rest)?;
@@ -55,7 +63,11 @@ impl Report {
         loop {
             match socket.read(&mut status) {
                 Ok(0) => return Ok(None),
-                Ok(_) if status == [0] => return Ok(Some(Self::READY)), // the other end stays open behind it
+                Ok(_) if status == [0] => {
+                    let mut id = [0; 4];
+                    socket.read_exact(&mut id)?; // the other end stays open behind it
+                    return Ok(Some(Self::ready(u32::from_ne_bytes(id))));
+                }
                 Ok(_) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
@@ -63,7 +75,7 @@ impl Report {
             }
         }
         socket.read_to_end(&mut text)?; // the other end is closed behind a failure
-        Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned() }))
+        Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned(), daemon: 0 }))
     }
 }
 

@@ -1,0 +1,4 @@
+//! Pages besides the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
+
+#[doc = include_str!("docs/where_will_it_run.md")]
+pub mod where_will_it_run {}

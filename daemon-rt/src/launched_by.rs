@@ -1,0 +1,190 @@
+//! What started the program, and whether it is to leave that: the table of the manual's option `detach`, row by row.
+//!
+//! All of it is what is seen before `setup`, whose libraries remove variables and close sockets.
+
+mod descriptors;
+mod environment;
+mod parent;
+
+use std::{ffi::OsStr, fmt, ops::Range, os::fd::RawFd, path::Path};
+
+use nix::{libc, unistd::getpid};
+
+pub(crate) use self::environment::number;
+use self::{
+    environment::{Environment, Named},
+    parent::Parent,
+};
+use crate::start::inherited::Inherited;
+
+/// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
+///
+/// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach) does
+/// not change it. [`Detach::Auto`](crate::Detach::Auto) has the table. For a log, or for a person who asks why:
+///
+/// ```no_run
+/// use std::{convert::Infallible, process::ExitCode};
+///
+/// use daemon_rt::Daemon;
+///
+/// fn main() -> ExitCode {
+///     let setup = |daemon: &mut Daemon| Ok::<_, Infallible>(daemon.launched_by().to_string());
+///     Daemon::new().run_with(setup, |launched_by| println!("launched by {launched_by}"))
+/// }
+/// ```
+///
+/// # Platform-specific behavior
+///
+/// Parents have names on Linux alone.
+#[derive(Debug)]
+pub struct LaunchedBy {
+    evidence: Evidence,
+    environment: Environment,
+    has_peer_on_stdin: bool,
+}
+
+/// One row of the table each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    FirstProcess,
+    ParentElsewhere,
+    SystemdForking,
+    SocketActivation,
+    Systemd,
+    SystemdBefore248,
+    NotifySocket,
+    Supervisord,
+    InternetSocket,
+    Parent(&'static str),
+    Init,
+    Nothing,
+}
+
+/// Programs that watch their child themselves, by the name that Linux has for them: 15 bytes at most, proc(5).
+const SUPERVISORS: [&str; 11] = [
+    "tini",
+    "docker-init", // tini, as `docker run --init` starts it
+    "dumb-init",
+    "catatonit", // `podman run --init`
+    "conmon",    // podman and CRI-O, without a pid namespace
+    "containerd-shim",
+    "bwrap",
+    "runsv",
+    "supervise", // daemontools
+    "s6-supervise",
+    "supervise-daemo", // OpenRC
+];
+
+impl LaunchedBy {
+    pub(crate) fn find(inherited: &Inherited) -> Self {
+        let environment = Environment::read();
+        let evidence = evidence(&environment, inherited);
+        let is_systemd = matches!(
+            evidence,
+            Evidence::SystemdForking | Evidence::SocketActivation | Evidence::Systemd | Evidence::SystemdBefore248
+        );
+        // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
+        let has_peer_on_stdin = match descriptors::socket_family(libc::STDIN_FILENO) {
+            Some(libc::AF_INET | libc::AF_INET6) => true,
+            Some(_) => is_systemd,
+            None => false,
+        };
+        Self { evidence, environment, has_peer_on_stdin }
+    }
+
+    /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
+    #[must_use]
+    pub fn detaches(&self) -> bool {
+        matches!(self.evidence, Evidence::SystemdForking | Evidence::Nothing)
+    }
+
+    /// The pidfile that systemd reads, `PIDFile=` in systemd.service(5).
+    pub(crate) fn pidfile(&self) -> Option<&Path> {
+        self.environment.pidfile.as_deref().filter(|_| self.evidence == Evidence::SystemdForking)
+    }
+
+    /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another.
+    pub(crate) fn notify_socket(&self) -> Option<&OsStr> {
+        let socket = self.environment.notify_socket.as_deref()?;
+        (self.evidence != Evidence::Nothing || !descriptors::have_controlling_terminal()).then_some(socket)
+    }
+
+    /// The sockets that the manager passed, `sd_listen_fds(3)`.
+    pub(crate) fn passed_descriptors(&self) -> Range<RawFd> {
+        self.environment.passed_descriptors.clone()
+    }
+
+    /// Whether standard input is the connection, or the socket, that this process is to serve: others like it may run.
+    pub(crate) fn has_peer_on_stdin(&self) -> bool {
+        self.has_peer_on_stdin
+    }
+
+    /// Whether what is written to standard error goes to that peer.
+    pub(crate) fn has_peer_on_stderr(&self) -> bool {
+        self.has_peer_on_stdin && descriptors::are_the_same(libc::STDIN_FILENO, libc::STDERR_FILENO)
+    }
+}
+
+/// The first row that holds. What is asked of the kernel is asked when its row comes.
+fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
+    if getpid().as_raw() == 1 {
+        return Evidence::FirstProcess;
+    }
+    let parent = Parent::find();
+    if parent.id == 0 && !descriptors::have_controlling_terminal() {
+        return Evidence::ParentElsewhere;
+    }
+    let is_systemd = environment.systemd_exec_pid == Named::ThisProcess;
+    let is_before_248 =
+        environment.systemd_exec_pid == Named::Nobody && environment.has_invocation_id && parent.is_named("systemd");
+    if (is_systemd || is_before_248) && environment.pidfile.is_some() {
+        return Evidence::SystemdForking;
+    }
+    if environment.listen_pid == Named::ThisProcess {
+        return Evidence::SocketActivation;
+    }
+    if is_systemd {
+        return Evidence::Systemd;
+    }
+    if is_before_248 {
+        return Evidence::SystemdBefore248;
+    }
+    if environment.notify_socket.is_some() && !descriptors::have_controlling_terminal() {
+        return Evidence::NotifySocket;
+    }
+    if environment.has_supervisor_enabled && !descriptors::have_controlling_terminal() {
+        return Evidence::Supervisord;
+    }
+    if let Some(libc::AF_INET | libc::AF_INET6) = descriptors::socket_family(libc::STDIN_FILENO) {
+        return Evidence::InternetSocket;
+    }
+    if let Some(name) = SUPERVISORS.into_iter().find(|name| parent.is_named(name)) {
+        return Evidence::Parent(name);
+    }
+    // Whether the parent of a shell's `program &` has left it to process 1 by now is luck, and so it counts for nothing.
+    if parent.id == 1 && !inherited.is_in_background() && descriptors::are_nobodys() {
+        return Evidence::Init;
+    }
+    Evidence::Nothing
+}
+
+impl fmt::Display for LaunchedBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.evidence {
+            Evidence::FirstProcess => "a container: its process id is 1",
+            Evidence::ParentElsewhere => "a container: its parent is in another pid namespace, and it has no terminal",
+            Evidence::SystemdForking => {
+                "systemd with Type=forking: SYSTEMD_EXEC_PID is its process id, and PIDFILE is set"
+            }
+            Evidence::SocketActivation => "socket activation: LISTEN_PID is its process id",
+            Evidence::Systemd => "systemd: SYSTEMD_EXEC_PID is its process id",
+            Evidence::SystemdBefore248 => "systemd: INVOCATION_ID is set, and its parent is named systemd",
+            Evidence::NotifySocket => "a service manager: NOTIFY_SOCKET is set, and it has no terminal",
+            Evidence::Supervisord => "supervisord: SUPERVISOR_ENABLED is set, and it has no terminal",
+            Evidence::InternetSocket => "inetd: its standard input is an internet socket",
+            Evidence::Parent(name) => return write!(formatter, "a supervisor: its parent is named {name}"),
+            Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
+            Evidence::Nothing => "a shell or a program: nothing shows a service manager",
+        })
+    }
+}

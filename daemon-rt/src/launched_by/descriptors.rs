@@ -1,0 +1,37 @@
+//! The standard streams, and the terminal, that the program was given.
+
+use std::{
+    fs::File,
+    os::{fd::RawFd, unix::fs::OpenOptionsExt},
+};
+
+use nix::{
+    libc,
+    sys::stat::{FileStat, SFlag},
+};
+
+use crate::sys;
+
+/// A session without one cannot open it (ENXIO), tty(4).
+pub(super) fn have_controlling_terminal() -> bool {
+    File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty").is_ok()
+}
+
+pub(super) fn socket_family(number: RawFd) -> Option<libc::c_int> {
+    is(number, SFlag::S_IFSOCK).then(|| sys::socket_family(number).ok())?
+}
+
+/// Whether nobody waits at the other end of one of the standard streams: no terminal, pipe or socket.
+pub(super) fn are_nobodys() -> bool {
+    (libc::STDIN_FILENO..=libc::STDERR_FILENO)
+        .all(|number| !is(number, SFlag::S_IFIFO) && !is(number, SFlag::S_IFSOCK) && !sys::is_terminal(number))
+}
+
+pub(super) fn are_the_same(one: RawFd, other: RawFd) -> bool {
+    let file = |number| sys::status_of(number).ok().map(|status: FileStat| (status.st_dev, status.st_ino));
+    file(one).is_some() && file(one) == file(other)
+}
+
+fn is(number: RawFd, kind: SFlag) -> bool {
+    sys::status_of(number).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == kind)
+}

@@ -1,0 +1,79 @@
+//! Telling the service manager, by the protocol of `sd_notify(3)`.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::{linux::net::SocketAddrExt, unix::ffi::OsStrExt};
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::net::{SocketAddr, UnixDatagram},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{Daemon, Error};
+
+/// A manager that does not read holds nobody up for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
+#[derive(Debug)]
+pub(crate) struct Manager(UnixDatagram);
+
+/// The manager of the running program, from which it takes its leave.
+static OWN: Mutex<Option<Manager>> = Mutex::new(None);
+
+impl Manager {
+    /// The one that waits for word, if the program is going to give it.
+    pub(crate) fn connect(daemon: &Daemon) -> Result<Option<Self>, Error> {
+        let Some(socket) = daemon.launched_by.notify_socket().filter(|_| daemon.notify) else { return Ok(None) };
+        let connected = address(socket).and_then(|address| {
+            let line = UnixDatagram::unbound()?;
+            line.set_write_timeout(Some(PATIENCE))?;
+            line.connect_addr(&address)?;
+            Ok(line)
+        });
+        connected.map(|line| Some(Self(line))).map_err(|error| {
+            Error::because(
+                format!("cannot reach the service manager at {}, NOTIFY_SOCKET", Path::new(socket).display()),
+                error,
+            )
+        })
+    }
+
+    /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
+    /// main process.
+    pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
+        self.tell(&format!("MAINPID={daemon}\nREADY=1"))
+    }
+
+    /// Keeps the line for [`ready`] and [`stopping`].
+    pub(crate) fn keep(self) {
+        *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+
+    fn tell(&self, state: &str) -> io::Result<()> {
+        self.0.send(state.as_bytes()).map(drop)
+    }
+}
+
+/// In the foreground: the program is ready.
+pub(crate) fn ready() -> io::Result<()> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(Ok(()), |manager| manager.tell("READY=1"))
+}
+
+/// `main` has returned. Whoever does not hear of it sees the end.
+pub(crate) fn stopping() {
+    if let Some(manager) = OWN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = manager.tell("STOPPING=1");
+    }
+}
+
+/// A path, or behind an `@` a name in Linux's abstract namespace, unix(7).
+fn address(socket: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
+        return SocketAddr::from_abstract_name(name);
+    }
+    SocketAddr::from_pathname(socket)
+}

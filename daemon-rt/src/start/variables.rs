@@ -1,0 +1,31 @@
+//! Variables by which a manager means the process that it started: after a detach, the daemon is meant.
+//!
+//! Libraries of the program compare them with their own process id, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
+
+use std::{env, ffi::OsString, os::fd::AsRawFd, process};
+
+use nix::unistd::getpid;
+
+use super::threads::SingleThread;
+use crate::{launched_by, sys};
+
+/// In the daemon. What `setup` removed stays away, and what names somebody else is none of ours.
+pub(crate) fn follow(launcher: u32, thread: &SingleThread) {
+    let own = OsString::from(process::id().to_string());
+    let names_launcher = |key| env::var_os(key).is_some_and(|value| launched_by::number(&value) == Some(launcher));
+    if names_launcher("LISTEN_PID") && env::var_os("LISTEN_PIDFDID").is_some() {
+        sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
+    }
+    for key in ["LISTEN_PID", "WATCHDOG_PID"] {
+        if names_launcher(key) {
+            sys::set_variable(key, Some(&own), thread);
+        }
+    }
+}
+
+/// The number that no other process gets until the next boot: the inode of the pidfd, `pidfd_open(2)`. None means that
+/// nobody is asked to compare it.
+fn pidfd_id() -> Option<OsString> {
+    let pidfd = sys::pidfd_open(getpid()).ok()?;
+    Some(sys::status_of(pidfd.as_raw_fd()).ok()?.st_ino.to_string().into())
+}
