@@ -35,6 +35,9 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
+#[path = "listeners.rs"]
+mod listeners;
+
 type Failure = Box<dyn Error>;
 
 /// What `setup` opened or took, by the word that the command line has for it; and what it was told of the launch.
@@ -80,6 +83,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--listen" => listeners::listen(&value()?)?,
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
@@ -157,6 +161,13 @@ fn verdict(value: &str) -> Result<Detach, Failure> {
 fn stdio(value: &str) -> Result<Stdio, Failure> {
     Ok(match value.split_once(':') {
         Some(("truncate", path)) => Stdio::truncate(path),
+        Some(("pipe", command)) => {
+            let mut shell = Command::new("sh");
+            let [input, output] = [process::Stdio::piped(), process::Stdio::null()];
+            let mut child =
+                shell.args(["-c", command]).stdin(input).stdout(output).stderr(process::Stdio::null()).spawn()?;
+            OwnedFd::from(child.stdin.take().ok_or("no pipe")?).into()
+        }
         Some(("file", path)) => File::options().append(true).create(true).open(path)?.into(),
         None if value == "inherited" => Stdio::inherit(),
         None if value == "nothing" => Stdio::null(),
@@ -209,6 +220,15 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = nix::errno::Errno::last_raw().to_string();
         }
         "lines" => lines(rest)?,
+        "reopen-in-threads" => reopen_in_threads(rest)?,
+        "listen" => listeners::listen(rest)?,
+        "heard" => said = listeners::heard().to_string(),
+        "listen-for-nothing" => {
+            // SAFETY: no handler is set.
+            unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
+        }
+        "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
+        "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
         "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
@@ -261,6 +281,14 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+fn reopen_in_threads(rest: &str) -> Result<(), Failure> {
+    let (threads, count) = rest.split_once(' ').ok_or("reopen-in-threads THREADS COUNT")?;
+    let (threads, count): (u32, u32) = (threads.parse()?, count.parse()?);
+    let reopen = move || (0..count).try_for_each(|_| daemon_rt::reopen_logs());
+    let threads: Vec<_> = (0..threads).map(|_| thread::spawn(reopen)).collect();
+    threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "thread")?.map_err(Failure::from))
 }
 
 /// Writes so many numbered lines from each of so many threads.

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use super::open::{self, Refusal};
-use crate::{Error, sys, terminal::for_terminal};
+use crate::{Error, refusal::refused, sys, terminal::for_terminal};
 
 /// The fields that change are atomic, because they are a signal handler's; one at a time reopens.
 pub(crate) struct Log {
@@ -103,7 +103,7 @@ impl Log {
     pub(super) fn result(&self) -> Result<(), Error> {
         match self.refusal.load(Relaxed) {
             0 => Ok(()),
-            refusal => Err(Error::because(self.failure.clone(), Refusal::from(refusal))),
+            number => Err(Error::because(self.failure.clone(), refused(Refusal::from(number).to_string()))),
         }
     }
 }

@@ -122,7 +122,7 @@ impl From<i32> for Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What `O_NOFOLLOW` makes of a symbolic link, open(2): the system's words would lead nobody to the cause.
+            // What `O_NOFOLLOW` makes of one, open(2): the system's words would lead nobody to the cause.
             Self::System(Errno::ELOOP | Errno::EMLINK) => formatter.write_str("it is a symbolic link"),
             Self::System(errno) => write!(formatter, "{} (os error {})", errno.desc(), *errno as i32),
             Self::SecondLink => formatter.write_str("it has a second hard link and belongs to another user"),

@@ -75,15 +75,13 @@ impl Reopening<'_> {
         };
         let answer = account.act(|| Ok(faccessat(root, &object, rights, AtFlags::AT_EACCESS)?))?;
         answer.map_err(|error| {
-            let remedy = if is_new {
-                format!(
-                    "the file cannot be created in {} after a rotation; give it a directory of the user's",
-                    directory.display()
-                )
+            let (what_not, remedy) = if is_new {
+                (format!("created in {} after a rotation", directory.display()), "a directory of that user's")
             } else {
-                "the file cannot be written to; give it to the user".to_owned()
+                ("written to".to_owned(), "to that user")
             };
-            Error::because(format!("{what} as {account}: {remedy}"), error)
+            let why = format!("it cannot be {what_not}: {error}; give it {remedy}");
+            Error::because(format!("{what} as {account}"), io::Error::new(error.kind(), why))
         })
     }
 }
@@ -99,7 +97,7 @@ fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
         Err(_) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             format!(
-                "it lies outside of the root directory {}, and nothing there can be opened from inside",
+                "it lies outside of the root directory {}, and from inside nothing there can be opened",
                 root.display()
             ),
         )),

@@ -1,0 +1,187 @@
+//! Rotation by logrotate(8), the real program, under a daemon that writes all the time.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    io::ErrorKind,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::Path,
+    process::Command,
+    thread,
+};
+
+use support::{Daemon, Stage, is_root, skip};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+const NOBODY: u32 = 65534;
+
+const THREADS: usize = 4;
+const LINES: usize = 20_000;
+
+/// As the manual has it.
+const HANG_UP: &str = "postrotate\npkill --signal HUP --logpidfile --pidfile PIDFILE || true\nendscript";
+
+/// Rotates while the daemon writes its lines, and looks for each of them.
+fn every_line_is_there_once(stage: &Stage, daemon: &mut Daemon, log: &str, directives: &str) {
+    configure(stage, log, directives);
+    daemon.send(&format!("lines {THREADS} {LINES}"));
+    let rotations = thread::scope(|scope| {
+        let writer = scope.spawn(|| daemon.answer());
+        let mut rotations = 0;
+        while !writer.is_finished() {
+            rotate(stage);
+            rotations += 1;
+        }
+        assert_eq!(writer.join().expect("the end of the lines"), "");
+        rotations
+    });
+    rotate(stage);
+    assert!(rotations > 2, "too few to be among the lines");
+    let parts = parts(stage, log);
+    let with_lines = parts.iter().filter(|part| part.contains("line")).count();
+    assert!(with_lines > 2, "{with_lines} of {} files have lines", parts.len());
+    assert_lines(&parts.concat());
+}
+
+/// In the order of each thread, none torn, twice, or missing.
+fn assert_lines(text: &str) {
+    let mut next = BTreeMap::new();
+    for line in text.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let ["thread", thread, "line", number, padding] = words[..] else { panic!("torn: {line:?}") };
+        assert_eq!(padding, ".".repeat(60), "torn: {line:?}");
+        let next: &mut usize = next.entry(thread.to_owned()).or_default();
+        assert_eq!(number.parse(), Ok(*next), "missing or twice: {line:?}");
+        *next += 1;
+    }
+    assert_eq!(next.into_values().collect::<Vec<_>>(), [LINES; THREADS]);
+}
+
+fn configure(stage: &Stage, log: &str, directives: &str) {
+    let pidfile = stage.path("pid").display().to_string();
+    let directives = directives.replace("PIDFILE", &pidfile);
+    let rules = format!("{} {{\nrotate 1000\nmissingok\n{directives}\n}}\n", stage.path(log).display());
+    fs::write(stage.path("rules"), rules).expect("write");
+    fs::set_permissions(stage.path("rules"), Permissions::from_mode(0o600)).expect("a mode");
+}
+
+fn rotate(stage: &Stage) {
+    let mut logrotate = stage.command("logrotate");
+    let output = logrotate.args(["--force", "--state", "state", "rules"]).output().expect("start logrotate");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// What was renamed, from the oldest on, and the log itself.
+fn parts(stage: &Stage, log: &str) -> Vec<String> {
+    let renamed = (1..).map(|number| format!("{log}.{number}")).take_while(|name| stage.path(name).exists());
+    let mut names: Vec<_> = renamed.collect();
+    names.reverse();
+    names.push(log.to_owned());
+    names.iter().map(|name| stage.read(name)).collect()
+}
+
+fn has_logrotate() -> bool {
+    let found = |tool: &str| match Command::new(tool).arg("--version").output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            skip(tool);
+            false
+        }
+        _ => true,
+    };
+    found("logrotate") && found("pkill")
+}
+
+fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
+    stage.started(stage.command(PROBE).args(["--reopen-logs", "--pidfile", "pid", "--connect"]).args(options))
+}
+
+fn logs_of_nobodys(stage: &Stage) {
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    fs::create_dir(stage.path("logs")).expect("create a directory");
+    fs::set_permissions(stage.path("logs"), Permissions::from_mode(0o755)).expect("a mode");
+    chown(stage.path("logs"), Some(NOBODY), Some(NOBODY)).expect("give it away");
+}
+
+fn owner(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").uid()
+}
+
+/// The daemon creates the new file.
+#[test]
+fn by_default() {
+    if !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    every_line_is_there_once(&stage, &mut daemon, "log", HANG_UP);
+}
+
+/// logrotate creates it.
+#[test]
+fn with_create() {
+    if !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    every_line_is_there_once(&stage, &mut daemon, "log", &format!("create 0604\n{HANG_UP}"));
+    assert_eq!(fs::metadata(stage.path("log")).expect("a log").mode() & 0o7777, 0o604, "not logrotate's");
+}
+
+#[test]
+fn by_default_as_a_user() {
+    if !is_root() || !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    logs_of_nobodys(&stage);
+    let mut daemon = daemon(&stage, &["--stdout", "logs/log", "--user", "nobody"]);
+    every_line_is_there_once(&stage, &mut daemon, "logs/log", HANG_UP);
+    assert_eq!(owner(&stage.path("logs/log")), NOBODY);
+}
+
+/// In a directory of root's.
+#[test]
+fn with_create_as_a_user() {
+    if !is_root() || !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    drop(stage.create("log"));
+    chown(stage.path("log"), Some(NOBODY), Some(NOBODY)).expect("give it away");
+    let mut daemon = daemon(&stage, &["--stdout", "log", "--user", "nobody"]);
+    every_line_is_there_once(&stage, &mut daemon, "log", &format!("create 0640 {NOBODY} {NOBODY}\n{HANG_UP}"));
+    assert_eq!(owner(&stage.path("log")), NOBODY);
+}
+
+#[test]
+fn in_a_jail() {
+    if !is_root() || !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    logs_of_nobodys(&stage);
+    let mut daemon = daemon(&stage, &["--chroot", ".", "--stdout", "logs/log", "--user", "nobody"]);
+    every_line_is_there_once(&stage, &mut daemon, "logs/log", HANG_UP);
+}
+
+/// What is written between the copy and the truncation is lost, logrotate(8), whoever writes it. So nobody does: the
+/// daemon is stopped meanwhile.
+#[test]
+fn with_copytruncate() {
+    if !has_logrotate() {
+        return;
+    }
+    let stop = "prerotate\n\
+                kill -STOP $(cat PIDFILE)\n\
+                until grep -q '^State:.T' /proc/$(cat PIDFILE)/task/*/status; do :; done\n\
+                while grep -q '^State:.[RSD]' /proc/$(cat PIDFILE)/task/*/status; do :; done\n\
+                endscript";
+    let go_on = "postrotate\nkill -CONT $(cat PIDFILE)\nendscript";
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    every_line_is_there_once(&stage, &mut daemon, "log", &format!("copytruncate\n{stop}\n{go_on}"));
+}
