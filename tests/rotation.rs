@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use support::{Daemon, Stage, is_root, skip};
+use support::{Daemon, Stage, eventually, is_root, skip};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -166,6 +166,33 @@ fn in_a_jail() {
     logs_of_nobodys(&stage);
     let mut daemon = daemon(&stage, &["--chroot", ".", "--stdout", "logs/log", "--user", "nobody"]);
     every_line_is_there_once(&stage, &mut daemon, "logs/log", HANG_UP);
+}
+
+#[test]
+fn by_the_rules_of_the_manual() {
+    if !has_logrotate() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../daemon-rt/src/manual.md");
+    let manual = fs::read_to_string(manual).expect("the manual");
+    let (_, rules) = manual.split_once("\n```text\n/var/log/ticker").expect("rules");
+    let (rules, _) = rules.split_once("\n```\n").expect("the end of the rules");
+    let paths = [("/var/log/ticker/ticker.log", "log"), ("/run/ticker.pid", "pid")];
+    let rules = paths.iter().fold(format!("/var/log/ticker{rules}\n"), |rules, (path, name)| {
+        assert!(rules.contains(path), "{rules}");
+        rules.replace(path, &stage.path(name).display().to_string())
+    });
+    fs::write(stage.path("rules"), rules).expect("write");
+    fs::set_permissions(stage.path("rules"), Permissions::from_mode(0o600)).expect("a mode");
+    for round in 1..=3 {
+        daemon.ask(&format!("stdout {round}"));
+        rotate(&stage);
+        eventually("the new log", || (daemon.process.descriptor(1)? == stage.path("log")).then_some(()));
+    }
+    assert_eq!(stage.files(), ["log", "log.1", "log.2.gz", "log.3.gz", "pid", "rules", "state"]);
+    assert_eq!((stage.read("log"), stage.read("log.1")), (String::new(), "3\n".into()));
 }
 
 /// What is written between the copy and the truncation is lost, logrotate(8), whoever writes it. So nobody does: the

@@ -16,6 +16,7 @@ use std::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
+    panic,
     path::Path,
     process::{self, Command},
     str::FromStr,
@@ -83,6 +84,10 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--panic-hook" => {
+                let path = std::path::absolute(value()?)?;
+                panic::set_hook(Box::new(move |panic| _ = fs::write(&path, panic.to_string())));
+            }
             "--listen" => listeners::listen(&value()?)?,
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
@@ -149,6 +154,23 @@ impl fmt::Display for Caused {
 
 impl Error for Caused {}
 
+/// As anyhow's errors, it tells its causes on lines of their own.
+struct Causes;
+
+impl fmt::Debug for Causes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no luck\n\nCaused by:\n    0: bad\tmood\n    1: \u{1b}[31mred")
+    }
+}
+
+impl fmt::Display for Causes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no luck")
+    }
+}
+
+impl Error for Causes {}
+
 fn verdict(value: &str) -> Result<Detach, Failure> {
     match value {
         "always" => Ok(Detach::Always),
@@ -194,6 +216,9 @@ pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
             process::exit(0); // the test is over
         }
         let (word, rest) = command.trim_end().split_once(' ').unwrap_or((command.trim_end(), ""));
+        if word == "return-causes" {
+            return Err(Causes.into());
+        }
         if word == "return" {
             return if rest.is_empty() { Ok(()) } else { Err(rest.into()) };
         }
@@ -235,7 +260,13 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "abort" => process::abort(),
         // SAFETY: there is none: the crash is what the test wants.
         "crash" => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
-        "panic" => panic!("{rest}"),
+        "panic" => panic!("{}", rest.replace("\\n", "\n")),
+        "panic-in-threads" => {
+            for number in 0..rest.parse()? {
+                let thread = thread::Builder::new().name("worker".into());
+                let _ = thread.spawn(move || panic!("number {number}"))?.join();
+            }
+        }
         // SAFETY: has no preconditions.
         "raise" => _ = unsafe { libc::raise(rest.parse()?) },
         "stdout" => println!("{rest}"),
