@@ -17,6 +17,7 @@ use nix::{
 use support::{Daemon, Launch, Process, Stage, eventually, is_ordinary_user, is_root};
 
 mod mounts;
+mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -242,6 +243,33 @@ fn many_at_once_end_with_the_newest_file() {
     assert!(stage.read("log").ends_with("last\n"));
     let lines: usize = stage.files().iter().map(|log| stage.read(log).lines().count()).sum();
     assert_eq!(lines, 20_000 + 1);
+}
+
+/// Who opened the log before it was renamed puts it in place last.
+#[test]
+fn a_thread_that_is_late_starts_over() {
+    let Some(library) = preload::library("DUP2_WAITS") else { return };
+    let stage = Stage::new();
+    let mut command = probe(&stage);
+    command.env("LD_PRELOAD", library).env("WAIT", stage.path("wait")).env("GO", stage.path("go"));
+    let mut daemon = stage.started(command.args(["--stdout", "log"]));
+    drop(stage.create("wait"));
+    assert_eq!(daemon.ask("begin-to-reopen"), "");
+    eventually("a thread with the old log", || (!stage.path("wait").exists()).then_some(()));
+    rename(&stage, "log", "log.1");
+    assert_eq!(daemon.ask("listen signal-hook"), "");
+    hang_up(&mut daemon);
+
+    // A process that is forked now waits for no thread, since it has none.
+    let worker = Process(daemon.ask("fork").parse().expect("a process id"));
+    worker.signal(Signal::SIGHUP);
+    eventually("the new log", || (worker.descriptor(1)? == stage.path("log")).then_some(()));
+    worker.signal(Signal::SIGKILL);
+
+    drop(stage.create("go"));
+    eventually("the thread's end", || (daemon.process.status("Threads")? == "1").then_some(()));
+    assert_eq!(daemon.process.descriptor(1), Some(stage.path("log")));
+    assert_eq!(daemon.process.descriptor(2), Some(stage.path("log")));
 }
 
 /// A thread may call while the handler of another is at it.
@@ -628,8 +656,10 @@ fn a_log_that_somebody_creates_for_the_user() {
         "cannot reopen stdout {} as user nobody: it cannot be written to: Permission denied (os error 13); give it to that user",
         log.display()
     );
-    refused(&stage, &["--stdout", "logs/log", "--user", "nobody"], &line);
-    assert_eq!(stage.read("logs/log"), "one\n");
+    for stdout in ["logs/log", "truncate:logs/log"] {
+        refused(&stage, &["--stdout", stdout, "--user", "nobody"], &line);
+        assert_eq!(stage.read("logs/log"), "one\n");
+    }
 }
 
 fn refused(stage: &Stage, options: &[&str], line: &str) {

@@ -82,9 +82,8 @@ fn reopen_all() {
         if AT_WORK.compare_exchange(other, own, SeqCst, SeqCst).is_err() {
             continue;
         }
-        while ASKED.swap(false, SeqCst) {
-            LOGS.get().into_iter().flatten().for_each(Log::reopen);
-        }
+        ASKED.store(false, SeqCst);
+        LOGS.get().into_iter().flatten().for_each(Log::reopen);
         AT_WORK.store(0, SeqCst);
     }
 }

@@ -1,4 +1,4 @@
-/* System calls that fail, or succeed without effect: put before the C library's by LD_PRELOAD. Each is chosen by its name on
+/* System calls that fail, succeed without effect or take their time: put before the C library's by LD_PRELOAD. Each is chosen by its name on
  * the compiler's command line. */
 
 #define _GNU_SOURCE
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -52,6 +53,16 @@ int getresgid(gid_t *real, gid_t *effective, gid_t *saved) { *real = *effective 
 
 #ifdef SETFSUID_TELLS_ROOT
 int setfsuid(uid_t user) { (void)user; return 0; }
+#endif
+
+/* A thread that comes upon the file `wait` takes it away, and does not go on until there is a file `go`. */
+#ifdef DUP2_WAITS
+int dup2(int from, int to) {
+  const char *wait = getenv("WAIT"), *go = getenv("GO");
+  if (to == STDOUT_FILENO && wait != NULL && go != NULL && unlink(wait) == 0)
+    while (access(go, F_OK) != 0) usleep(1000);
+  return syscall(SYS_dup3, from, to, 0);
+}
 #endif
 
 #ifdef SETEUID_ROOT_FAILS

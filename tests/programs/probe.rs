@@ -245,6 +245,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = nix::errno::Errno::last_raw().to_string();
         }
         "lines" => lines(rest)?,
+        "begin-to-reopen" => _ = thread::spawn(daemon_rt::reopen_logs),
         "reopen-in-threads" => reopen_in_threads(rest)?,
         "listen" => listeners::listen(rest)?,
         "heard" => said = listeners::heard().to_string(),

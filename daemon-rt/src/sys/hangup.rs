@@ -42,7 +42,6 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let errno = Errno::last_raw();
     if let Some(hangup) = HANGUP.get() {
         (hangup.react)();
-        Errno::set_raw(errno);
         hangup.call_previous(signal, info, context);
     }
     Errno::set_raw(errno);
