@@ -245,6 +245,27 @@ fn many_at_once_end_with_the_newest_file() {
     assert_eq!(lines, 20_000 + 1);
 }
 
+/// signal-safety(7). That there would be an end to it, the probe's own handler shows, which allocates.
+#[test]
+fn the_handler_allocates_nothing_and_locks_nothing() {
+    let Some(library) = preload::library("HANDLER_ALLOCATES_NOTHING") else { return };
+    let stage = Stage::new();
+    fs::create_dir(stage.path("logs")).expect("create a directory");
+    let mut command = probe(&stage);
+    let mut daemon = stage.started(command.args(["--stdout", "logs/log"]).env("LD_PRELOAD", library));
+    rename(&stage, "logs/log", "logs/log.1");
+    daemon.process.signal(Signal::SIGHUP);
+    eventually("the new log", || stage.path("logs/log").exists().then_some(()));
+    rename(&stage, "logs", "gone");
+    daemon.process.signal(Signal::SIGHUP);
+    eventually("the reason", || stage.read("gone/log").contains("cannot reopen").then_some(()));
+    daemon.look();
+
+    assert_eq!(daemon.ask("listen allocating"), "");
+    daemon.process.signal(Signal::SIGHUP);
+    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGABRT, _)));
+}
+
 /// Who opened the log before it was renamed puts it in place last.
 #[test]
 fn a_thread_that_is_late_starts_over() {

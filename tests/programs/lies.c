@@ -65,6 +65,46 @@ int dup2(int from, int to) {
 }
 #endif
 
+/* Whoever allocates or locks in the handler of SIGHUP is ended: who was interrupted may be at it. */
+#ifdef HANDLER_ALLOCATES_NOTHING
+#include <pthread.h>
+#include <signal.h>
+
+static _Thread_local int in_handler;
+static void (*handler)(int, siginfo_t *, void *);
+
+static void guarded(int number, siginfo_t *info, void *context) {
+  in_handler = 1;
+  handler(number, info, context);
+  in_handler = 0;
+}
+
+int sigaction(int number, const struct sigaction *new, struct sigaction *old) {
+  static int (*next)(int, const struct sigaction *, struct sigaction *);
+  if (next == NULL) next = dlsym(RTLD_NEXT, "sigaction");
+  if (number != SIGHUP || new == NULL || !(new->sa_flags & SA_SIGINFO)) return next(number, new, old);
+  struct sigaction own = *new;
+  handler = new->sa_sigaction;
+  own.sa_sigaction = guarded;
+  return next(number, &own, old);
+}
+
+static void refuse_in_handler(void) { if (in_handler) abort(); }
+
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), __libc_free(void *);
+void *malloc(size_t size) { refuse_in_handler(); return __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { refuse_in_handler(); return __libc_calloc(count, size); }
+void *realloc(void *old, size_t size) { refuse_in_handler(); return __libc_realloc(old, size); }
+void free(void *old) { refuse_in_handler(); __libc_free(old); }
+
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+  static int (*next)(pthread_mutex_t *);
+  refuse_in_handler();
+  if (next == NULL) next = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+  return next(mutex);
+}
+#endif
+
 #ifdef SETEUID_ROOT_FAILS
 int seteuid(uid_t user) { return user == 0 ? refuse() : syscall(SYS_setresuid, -1, user, -1); }
 #endif

@@ -43,6 +43,11 @@ pub(crate) fn listen(name: &str) -> Result<(), Box<dyn Error>> {
         "informed-sigaction" => {
             SigAction::new(SigHandler::SigAction(informed), SaFlags::SA_RESTART | SaFlags::SA_SIGINFO, SigSet::empty())
         }
+        "allocating" => SigAction::new(
+            SigHandler::SigAction(allocating),
+            SaFlags::SA_RESTART | SaFlags::SA_SIGINFO,
+            SigSet::empty(),
+        ),
         "ignore" => SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty()),
         other => return Err(format!("unknown listener {other}").into()),
     };
@@ -67,6 +72,11 @@ extern "C" fn plain(signal: libc::c_int) {
         HEARD.fetch_add(1, SeqCst);
     }
     Errno::set_raw(54321);
+}
+
+/// What no handler may do.
+extern "C" fn allocating(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    std::hint::black_box(Box::new(HEARD.load(SeqCst)));
 }
 
 extern "C" fn informed(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
