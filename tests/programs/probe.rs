@@ -21,7 +21,11 @@ use std::{
     path::Path,
     process::{self, Command},
     str::FromStr,
-    thread,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -257,7 +261,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             unsafe { libc::raise(rest.parse()?) };
             said = nix::errno::Errno::last_raw().to_string();
         }
-        "lines" => lines(rest)?,
+        "begin-lines" => begin_lines(rest.parse()?),
+        "end-lines" => said = end_lines()?,
         "begin-to-reopen" => _ = thread::spawn(daemon_rt::reopen_logs),
         "reopen-in-threads" => reopen_in_threads(rest)?,
         "listen" => listeners::listen(rest)?,
@@ -346,16 +351,34 @@ fn reopen_in_threads(rest: &str) -> Result<(), Failure> {
     threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "thread")?.map_err(Failure::from))
 }
 
-/// Writes so many numbered lines from each of so many threads.
-fn lines(rest: &str) -> Result<(), Failure> {
-    let (threads, count) = rest.split_once(' ').ok_or("lines THREADS COUNT")?;
-    let (threads, count): (u32, u32) = (threads.parse()?, count.parse()?);
-    thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || (0..count).for_each(|number| println!("thread {thread} line {number} {:.>60}", "")));
+static WRITERS: Mutex<Vec<JoinHandle<u32>>> = Mutex::new(Vec::new());
+static WRITERS_END: AtomicBool = AtomicBool::new(false);
+
+/// Has so many threads write numbered lines.
+fn begin_lines(threads: u32) {
+    let write = |thread| {
+        for number in 0.. {
+            println!("thread {thread} line {number} {:.>60}", "");
+            if number % 100 == 0 {
+                thread::sleep(Duration::from_millis(1)); // in moderation
+                if WRITERS_END.load(Relaxed) {
+                    return number + 1;
+                }
+            }
         }
-    });
-    Ok(())
+        u32::MAX
+    };
+    let writers = (0..threads).map(|thread| thread::spawn(move || write(thread)));
+    WRITERS.lock().unwrap_or_else(PoisonError::into_inner).extend(writers);
+}
+
+/// How many lines each of them has written.
+fn end_lines() -> Result<String, Failure> {
+    WRITERS_END.store(true, Relaxed);
+    let writers = mem::take(&mut *WRITERS.lock().unwrap_or_else(PoisonError::into_inner));
+    let counts: Result<Vec<_>, _> =
+        writers.into_iter().map(|writer| writer.join().map(|count| count.to_string())).collect();
+    Ok(counts.map_err(|_| "a thread")?.join(" "))
 }
 
 fn passed_listener() -> Result<OwnedFd, Failure> {
