@@ -12,6 +12,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
+    net::TcpListener,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
@@ -24,6 +25,7 @@ use std::{
 };
 
 use daemon_rt::{Daemon, Detach, Stdio};
+use listenfd::ListenFd;
 use nix::{
     fcntl::OFlag,
     libc,
@@ -34,6 +36,7 @@ use nix::{
     },
     unistd::{self, ForkResult},
 };
+use sd_notify::NotifyState;
 
 type Failure = Box<dyn Error>;
 
@@ -46,7 +49,8 @@ struct Kept {
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
-    let launch = format!("launched_by={launched_by}\ndetaches={}\n", launched_by.detaches());
+    let (id, detaches) = (process::id(), launched_by.detaches());
+    let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
@@ -90,6 +94,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
+            "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
                 kept.opened.push((number.clone(), daemon.take_fd(number.parse()?)?));
@@ -107,6 +112,14 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
             }
             "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
+            "--exit-on" => {
+                extern "C" fn exit(_: libc::c_int) {
+                    // SAFETY: may be called in a handler, signal-safety(7).
+                    unsafe { libc::_exit(0) }
+                }
+                // SAFETY: see the handler.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(exit)) }?;
+            }
             "--print" => print!("{}", value()?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
@@ -240,6 +253,16 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = names.join(" ");
         }
         "escape" => said = escape(rest),
+        "listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
+        "greet" => {
+            let (_, listener) = kept.opened.iter().find(|(kept, _)| kept == "listener").ok_or("no listener")?;
+            TcpListener::from(listener.try_clone()?).accept()?.0.write_all(rest.as_bytes())?;
+        }
+        "watchdog" => said = format!("{:?}", sd_notify::watchdog_enabled()),
+        "notify" => sd_notify::notify(&[NotifyState::Custom(rest)])?,
+        "block-signal" => SigSet::from(Signal::from_str(rest)?).thread_block()?,
+        // SAFETY: the function takes and returns nothing, and waits.
+        "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
@@ -251,6 +274,14 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+fn passed_listener() -> Result<OwnedFd, Failure> {
+    Ok(ListenFd::from_env().take_tcp_listener(0)?.ok_or("no listener was passed")?.into())
+}
+
+extern "C" fn stay() {
+    thread::sleep(Duration::from_secs(1000));
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.
