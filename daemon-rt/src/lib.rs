@@ -24,6 +24,8 @@ mod launched_by;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
+#[cfg(all(test, unix))]
+mod random;
 #[cfg(unix)]
 mod refusal;
 #[cfg_attr(not(unix), path = "start_elsewhere.rs")]
