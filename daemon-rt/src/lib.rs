@@ -24,7 +24,8 @@ mod launched_by;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod random;
 #[cfg(unix)]
 mod refusal;

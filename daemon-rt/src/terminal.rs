@@ -1,6 +1,7 @@
 //! Text of others on a terminal.
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 /// Control characters could move the cursor, change the title or type into the terminal that shows them.
