@@ -1,6 +1,7 @@
 mod mutation;
 mod places;
 mod seeds;
+mod ui;
 mod values;
 mod whatever_the_tokens;
 mod whole_parser;

@@ -16,18 +16,21 @@ pub(super) struct Use {
 }
 
 pub(super) fn uses() -> Vec<Use> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = Vec::new();
-    for directory in ["examples", "tests/forms", "tests/ui"] {
-        find_files(&root.join(directory), &mut files);
-    }
-    files.sort(); // a directory has no order of its own
+    ["examples", "tests/forms", "tests/ui"].into_iter().flat_map(files).flat_map(|file| uses_in(&file)).collect()
+}
+
+pub(super) fn uses_in(file: &Path) -> Vec<Use> {
     let mut uses = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        find_uses(text.parse().unwrap(), &mut uses);
-    }
+    find_uses(fs::read_to_string(file).unwrap().parse().unwrap(), &mut uses);
     uses
+}
+
+/// The Rust files below a directory of the repository, in an order that a directory does not have of its own.
+pub(super) fn files(directory: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    find_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut files);
+    files.sort();
+    files
 }
 
 fn find_files(directory: &Path, files: &mut Vec<PathBuf>) {
