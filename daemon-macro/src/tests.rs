@@ -1,4 +1,13 @@
-use proc_macro2::{TokenStream, TokenTree};
+mod mutation;
+mod places;
+mod seeds;
+mod ui;
+mod values;
+mod whatever_the_tokens;
+mod whole_parser;
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::quote;
 
 use crate::edit_distance::edit_distance;
 use crate::expand::expand;
@@ -61,47 +70,50 @@ fn keys_lend_their_place_to_the_methods() {
     }
 }
 
+/// Values with what could be taken for their end.
+const VALUES: &[&str] = &[
+    "0o022",
+    "[3, 4]",
+    "f::<A, B>(1, 2)",
+    "f::<A, Vec<B>, { 1 > 2 }>(1, 2)",
+    "f::<fn(A) -> B, C>",
+    "|a, b| a + b",
+    "move |a, b: Vec<A, B>| -> Vec<A, B> { a }",
+    "async move |a, b| a",
+    "for<'a, 'b> |a: &'a A, b: &'b B| a",
+    "|| f(1, 2)",
+    "a || b",
+    "a | b",
+    "a < b",
+    "a << 1 > b",
+    "a < b && c > d",
+    "a as Vec<A, B>",
+    "a as &'static Vec<A, B>",
+    "a as *const Vec<A, B>",
+    "a as fn(A) -> Vec<A, B>",
+    "a as u8 + b < c",
+    "a as u8 == b",
+    "<Vec<A, B> as T<C, D>>::f(1)",
+    "a == <A as T<B, C>>::F",
+    "if a < b { 1 } else { 2 }",
+    "if let A::<B, C>::D(e) = f { 1 } else { 2 }",
+    "match a { B => 1, C => 2 }",
+    "'a: loop { break 'a 1, 2 }",
+    "return |a, b| a",
+    "a?.b(|c, d| e)?",
+    "a = b",
+    "!a",
+    "-1",
+    "..|a, b| a",
+    "S::<A, B> { c, d }",
+    "vec![1, 2]",
+    "unsafe { f(1, 2) }",
+    "&raw const a",
+];
+
 #[test]
 fn a_value_ends_at_the_comma_that_rustc_would_see() {
-    for value in [
-        "0o022",
-        "[3, 4]",
-        "f::<A, B>(1, 2)",
-        "f::<A, Vec<B>, { 1 > 2 }>(1, 2)",
-        "f::<fn(A) -> B, C>",
-        "|a, b| a + b",
-        "move |a, b: Vec<A, B>| -> Vec<A, B> { a }",
-        "async move |a, b| a",
-        "for<'a, 'b> |a: &'a A, b: &'b B| a",
-        "|| f(1, 2)",
-        "a || b",
-        "a | b",
-        "a < b",
-        "a << 1 > b",
-        "a < b && c > d",
-        "a as Vec<A, B>",
-        "a as &'static Vec<A, B>",
-        "a as *const Vec<A, B>",
-        "a as fn(A) -> Vec<A, B>",
-        "a as u8 + b < c",
-        "a as u8 == b",
-        "<Vec<A, B> as T<C, D>>::f(1)",
-        "a == <A as T<B, C>>::F",
-        "if a < b { 1 } else { 2 }",
-        "if let A::<B, C>::D(e) = f { 1 } else { 2 }",
-        "match a { B => 1, C => 2 }",
-        "'a: loop { break 'a 1, 2 }",
-        "return |a, b| a",
-        "a?.b(|c, d| e)?",
-        "a = b",
-        "!a",
-        "-1",
-        "..|a, b| a",
-        "S::<A, B> { c, d }",
-        "vec![1, 2]",
-        "unsafe { f(1, 2) }",
-        "&raw const a",
-    ] {
+    for value in VALUES {
         let seen = expanded(&format!("stdin = {value}, chdir = a > b"), "fn main() {}");
         let expected = normal(&format!(".stdin({value}).chdir(a > b).run(main)"));
         assert!(seen.contains(&expected), "{value}: {seen}");
@@ -195,5 +207,40 @@ fn octal_numbers() {
     for bad in ["8", "010", "022", "22_u32", "0o1000", "0x200", "99999999999999999999", "-1", "\"022\""] {
         let seen = expanded(&format!("umask = {bad}"), "fn main() {}");
         assert!(seen.contains("compile_error") && !seen.contains("umask ("), "{bad}: {seen}");
+    }
+}
+
+/// The source text that each mistake underlines.
+fn underlined(options: &str, item: &str) -> Vec<String> {
+    let expansion = Vec::from_iter(expand(options.parse().unwrap(), item.parse().unwrap()));
+    let errors = expansion.windows(3).filter(|trees| trees[0].to_string() == "compile_error");
+    errors.map(|error| error[0].span().join(error[2].span()).unwrap().source_text().unwrap()).collect()
+}
+
+#[test]
+fn mistakes_are_underlined_where_they_are() {
+    for (options, item, expected) in [
+        ("umask = 8, umask", "fn main() {}", &["8", "umask"][..]),
+        ("setup = f", "fn main(a: A, b: B, c: C) {}", &["b: B, c: C"]),
+        ("setup = f", "fn main(a: A, , b: B) {}", &[", b: B"]),
+        ("", "fn main(a: A, , ...) {}", &["...", "a: A, ,"]),
+        ("", "struct Server;", &["struct Server"]),
+        ("", "#[a] pub", &["#[a] pub"]),
+    ] {
+        assert_eq!(underlined(options, item), expected, "#[daemon({options})] {item}");
+    }
+}
+
+#[test]
+fn groups_may_be_nested_deeply() {
+    for delimiter in [Delimiter::Parenthesis, Delimiter::Bracket, Delimiter::Brace, Delimiter::None] {
+        let nest = |tokens: TokenStream| {
+            (0..500).fold(tokens, |inside, _| TokenTree::from(Group::new(delimiter, inside)).into())
+        };
+        let (key, value) = (nest(quote!(umask = 0)), nest(quote!(0)));
+        let (attribute, body) = (nest(quote!(a)), nest(quote!({})));
+        let expansion = expand(quote!(#key, chdir = #value, notify #value), quote!(#[#attribute] fn main() { #body }));
+        assert!(expansion.to_string().contains("fn main () -> :: std"));
+        let _ = expand(value, nest(quote!(fn main() #body)));
     }
 }
