@@ -12,6 +12,7 @@ use std::{
 use daemon_rt::{Daemon, Detach, Error, daemon};
 use tracing::{error, info, warn};
 
+#[allow(clippy::unnecessary_wraps, reason = "any other `setup` can fail")]
 fn setup(daemon: &mut Daemon) -> Result<(), Error> {
     if env::args().any(|argument| argument == "--foreground") {
         daemon.detach(Detach::Never);
