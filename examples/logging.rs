@@ -9,18 +9,14 @@ use std::{
     time::Duration,
 };
 
-use daemon_rt::{Daemon, Detach, Error, daemon};
+use daemon_rt::{Detach, daemon};
 use tracing::{error, info, warn};
 
-#[allow(clippy::unnecessary_wraps, reason = "any other `setup` can fail")]
-fn setup(daemon: &mut Daemon) -> Result<(), Error> {
-    if env::args().any(|argument| argument == "--foreground") {
-        daemon.detach(Detach::Never);
-    }
-    Ok(())
+fn detach() -> Detach {
+    if env::args().any(|argument| argument == "--foreground") { Detach::Never } else { Detach::Auto }
 }
 
-#[daemon(setup = setup, stderr = "logging.log", reopen_logs)]
+#[daemon(stderr = "logging.log", reopen_logs, detach = detach())]
 fn main() {
     log_to_stderr();
     info!(process = process::id(), "started");
