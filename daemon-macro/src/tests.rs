@@ -59,6 +59,62 @@ fn expansion() {
     assert_eq!(seen, expected);
 }
 
+/// The group in which a `macro_rules` macro passes something on.
+fn passed_on(tokens: TokenStream) -> Group {
+    Group::new(Delimiter::None, tokens)
+}
+
+#[test]
+fn what_a_macro_passes_on_is_as_if_written() {
+    let written = expand(
+        quote!(umask = 0o022, umask, stdin = "null", crate = ::a::b),
+        quote!(
+            #[doc = "a"]
+            #[a::daemon]
+            #[b]
+            pub fn main() -> u8 {
+                c
+            }
+        ),
+    );
+    let [option, value, path] = [quote!(umask = 0o022, umask), quote!("null"), quote!(::a::b)].map(passed_on);
+    let [doc, daemon, attribute] = [quote!(doc = "a"), quote!(a::daemon), quote!(b)].map(passed_on);
+    let [visibility, ty, body] = [quote!(pub), quote!(u8), quote!({ c })].map(passed_on);
+    let item = passed_on(quote!(#[#doc] #[#daemon] #[#attribute] #visibility fn main() -> #ty #body));
+    let options = quote!(#option, stdin = #value, crate = #path);
+    assert_eq!(expand(options, quote!(#item)).to_string(), written.to_string());
+}
+
+#[test]
+fn attributes_that_are_no_daemon() {
+    for attribute in ["daemon::a", "a = daemon", "a(daemon)"] {
+        let seen = expanded("", &format!("#[{attribute}] fn main() {{}}"));
+        assert!(!seen.contains("duplicate"), "{attribute}: {seen}");
+    }
+}
+
+#[test]
+fn what_cannot_run_is_not_run() {
+    for (options, item) in [
+        ("", "unsafe fn main() {}"),
+        ("setup = f()", "fn main(a: A) {}"),
+        ("setup", "fn main() {}"),
+        ("crate = 1", "fn main() {}"),
+    ] {
+        let seen = expanded(options, item);
+        assert!(!seen.contains(". run"), "{options} {item}: {seen}");
+        assert!(seen.contains(":: std :: process :: ExitCode :: FAILURE"), "{options} {item}: {seen}");
+    }
+}
+
+#[test]
+fn what_is_half_typed_is_completed() {
+    let seen = expanded("umas = 1, fn = 2, chdir = \"/\"", "fn main() {}");
+    let expected = normal("#[cfg(rust_analyzer)] (&mut ::daemon_rt::Daemon::new()).umas(1);");
+    assert!(seen.contains(&format!("{{ {expected} }}")), "{seen}");
+    assert!(!expanded("chdir = \"/\"", "fn main() {}").contains("rust_analyzer"));
+}
+
 #[test]
 fn keys_lend_their_place_to_the_methods() {
     let options = "umask = 0o022,\n  chdir = \"/\",\n    setup = bind";
@@ -225,6 +281,8 @@ fn mistakes_are_underlined_where_they_are() {
         ("setup = f", "fn main(a: A, , b: B) {}", &[", b: B"]),
         ("", "fn main(a: A, , ...) {}", &["...", "a: A, ,"]),
         ("", "struct Server;", &["struct Server"]),
+        ("", "a [b] fn main() {}", &["a"]),
+        ("", "#(b) fn main() {}", &["#"]),
         ("", "#[a] pub", &["#[a] pub"]),
     ] {
         assert_eq!(underlined(options, item), expected, "#[daemon({options})] {item}");
@@ -242,5 +300,29 @@ fn groups_may_be_nested_deeply() {
         let expansion = expand(quote!(#key, chdir = #value, notify #value), quote!(#[#attribute] fn main() { #body }));
         assert!(expansion.to_string().contains("fn main () -> :: std"));
         let _ = expand(value, nest(quote!(fn main() #body)));
+    }
+}
+
+#[test]
+fn functions_for_setup() {
+    for good in ["f", "a::f::<B, C>", "f(1)", "f[]", "f::<{ 1 }>()", "a.f()", "|daemon| f()", "(f)()", "()"] {
+        let seen = expanded(&format!("setup = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["f()", "a::f::<B, C>()", "\"f\"", "1"] {
+        let seen = expanded(&format!("setup = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error"), "{bad}: {seen}");
+    }
+}
+
+#[test]
+fn paths_of_the_crate() {
+    for good in ["::daemon_rt", "a", "crate", "self::a", "super::a::b", "r#fn::a"] {
+        let seen = expanded(&format!("crate = {good}"), "fn main() {}");
+        assert!(seen.contains(&normal(&format!("(&mut {good}::Daemon::new()).run(main)"))), "{good}: {seen}");
+    }
+    for bad in ["a b", "a::", "::", "_", "1", "fn::a", "a::<b>", "a()"] {
+        let seen = expanded(&format!("crate = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error") && !seen.contains("Daemon"), "{bad}: {seen}");
     }
 }
