@@ -1,14 +1,65 @@
-//! Where a value ends, beside a parser that reads it.
+//! Where a value ends: it is not parsed.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
 
 use super::{
-    VALUES,
+    expanded,
     mutation::{Mutator, cases},
-    whole_parser,
+    normal, whole_parser,
 };
 use crate::{errors::Errors, options::Options};
+
+/// Values with what could be taken for their end.
+const VALUES: &[&str] = &[
+    "0o022",
+    "[3, 4]",
+    "f::<A, B>(1, 2)",
+    "f::<A, Vec<B>, { 1 > 2 }>(1, 2)",
+    "f::<fn(A) -> B, C>",
+    "|a, b| a + b",
+    "move |a, b: Vec<A, B>| -> Vec<A, B> { a }",
+    "async move |a, b| a",
+    "for<'a, 'b> |a: &'a A, b: &'b B| a",
+    "|| f(1, 2)",
+    "a || b",
+    "a | b",
+    "a < b",
+    "a << 1 > b",
+    "a < b && c > d",
+    "a as Vec<A, B>",
+    "a as &'static Vec<A, B>",
+    "a as *const Vec<A, B>",
+    "a as fn(A) -> Vec<A, B>",
+    "a as u8 + b < c",
+    "a as u8 == b",
+    "<Vec<A, B> as T<C, D>>::f(1)",
+    "a == <A as T<B, C>>::F",
+    "if a < b { 1 } else { 2 }",
+    "if let A::<B, C>::D(e) = f { 1 } else { 2 }",
+    "match a { B => 1, C => 2 }",
+    "'a: loop { break 'a 1, 2 }",
+    "return |a, b| a",
+    "a?.b(|c, d| e)?",
+    "a = b",
+    "!a",
+    "-1",
+    "..|a, b| a",
+    "S::<A, B> { c, d }",
+    "vec![1, 2]",
+    "unsafe { f(1, 2) }",
+    "&raw const a",
+];
+
+#[test]
+fn a_value_ends_at_the_comma_that_rustc_would_see() {
+    for value in VALUES {
+        let seen = expanded(&format!("stdin = {value}, chdir = a > b"), "fn main() {}");
+        let expected = normal(&format!(".stdin({value}).chdir(a > b).run(main)"));
+        assert!(seen.contains(&expected), "{value}: {seen}");
+        assert!(!seen.contains("compile_error"), "{value}: {seen}");
+    }
+}
 
 #[test]
 fn a_value_ends_where_a_whole_parser_ends_it() {

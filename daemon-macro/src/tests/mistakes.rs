@@ -1,4 +1,4 @@
-//! The mistakes of `tests/ui` without a compiler, and so within a blink: the same messages, in the same places.
+//! What is said of mistakes, and where.
 
 use std::fs;
 
@@ -7,8 +7,9 @@ use proc_macro2::TokenTree;
 use super::seeds;
 use crate::expand::expand;
 
+/// The mistakes of `tests/ui` without a compiler, and so within a blink: the same messages, in the same places.
 #[test]
-fn mistakes() {
+fn what_the_compiler_shows_is_said() {
     let files = seeds::files("tests/ui");
     assert!(files.len() > 50, "only {} files are found", files.len());
     for file in files {
@@ -43,4 +44,27 @@ fn said(tokens: seeds::Use) -> Vec<(String, String)> {
         _ => None,
     };
     Vec::from_iter(expansion).windows(3).filter_map(message).collect()
+}
+
+/// The source text that each mistake underlines.
+fn underlined(options: &str, item: &str) -> Vec<String> {
+    let expansion = Vec::from_iter(expand(options.parse().unwrap(), item.parse().unwrap()));
+    let errors = expansion.windows(3).filter(|trees| trees[0].to_string() == "compile_error");
+    errors.map(|error| error[0].span().join(error[2].span()).unwrap().source_text().unwrap()).collect()
+}
+
+#[test]
+fn mistakes_are_underlined_where_they_are() {
+    for (options, item, expected) in [
+        ("umask = 8, umask", "fn main() {}", &["8", "umask"][..]),
+        ("setup = f", "fn main(a: A, b: B, c: C) {}", &["b: B, c: C"]),
+        ("setup = f", "fn main(a: A, , b: B) {}", &[", b: B"]),
+        ("", "fn main(a: A, , ...) {}", &["...", "a: A, ,"]),
+        ("", "struct Server;", &["struct Server"]),
+        ("", "a [b] fn main() {}", &["a"]),
+        ("", "#(b) fn main() {}", &["#"]),
+        ("", "#[a] pub", &["#[a] pub"]),
+    ] {
+        assert_eq!(underlined(options, item), expected, "#[daemon({options})] {item}");
+    }
 }
