@@ -72,6 +72,14 @@ fn what_a_macro_passes_on_is_as_if_written() {
 }
 
 #[test]
+fn visibilities() {
+    for visibility in ["", "pub", "pub(crate)", "pub(in a::b)"] {
+        let seen = expanded("", &format!("#[a] {visibility} fn main() {{}}"));
+        assert!(seen.starts_with(&normal(&format!("{visibility} fn main() -> ::std"))), "{visibility}: {seen}");
+    }
+}
+
+#[test]
 fn attributes_that_are_no_daemon() {
     for attribute in ["daemon::a", "a = daemon", "a(daemon)"] {
         let seen = expanded("", &format!("#[{attribute}] fn main() {{}}"));

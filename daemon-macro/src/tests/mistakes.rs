@@ -63,6 +63,10 @@ fn mistakes_are_underlined_where_they_are() {
         ("", "struct Server;", &["struct Server"]),
         ("", "a [b] fn main() {}", &["a"]),
         ("", "#(b) fn main() {}", &["#"]),
+        ("", "(a) fn main() {}", &["(a)"]),
+        ("", "pub {} fn main() {}", &["{}"]),
+        ("", "fn main[] {}", &["main"]),
+        ("", "fn main() []", &["main"]),
         ("", "#[a] pub", &["#[a] pub"]),
     ] {
         assert_eq!(underlined(options, item), expected, "#[daemon({options})] {item}");
