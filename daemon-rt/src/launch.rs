@@ -66,10 +66,12 @@ impl Complaints {
         }
     }
 
+    #[cfg(unix)]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
+    #[cfg(unix)]
     pub(crate) fn into_name(self) -> String {
         self.name
     }
