@@ -247,3 +247,18 @@ fn in_a_sandbox_it_stays() {
         assert_eq!(sandbox.end().status, 7);
     }
 }
+
+/// `--init` makes catatonit the first process, by another name.
+#[test]
+fn under_the_init_of_podman_it_stays() {
+    if !may_run(&["podman", "crun", "conmon", "catatonit"]) {
+        return;
+    }
+    let stage = Stage::new();
+    podman_run(&stage, &["--init"], &[PROBE]);
+    let program = stage.daemon();
+    program.assert_stays("a supervisor: its parent is named podman-init");
+    succeeds(&stage, podman(&stage, "stop").args(["--time=1000", "container"]));
+    let exited = stage.launch(podman(&stage, "inspect").args(["--format={{.State.ExitCode}}", "container"]));
+    assert_eq!(exited.stdout, "143\n");
+}
