@@ -18,5 +18,5 @@ pub use crate::{
     skip::{is_ordinary_user, is_root, skip},
     stage::Stage,
     terminal::Terminal,
-    wait::{DEADLINE, eventually},
+    wait::{DEADLINE, eventually, within},
 };
