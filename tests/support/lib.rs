@@ -23,5 +23,5 @@ pub use crate::{
     stage::Stage,
     systemd::Systemd,
     terminal::Terminal,
-    wait::{DEADLINE, eventually},
+    wait::{DEADLINE, eventually, within},
 };
