@@ -5,18 +5,23 @@
 
 mod daemon;
 mod launcher;
+mod machine;
 mod process;
 mod skip;
 mod stage;
+mod systemd;
 mod terminal;
+mod verdict;
 mod wait;
 
 pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
+    machine::Machine,
     process::{Process, processes_marked},
-    skip::{is_ordinary_user, is_root, skip},
+    skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
+    systemd::Systemd,
     terminal::Terminal,
     wait::{DEADLINE, eventually, within},
 };
