@@ -117,12 +117,9 @@ fn python_daemon() -> Result<Compared, Failure> {
 }
 
 const PYTHON_DAEMON: &[Note] = &[
-    Note { ids: &["2a"], text: "It sets SIGTERM, and ignores SIGTSTP, SIGTTIN and SIGTTOU, by its `signal_map`." },
+    Note { ids: &["2a"], text: "It handles SIGTERM, and ignores SIGTSTP, SIGTTIN and SIGTTOU, by its `signal_map`." },
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
-    Note {
-        ids: &["12d", "12e", "12f"],
-        text: "By `TimeoutPIDLockFile`, which the documentation names: that there is a file is the lock.",
-    },
+    Note { ids: &["12d", "12e", "12f"], text: "By its `TimeoutPIDLockFile`: that there is a file is the lock." },
     Note {
         ids: &["13a", "13b"],
         text: "By `initgroups=True`; without it the group ids change, and the supplementary groups stay.",

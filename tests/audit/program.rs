@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long anything may take that is expected to happen at once.
-pub(crate) const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = support::DEADLINE;
 
 /// How long to look for what should not happen.
 pub(crate) const WATCH: Duration = Duration::from_secs(1);
@@ -93,7 +93,10 @@ impl Program {
             None => not_met("the launcher does not end"),
             Some(0) => main_begins(stage),
             Some(status) if has_no_option(status, &stage.read("output")) => no_option(),
-            Some(_) => not_met("it does not start, and the launcher says so"),
+            Some(_) => match main_begins(stage) {
+                Ok(_) => not_met("main begins, and the launcher fails"),
+                Err(_) => not_met("it does not start, and the launcher says so"),
+            },
         }
     }
 
