@@ -39,10 +39,11 @@ fn crun(stage: &Stage, arguments: &[&str]) -> Command {
 
 /// A bundle of the runtime specification, whose process is that.
 fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
-    let mounts: String = mounts(stage)
+    let mounts: Vec<_> = mounts(stage)
         .iter()
+        .map(|path| path.display().to_string())
         .map(|path| {
-            format!(r#"{{"destination": {path:?}, "type": "bind", "source": {path:?}, "options": ["rbind"]}},"#)
+            format!(r#"{{"destination": "{path}", "type": "bind", "source": "{path}", "options": ["rbind"]}},"#)
         })
         .collect();
     let namespaces: Vec<_> = namespaces.iter().map(|kind| format!(r#"{{"type": "{kind}"}}"#)).collect();
@@ -59,6 +60,7 @@ fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
             ],
             "linux": {{"namespaces": [{namespaces}]}}
         }}"#,
+        mounts = mounts.concat(),
         socket = stage.path("probe.socket").display(),
         namespaces = namespaces.join(", "),
     );
@@ -244,4 +246,19 @@ fn in_a_sandbox_it_stays() {
         program.send("exit 7");
         assert_eq!(sandbox.end().status, 7);
     }
+}
+
+/// `--init` makes catatonit the first process, by another name.
+#[test]
+fn under_the_init_of_podman_it_stays() {
+    if !may_run(&["podman", "crun", "conmon", "catatonit"]) {
+        return;
+    }
+    let stage = Stage::new();
+    podman_run(&stage, &["--init"], &[PROBE]);
+    let program = stage.daemon();
+    program.assert_stays("a supervisor: its parent is named podman-init");
+    succeeds(&stage, podman(&stage, "stop").args(["--time=1000", "container"]));
+    let exited = stage.launch(podman(&stage, "inspect").args(["--format={{.State.ExitCode}}", "container"]));
+    assert_eq!(exited.stdout, "143\n");
 }

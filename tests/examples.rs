@@ -310,9 +310,9 @@ fn control_says_what_a_user_may_not_stop() {
     let stage = Stage::new();
     let daemon = started(&stage);
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
-    fs::copy(example("control"), stage.path("control")).expect("copy the example to where others may enter");
+    let control = stage.copy(example("control"));
     for command in ["stop", "restart", "reload"] {
-        let launch = stage.launch(stage.command(stage.path("control")).arg(command).uid(NOBODY).gid(NOBODY));
+        let launch = stage.launch(stage.command(&control).arg(command).uid(NOBODY).gid(NOBODY));
         let why = format!("cannot signal process {}: Operation not permitted (os error 1)", daemon.0);
         assert_failure(&launch, &why);
     }
@@ -326,8 +326,7 @@ fn control_stops_a_daemon_that_has_a_capability() {
         return;
     }
     let stage = Stage::new();
-    let control = stage.path("control");
-    fs::copy(example("control"), &control).expect("copy the example to where others may enter");
+    let control = stage.copy(example("control"));
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o777)).expect("let others write");
     let as_nobody = |capability: &[&str], command: &str| {
         let mut setpriv = stage.command("setpriv");

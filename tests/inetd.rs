@@ -124,8 +124,7 @@ fn it_runs_as_the_user_of_its_line() {
     for path in [stage.directory().to_owned(), stage.path("probe.socket")] {
         fs::set_permissions(path, Permissions::from_mode(0o777)).expect("a mode");
     }
-    fs::copy(PROBE, stage.path("probe")).expect("copy the probe to where others may look");
-    let program = format!("{} probe --pidfile /root/pid", stage.path("probe").display());
+    let program = format!("{} probe --pidfile /root/pid", stage.copy(PROBE).display());
     let inetd = Inetd::start(&stage, "stream tcp nowait", "nobody", &program);
     let connection = inetd.connect();
     let mut program = stage.daemon();

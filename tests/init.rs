@@ -148,9 +148,9 @@ fn in_the_background_of_a_shell_that_leaves_it_detaches_every_time() {
     }
     let stage = Stage::new();
     let machine = Machine::start(&stage);
-    // 25 times twelve: nine of them leave at once, and three wait.
+    // Twice 13 times twelve, of which some wait.
     let script = r#"
-        for round in $(seq 25); do
+        for round in $(seq 13); do
             sh -c '"$0" &' "$1"
             sh -c '"$0" & sleep 0.001' "$1"
             sh -c '("$0" &)' "$1"
@@ -165,15 +165,11 @@ fn in_the_background_of_a_shell_that_leaves_it_detaches_every_time() {
             sh -c '"$0" & sleep 0.004' "$1"
         done"#;
     let mut shells = Vec::new();
-    for null in [true, false] {
+    for stream in [Stdio::null, Stdio::piped] {
         let mut shell = machine.shell(script);
-        shell.arg(PROBE).env("ROUNDS", "25");
-        if null {
-            shell.stdout(Stdio::null()).stderr(Stdio::null());
-        }
-        shells.push(shell.spawn().expect("start a shell"));
+        shells.push(shell.arg(PROBE).stdout(stream()).stderr(stream()).spawn().expect("start a shell"));
     }
-    for _ in 0..600 {
+    for _ in 0..2 * 13 * 12 {
         stage.daemon().assert_detached();
     }
     for mut shell in shells {
@@ -216,4 +212,55 @@ fn what_setsid_left_with_a_pipe_or_a_terminal_detaches() {
     let _shell = stage.start(&mut on_terminal(setsid.arg(PROBE), &terminal));
     terminal.read_until("status 0");
     is_left_to_process_1(&stage.daemon(), "sleep");
+}
+
+/// Orphans go to a small init, too: that it has a name does not make it the one who started them.
+#[test]
+fn in_the_background_of_a_shell_below_a_small_init_it_detaches_every_time() {
+    if !is_root() || !are_installed(&["tini"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let script = r#"
+        for round in $(seq 50); do sh -c '"$0" &' "$0"; sh -c '"$0" & sleep 0.001' "$0"; done
+        sleep 1000"#;
+    let _unshare = stage.start(stage.first_process("tini").args(["--", "sh", "-c", script, PROBE]));
+    for _ in 0..2 * 50 {
+        stage.daemon().assert_detached();
+    }
+}
+
+/// It would be hung up on with the terminal.
+#[test]
+fn an_orphan_with_a_terminal_detaches() {
+    if !is_root() || !are_installed(&["perl"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let machine = Machine::start(&stage);
+    let mut terminal = Terminal::open();
+    let script = "for round in $(seq 20); do perl -e 'fork || exec @ARGV' \"$1\" </dev/null >/dev/null 2>&1; done; echo done; sleep 1000";
+    let mut shell = machine.shell(script);
+    let _shell = stage.start(&mut on_terminal(shell.arg(PROBE), &terminal));
+    terminal.read_until("done");
+    for _ in 0..20 {
+        stage.daemon().assert_detached();
+    }
+}
+
+/// It does not put its children into sessions or groups of their own, as an init does.
+#[test]
+fn a_shell_that_is_process_1_goes_on_without_terminal_and_pipe() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut shell = stage.first_process("sh");
+    shell.args(["-c", "\"$0\"; echo status $?; exec sleep 1000", PROBE]).stdout(stage.create("out"));
+    let mut shell = shell.stderr(Stdio::null()).spawn().expect("start a shell");
+    let daemon = stage.daemon();
+    daemon.assert_detached();
+    support::eventually("the next line", || (stage.read("out") == "status 0\n").then_some(()));
+    drop((daemon, stage));
+    let _ = shell.wait();
 }

@@ -1,4 +1,4 @@
-//! The service under System V init and OpenRC, by its scripts.
+//! The service under System V init and `OpenRC`, by its scripts.
 
 use support::eventually;
 
@@ -107,7 +107,7 @@ fn openrc() {
     succeeds(&host.run(&stop));
     assert_eq!(status(), 3);
     assert_eq!(child(), "");
-    let listening = listening("a supervisor: its parent is named supervise-daemo");
+    let listening = listening("a supervisor: its parent is named supervise-daemon");
     assert_eq!(events(&log(&host))[..3], [&listening, "reloaded", &listening]);
     assert!(log(&host).ends_with("every request is answered\n"), "{}", log(&host));
 }

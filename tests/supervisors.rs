@@ -7,9 +7,10 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Launcher, Machine, Stage, are_installed, eventually, is_root};
+use support::{Daemon, Launcher, Machine, Stage, Terminal, are_installed, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// A service directory with that for its program `run`.
 fn service(stage: &Stage, run: &str) {
@@ -147,11 +148,50 @@ fn openrc() {
         .status();
     assert!(supervised.expect("start it").success(), "{}", stage.read("out"));
     let mut program = stage.daemon();
-    program.assert_stays("a supervisor: its parent is named supervise-daemo");
+    program.assert_stays("a supervisor: its parent is named supervise-daemon");
     program.send("exit 7");
     let second: Daemon = stage.daemon();
-    second.assert_stays("a supervisor: its parent is named supervise-daemo");
+    second.assert_stays("a supervisor: its parent is named supervise-daemon");
     let stopped = stage.launch(machine.shell(&format!("{script} --stop")).env("RC_SVCNAME", "probe"));
     assert_eq!((stopped.status, stopped.stderr.as_str()), (0, ""));
     assert!(!second.process.is_alive());
+}
+
+/// As for a look at it, and in a container that has a terminal.
+#[test]
+fn supervisord_on_a_terminal() {
+    if !are_installed(&["supervisord"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let terminal = Terminal::open();
+    let supervisord = supervisord_of(&stage);
+    let mut arranged = stage.command(ARRANGE);
+    arranged
+        .arg("--terminal")
+        .arg(&terminal.path)
+        .arg("--")
+        .arg(supervisord.get_program())
+        .args(supervisord.get_args());
+    let _running = stage.start(&mut arranged);
+    stage.daemon().assert_stays("a supervisor: its parent is named supervisord");
+}
+
+/// libslack's daemon(1), which refuses programs in directories that others may write to, but for `--unsafe`.
+#[test]
+fn libslack_daemon() {
+    if !is_root() || !are_installed(&["daemon"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let machine = Machine::start(&stage);
+    let script = "daemon --unsafe --inherit --respawn --name=probe --pidfile=$PWD/probe.pid -- \"$1\"";
+    let _started = stage.start(machine.shell(script).arg(PROBE));
+    let mut before = None;
+    for _ in 0..2 {
+        let mut program = stage.daemon();
+        program.assert_stays("a supervisor: its parent is named daemon");
+        assert_ne!(before.replace(program.process), Some(program.process), "not another one");
+        program.send("return");
+    }
 }

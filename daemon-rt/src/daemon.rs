@@ -281,6 +281,7 @@ impl Daemon {
     }
 
     /// Whether it detaches, as the options and the evidence are now.
+    #[cfg(unix)]
     pub(crate) fn detaches(&self) -> bool {
         match self.detach {
             Detach::Auto => self.launched_by.detaches(),

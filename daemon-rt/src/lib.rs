@@ -28,6 +28,9 @@ mod logs;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
+#[cfg(test)]
+#[cfg(unix)]
+mod random;
 #[cfg(unix)]
 mod refusal;
 #[cfg_attr(not(unix), path = "start_elsewhere.rs")]

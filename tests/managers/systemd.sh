@@ -10,6 +10,7 @@
 set -euo pipefail
 directory=$1
 programs=("${@:2}")
+. "${0%/*}/overlay.sh"
 
 needs() {
     echo "$1" >"$directory/needs"
@@ -45,28 +46,10 @@ inside() {
 }
 
 mount_root() {
-    local base=$directory/root device
-    mkdir "$base"
-    mount -t tmpfs tmpfs "$base"
-    mkdir "$base"/{upper,work,root}
-    mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$base/root" || needs overlayfs
-    cd "$base/root"
-    mount -t proc proc proc
-    mount -t sysfs -o ro sysfs sys
-    mount -t cgroup2 cgroup2 sys/fs/cgroup
-    mount -t tmpfs -o mode=755 tmpfs run
-    mount -t tmpfs -o mode=755 tmpfs dev
-    for device in null zero full random urandom tty; do
-        touch "dev/$device"
-        mount --bind "/dev/$device" "dev/$device"
-    done
-    ln -s pts/ptmx dev
-    mkdir -p ".$directory"
-    mount --bind "$directory" ".$directory"
+    prepare_overlay "$directory" "$directory/root" || needs overlayfs
     install -m 755 "${programs[@]}" usr/bin
     echo 0123456789abcdef0123456789abcdef >etc/machine-id # without it, a first boot would enable units
-    pivot_root . mnt
-    umount --lazy /mnt
+    enter_overlay
 }
 
 # What the units of a test need of those of a whole system, and the variables that every program of a stage has.
@@ -74,8 +57,8 @@ write_units() {
     local kind
     mkdir -p /run/systemd/{system,user}{,.conf.d}
     cp /lib/systemd/system/systemd-journald.{service,socket} /run/systemd/system
-    printf '[Unit]\nWants=systemd-journald.socket\n' >/run/systemd/system/sysinit.target
-    printf '[Unit]\nDescription=Nothing more\n' | tee /run/systemd/{system,user}/{basic,default}.target >/dev/null
+    printf '[Unit]\nDescription=Nothing more\n' | tee /run/systemd/{system,user}/{sysinit,basic,default}.target >/dev/null
+    printf '[Unit]\nWants=systemd-journald.service\n' >/run/systemd/system/default.target
     for kind in system user; do
         cat >"/run/systemd/$kind.conf.d/environment.conf" <<-END
 	[Manager]

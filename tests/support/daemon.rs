@@ -37,7 +37,7 @@ impl Daemon {
         let sight = Sight::parse(&answer(&mut connection).expect("a report"));
         // In another pid namespace it has another number there; the kernel told ours, unix(7) SO_PEERCRED.
         let process = if is_elsewhere(peer) { peer } else { Process(sight.number("pid")) };
-        Self { process, connection, sight }
+        Self { connection, process, sight }
     }
 
     /// Sends a command, and returns the answer to it.

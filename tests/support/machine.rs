@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fs, process::Command};
 
 use crate::{Launcher, Process, Stage, eventually};
 
-/// A pid namespace, pid_namespaces(7), whose process 1 waits. It takes root. All that runs in it ends with it.
+/// A pid namespace, `pid_namespaces(7)`, whose process 1 waits. It takes root. All that runs in it ends with it.
 #[derive(Debug)]
 pub struct Machine<'stage> {
     stage: &'stage Stage,

@@ -139,6 +139,21 @@ impl Stage {
         names
     }
 
+    /// A copy of a program in the directory, for a user who cannot reach it where it was built.
+    ///
+    /// It is a child that copies: what this process has open to write, whatever another test forks meanwhile has, too,
+    /// and to execute it fails (ETXTBSY).
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be copied.
+    #[must_use]
+    pub fn copy(&self, program: impl AsRef<Path>) -> PathBuf {
+        let copied = Command::new("cp").arg(program.as_ref()).arg(self.directory()).status().expect("start cp");
+        assert!(copied.success(), "cannot copy {}", program.as_ref().display());
+        self.path(&program.as_ref().file_name().expect("a name").to_string_lossy())
+    }
+
     /// An open file of the directory, empty at first, for a command's output.
     ///
     /// # Panics

@@ -11,7 +11,11 @@ use std::{
     time::Instant,
 };
 
-use nix::sched::{CloneFlags, setns};
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::{signal::Signal, wait::waitpid},
+    unistd::Pid,
+};
 
 use crate::{DEADLINE, Daemon, Launch, Launcher, Process, Stage, are_installed, eventually, is_root, skip};
 
@@ -220,8 +224,22 @@ impl Drop for Systemd {
         if thread::panicking() {
             eprintln!("the journal:\n{}", self.journal(&[]));
         }
+        end_orphans();
         drop(self.script.stdin.take());
         let _ = self.script.wait();
+    }
+}
+
+/// When a test fails, its `nsenter` is killed, and whom that started inside becomes a child of this process, as the
+/// nearest subreaper. Namespaces last until everybody in them is reaped.
+fn end_orphans() {
+    let own = Process::own().0.to_string();
+    let is_elsewhere = |process: Process| process.status("NSpid").is_some_and(|numbers| numbers.contains('\t'));
+    let processes = fs::read_dir("/proc").into_iter().flatten();
+    let processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().map(Process));
+    for orphan in processes.filter(|process| process.stat(4).as_ref() == Some(&own) && is_elsewhere(*process)) {
+        orphan.signal(Signal::SIGKILL);
+        let _ = waitpid(Pid::from_raw(orphan.0), None);
     }
 }
 

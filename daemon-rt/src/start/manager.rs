@@ -1,5 +1,8 @@
 //! Telling the service manager, by the protocol of `sd_notify(3)`.
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::{linux::net::SocketAddrExt, unix::ffi::OsStrExt};
 use std::{
