@@ -13,8 +13,7 @@ use std::{
 
 use nix::libc;
 
-pub(crate) use crate::syslog::say;
-use crate::{start::stand_in::StandIn, sys};
+use crate::{start::stand_in::StandIn, sys, syslog};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -47,7 +46,7 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     let status = outcome.report();
     let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
     if !printed.is_empty() {
-        say(&words.name, &String::from_utf8_lossy(&printed));
+        syslog::say(&words.name, &String::from_utf8_lossy(&printed));
     }
     status
 }
@@ -55,7 +54,7 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     if let Some(words) = LastWords::unread().filter(|_| is_affordable()) {
         let thread = thread::current();
-        say(&words.name, &format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
+        syslog::say(&words.name, &format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, last_words, start, terminal::for_terminal};
+use crate::{Daemon, Error, last_words, start, syslog, terminal::for_terminal};
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -80,7 +80,7 @@ impl Complaints {
     /// is the peer of a connection, the line goes to the system's log.
     pub(crate) fn say(&self, said: &str, text: &str) {
         if !self.has_reader {
-            return last_words::say(&self.name, text);
+            return syslog::say(&self.name, text);
         }
         let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
         let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());

@@ -38,7 +38,7 @@ mod start;
 mod stdio;
 #[cfg(unix)]
 mod sys;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "syslog_elsewhere.rs")]
 mod syslog;
 mod terminal;
 

@@ -13,7 +13,7 @@ use nix::{
 };
 
 use super::open::{self, Refusal};
-use crate::{Error, refusal::refused, sys, terminal::for_terminal};
+use crate::{Error, sys, terminal::for_terminal};
 
 /// The fields that change are atomic, because they are a signal handler's; one at a time reopens.
 pub(crate) struct Log {
@@ -64,7 +64,7 @@ impl Log {
     /// What the program put there itself stays; so does what a child is given before it execs.
     pub(super) fn reopen(&self) {
         let mut own = self.descriptors.iter().copied().filter(|&number| self.in_place.is_open_on(number)).peekable();
-        let Some(&first) = own.peek() else { return };
+        let Some(&first) = own.peek() else { return self.refusal.store(0, Relaxed) };
         let put_in_place = || -> Result<FileStat, Refusal> {
             let opened = open::for_appending(&self.path, geteuid())?;
             for number in own {
@@ -103,7 +103,7 @@ impl Log {
     pub(super) fn result(&self) -> Result<(), Error> {
         match self.refusal.load(Relaxed) {
             0 => Ok(()),
-            number => Err(Error::because(self.failure.clone(), refused(Refusal::from(number).to_string()))),
+            number => Err(Error::because(self.failure.clone(), Refusal::from(number).explained())),
         }
     }
 }

@@ -97,6 +97,18 @@ pub(crate) fn kind(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
 }
 
+impl Refusal {
+    /// What `O_NOFOLLOW` makes of a symbolic link, open(2): the system's words would lead nobody to the cause.
+    fn is_link(self) -> bool {
+        matches!(self, Self::System(Errno::ELOOP | Errno::EMLINK))
+    }
+
+    /// In the words in which it is displayed.
+    pub(crate) fn explained(self) -> io::Error {
+        if self.is_link() { refused(self.to_string()) } else { self.into() }
+    }
+}
+
 impl From<Errno> for Refusal {
     fn from(errno: Errno) -> Self {
         Self::System(errno)
@@ -122,8 +134,7 @@ impl From<i32> for Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What `O_NOFOLLOW` makes of one, open(2): the system's words would lead nobody to the cause.
-            Self::System(Errno::ELOOP | Errno::EMLINK) => formatter.write_str("it is a symbolic link"),
+            _ if self.is_link() => formatter.write_str("it is a symbolic link"),
             Self::System(errno) => write!(formatter, "{} (os error {})", errno.desc(), *errno as i32),
             Self::SecondLink => formatter.write_str("it has a second hard link and belongs to another user"),
         }

@@ -6,14 +6,14 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+        fd::{AsRawFd, RawFd},
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
 };
 
 use nix::{
-    fcntl::{AT_FDCWD, AtFlags},
+    fcntl::AtFlags,
     sys::stat::SFlag,
     unistd::{AccessFlags, faccessat},
 };
@@ -51,11 +51,11 @@ impl Reopening<'_> {
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&open::kind(&status)) {
             return Ok(None);
         }
-        let (root, path_in_daemon) = match self.root {
-            None => (None, path.to_owned()),
-            Some(root) => (Some(File::open(root).map_err(because)?), inside(root, path).map_err(because)?),
+        let path_in_daemon = match self.root {
+            None => path.to_owned(),
+            Some(root) => inside(root, path).map_err(because)?,
         };
-        self.ask(root.as_ref().map_or(AT_FDCWD, AsFd::as_fd), &path_in_daemon, &what, is_new)?;
+        self.ask(&path_in_daemon, &what, is_new)?;
         let path_in_daemon =
             CString::new(path_in_daemon.as_os_str().as_bytes()).map_err(|error| because(error.into()))?;
         Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
@@ -63,17 +63,16 @@ impl Reopening<'_> {
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let the
     /// user do so; where it was there, somebody put it there for the user, who has to be let write to it.
-    fn ask(&self, root: BorrowedFd<'_>, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
+    fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);
         let (object, rights) =
             if is_new { (directory, AccessFlags::W_OK | AccessFlags::X_OK) } else { (path, AccessFlags::W_OK) };
-        let object = if root.as_raw_fd() == AT_FDCWD.as_raw_fd() {
-            object.to_owned()
-        } else {
-            Path::new(".").join(object.strip_prefix("/").unwrap_or(object))
-        };
-        let answer = account.act(|| Ok(faccessat(root, &object, rights, AtFlags::AT_EACCESS)?))?;
+        // The user need not be able to enter what is above the root directory.
+        let root =
+            File::open(self.root.unwrap_or(Path::new("/"))).map_err(|error| Error::because(what.to_owned(), error))?;
+        let object = Path::new(".").join(object.strip_prefix("/").unwrap_or(object));
+        let answer = account.act(|| Ok(faccessat(&root, &object, rights, AtFlags::AT_EACCESS)?))?;
         answer.map_err(|error| {
             let (what_not, remedy) = if is_new {
                 (format!("created in {} after a rotation", directory.display()), "a directory of that user's")
