@@ -61,8 +61,9 @@ enum Evidence {
 }
 
 /// Programs that watch their child themselves.
-const SUPERVISORS: [&str; 16] = [
+const SUPERVISORS: [&str; 17] = [
     "tini",
+    "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
     "dumb-init",
     "catatonit",
@@ -84,10 +85,8 @@ impl LaunchedBy {
     pub(crate) fn find(inherited: &Inherited) -> Self {
         let environment = Environment::read();
         let evidence = evidence(&environment, inherited);
-        let is_systemd = matches!(
-            evidence,
-            Evidence::SystemdForking | Evidence::SocketActivation | Evidence::Systemd | Evidence::SystemdBefore248
-        );
+        let is_systemd = environment.systemd_exec_pid == Named::ThisProcess
+            || matches!(evidence, Evidence::SystemdForking | Evidence::SystemdBefore248);
         let is_inetd = matches!(evidence, Evidence::Parent("inetd" | "xinetd"));
         // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
         let has_peer_on_stdin = match descriptors::socket_family(libc::STDIN_FILENO) {
@@ -141,8 +140,10 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
         return Evidence::ParentElsewhere;
     }
     let is_systemd = environment.systemd_exec_pid == Named::ThisProcess;
-    let is_before_248 =
-        environment.systemd_exec_pid == Named::Nobody && environment.has_invocation_id && parent.is_named("systemd");
+    let is_before_248 = environment.systemd_exec_pid == Named::Nobody
+        && environment.has_invocation_id
+        && parent.is_named("systemd")
+        && !inherited.is_in_background();
     if (is_systemd || is_before_248) && environment.pidfile.is_some() {
         return Evidence::SystemdForking;
     }

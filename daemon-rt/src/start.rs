@@ -149,7 +149,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Settled {
     privileges: Privileges,
     lock: Option<Lock>,
-    manager: Option<Manager>,
+    pub(crate) manager: Option<Manager>,
     notify: bool,
     streams: InPlace,
     launcher: u32,

@@ -1,6 +1,11 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{io, os::unix::net::UnixStream, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
@@ -18,6 +23,10 @@ const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
     let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader, None));
+    if report.is_ready() {
+        tell_manager(&prepared, report.daemon);
+        let _ = sys::send(from_leader.as_fd(), &[0]); // the leader has `ready()` wait for it
+    }
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
     let ended = sys::wait(leader).ok().flatten();
@@ -25,9 +34,7 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
         Some((_, status)) if report.is_ready() && !status.success() => leader_failed(leader, Some(status)),
         _ => report,
     };
-    if report.is_ready() {
-        tell_manager(&prepared, report.daemon);
-    } else {
+    if !report.is_ready() {
         let (said, complaints) = (prepared.streams.said(), prepared.take_back());
         complaints.say(&said, &report.text);
     }

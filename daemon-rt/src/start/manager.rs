@@ -78,5 +78,8 @@ fn address(socket: &OsStr) -> io::Result<SocketAddr> {
     if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
         return SocketAddr::from_abstract_name(name);
     }
+    if !Path::new(socket).is_absolute() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither an absolute path nor a name behind `@`"));
+    }
     SocketAddr::from_pathname(socket)
 }
