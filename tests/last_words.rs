@@ -216,6 +216,15 @@ fn in_the_foreground_the_stream_is_somebody_elses() {
     assert_eq!(log.lines(), [""; 0]);
 }
 
+/// What stands in for the null device has a size, and the null device has none.
+#[test]
+fn a_limit_to_the_size_of_files_does_not_end_it() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(stage.command("sh").args(["-c", "ulimit -f 0; exec \"$0\"", PROBE]));
+    daemon.send("return failed");
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 1)));
+}
+
 #[test]
 fn a_thread_that_panics_is_told_and_the_daemon_goes_on() {
     if !is_root() {

@@ -241,13 +241,16 @@ impl Daemon {
     ///
     /// It happens in a signal handler, before what the program does on SIGHUP: the handler calls one that `setup` installed,
     /// and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by sigaction(2) and
-    /// calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)). A worker that is forked without
+    /// calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without
     /// exec has the handler too, for its own descriptors.
     ///
     /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a descriptor of
     /// a directory outside could reach it, which is a way out; and the `user` must be able to write to it by its name or,
     /// where the start itself creates it, to create files in its directory. A log that was there before may lie where the
     /// user creates nothing: who put it there puts the next one there, as `create` in logrotate.conf(5).
+    ///
+    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these: give
+    /// it a directory that is root's.
     ///
     /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program.
     ///

@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::libc;
+use nix::{
+    libc,
+    sys::signal::{SigSet, Signal},
+};
 
 use crate::{start::stand_in::StandIn, sys, syslog};
 
@@ -43,9 +46,11 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     // What is printed, [`Termination`] alone knows.
     let reader = io::stderr().as_fd().try_clone_to_owned().and_then(|null| StandIn::new(null.into()));
     let reader = reader.and_then(|reader| reader.put_in_place().map(|()| reader));
+    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null device.
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
     let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
-    if !printed.is_empty() {
+    if status != ExitCode::SUCCESS && !printed.is_empty() {
         syslog::say(&words.name, &String::from_utf8_lossy(&printed));
     }
     status

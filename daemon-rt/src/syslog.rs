@@ -20,6 +20,9 @@ const PRIORITY: c_int = libc::LOG_DAEMON | libc::LOG_ERR;
 /// RFC 3164, 4.1.
 const LIMIT: usize = 1024;
 
+/// A name leaves room for the text; RFC 5424, 6.2.5, has the same limit.
+const NAME_LIMIT: usize = 48;
+
 /// Says one line: the text, behind program and process id. It waits for nobody; where nobody listens, it is lost.
 pub(crate) fn say(name: &str, text: &str) {
     let line = line(name, text);
@@ -34,8 +37,10 @@ pub(crate) fn say(name: &str, text: &str) {
 
 /// As syslog(3) writes it, but for the time: who listens knows that, and nobody knows the time zone in a jail.
 fn line(name: &str, text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut line = for_terminal(format!("<{PRIORITY}>{name}[{}]: {text}", process::id()).as_bytes());
+    let name: String = name.chars().take(NAME_LIMIT).collect();
+    let words = format!("{name}[{}]: {text}", process::id());
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = for_terminal(format!("<{PRIORITY}>{words}").as_bytes());
     let end = (0..=LIMIT.min(line.len())).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
     line.truncate(end);
     line.truncate(line.trim_end().len());

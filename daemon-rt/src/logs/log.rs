@@ -46,7 +46,7 @@ impl Log {
         in_place: &FileStat,
     ) -> Self {
         let failure = format!("cannot reopen {stream} {shown_path}");
-        let mut complaint = for_terminal(format!("{program}: {failure}: ").as_bytes());
+        let mut complaint = for_terminal(format!("{program}: {failure}: ").replace(['\n', '\t'], " ").as_bytes());
         complaint.truncate(complaint.trim_end_matches('\n').len());
         Self {
             path,

@@ -30,7 +30,7 @@ pub(crate) fn on_hangup(react: fn()) {
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
     if is_handler(&previous) {
         // Where it runs, what it interrupts and what waits for its end is its own business.
-        action.sa_flags = previous.sa_flags | libc::SA_SIGINFO;
+        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // more than once
         action.sa_mask = previous.sa_mask;
     }
     if HANGUP.set(Hangup { react, previous }).is_ok() {
