@@ -104,10 +104,10 @@ fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// `O_EXCL` follows no symbolic link, open(2).
+/// `O_EXCL` follows no symbolic link, open(2), and what it creates is a regular file, which needs no other flag.
 fn create(path: &Path, rights: &Rights) -> io::Result<(File, Created)> {
-    let file = File::options().append(true).create_new(true).mode(MODE).custom_flags(FLAGS).open(path)?;
-    let metadata = file.metadata()?;
+    let file = File::options().append(true).create_new(true).mode(MODE).open(path)?;
+    let metadata = file.metadata().inspect_err(|_| _ = fs::remove_file(path))?;
     let created =
         Created { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino(), rights: rights.clone() };
     set_mode(&file, metadata.mode())?;
