@@ -10,7 +10,7 @@ use nix::{
     fcntl::{FcntlArg, OFlag, fcntl, open},
     libc,
     sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
-    unistd::Uid,
+    unistd::{Uid, unlink},
 };
 
 use crate::refusal::refused;
@@ -81,16 +81,22 @@ fn open_existing(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     Ok(Opened { file, status, is_new: false })
 }
 
-/// `O_EXCL` follows no symbolic link, open(2).
+/// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.
 fn create(path: &CStr) -> nix::Result<Opened> {
     let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
-    let status = fstat(&file)?;
-    if Mode::from_bits_truncate(status.st_mode) != MODE {
-        // Gives back what the umask took away. A file system that has modes of its own may refuse.
-        let _ = fchmod(&file, MODE);
+    match let_block(&file).and_then(|()| fstat(&file)) {
+        Ok(status) => {
+            if Mode::from_bits_truncate(status.st_mode) != MODE {
+                // Gives back what the umask took away. A file system that has modes of its own may refuse.
+                let _ = fchmod(&file, MODE);
+            }
+            Ok(Opened { file, status, is_new: true })
+        }
+        Err(error) => {
+            let _ = unlink(path);
+            Err(error)
+        }
     }
-    let_block(&file)?;
-    Ok(Opened { file, status, is_new: true })
 }
 
 pub(crate) fn kind(status: &FileStat) -> SFlag {

@@ -45,7 +45,7 @@ impl Lock {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
-            let attempt = open::for_locking(path).and_then(|file| Self::attempt(file, path));
+            let attempt = open::for_locking(path).and_then(|(file, is_new)| Self::attempt(file, is_new, path));
             match attempt.map_err(|error| cannot_lock(path, error))? {
                 Attempt::Locked(lock) => {
                     lock.file.set_len(0).map_err(|error| cannot_lock(path, error))?;
@@ -70,13 +70,17 @@ impl Lock {
     /// Removes what a daemon left that did not end by itself, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
         // Not emptied first: it would look as if a start were under way.
-        if let Ok(Attempt::Locked(lock)) = open::for_removal(path).and_then(|file| Self::attempt(file, path)) {
+        if let Ok(Attempt::Locked(lock)) = open::for_removal(path).and_then(|file| Self::attempt(file, false, path)) {
             lock.remove();
         }
     }
 
-    fn attempt(file: File, path: &Path) -> io::Result<Attempt> {
-        if !sys::lock(file.as_fd(), libc::LOCK_EX)? {
+    fn attempt(file: File, is_new: bool, path: &Path) -> io::Result<Attempt> {
+        let locked = sys::lock(file.as_fd(), libc::LOCK_EX);
+        if is_new && locked.is_err() {
+            open::take_back(&file, path);
+        }
+        if !locked? {
             return Ok(Attempt::Held(Content::read(&file)?));
         }
         if !open::is_at(&file, path) {

@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File, Metadata, Permissions},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{self, Path},
 };
 
@@ -12,22 +15,31 @@ use nix::{libc, unistd::geteuid};
 use crate::{
     directories::{Sticky, open_to_others},
     refusal::{name_target_of_link, refused},
+    sys,
 };
 
 /// Everyone may read who runs, and only the owner may say so.
 const MODE: u32 = 0o644;
 
-/// Opens the file to lock and write it, and creates it where it is missing.
-pub(super) fn for_locking(path: &Path) -> io::Result<File> {
+/// Opens the file to lock and write it, and creates it where it is missing. Whether it was created.
+pub(super) fn for_locking(path: &Path) -> io::Result<(File, bool)> {
     loop {
         match for_removal(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return opened,
+            opened => return Ok((opened?, false)),
         }
         match create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was quicker
-            created => return created,
+            created => return Ok((created?, true)),
         }
+    }
+}
+
+/// Removes a file that was created in vain, unless somebody has locked it by now. Where there are no locks, nobody has.
+pub(super) fn take_back(file: &File, path: &Path) {
+    let is_held = matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(false));
+    if !is_held && is_at(file, path) {
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -66,7 +78,8 @@ fn existing(path: &Path, write: bool) -> io::Result<File> {
 
 fn create(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).write(true).create_new(true).mode(MODE).open(path)?;
-    file.set_permissions(Permissions::from_mode(MODE))?; // whatever the umask took away
+    let set = file.set_permissions(Permissions::from_mode(MODE)); // whatever the umask took away
+    set.inspect_err(|_| take_back(&file, path))?;
     Ok(file)
 }
 

@@ -145,8 +145,15 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
     Ok(number)
 }
 
+/// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
+/// user without groups. So a look-up that tells one stands between two answers, which have to agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let cannot = |error: nix::Error| Error::because(format!("cannot look up the groups of user {}", entry.name), error);
     let name = CString::new(entry.name.as_str()).map_err(|_| cannot(nix::Error::EINVAL))?;
-    database::groups_of(&name, gid).map_err(cannot)
+    let groups = database::groups_of(&name, gid).map_err(cannot)?;
+    database::group(gid)?;
+    if database::groups_of(&name, gid).map_err(cannot)? != groups {
+        return Err(Error::new(format!("cannot look up the groups of user {}: two answers differ", entry.name)));
+    }
+    Ok(groups)
 }

@@ -19,6 +19,10 @@ pub(super) fn group_named(name: &str) -> Result<Option<Gid>, Error> {
     Ok(group.map(|group| group.gid))
 }
 
+pub(super) fn group(gid: Gid) -> Result<Option<Group>, Error> {
+    Group::from_gid(gid).or_else(|error| none_or_failure(error, &format!("group {gid}")))
+}
+
 /// Systems without a database, such as an image with nothing but the program, say so in these ways, getpwnam(3).
 fn none_or_failure<T>(error: nix::Error, what: &str) -> Result<Option<T>, Error> {
     match error {

@@ -32,11 +32,11 @@ pub(crate) struct Inherited {
 }
 
 /// A descriptor, and the file that it was open on: the number alone may be another file's by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Descriptor {
     number: RawFd,
-    device: libc::dev_t,
-    inode: libc::ino_t,
+    /// None where the file system does not tell: its server is gone, for example.
+    file: Option<(libc::dev_t, libc::ino_t)>,
 }
 
 impl Inherited {
@@ -131,12 +131,15 @@ impl Descriptor {
         if number <= libc::STDERR_FILENO || sys::closes_on_exec(number).ok()? {
             return None;
         }
-        let status = sys::status_of(number).ok()?;
-        Some(Self { number, device: status.st_dev, inode: status.st_ino })
+        let file = sys::status_of(number).ok().map(|status| (status.st_dev, status.st_ino));
+        Some(Self { number, file })
     }
 
     fn is_still_inherited(self) -> bool {
-        Self::inherited(self.number) == Some(self)
+        Self::inherited(self.number).is_some_and(|now| match (self.file, now.file) {
+            (Some(before), Some(now)) => before == now,
+            _ => true,
+        })
     }
 }
 

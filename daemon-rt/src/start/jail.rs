@@ -25,8 +25,11 @@ pub(crate) fn enter(root: &Path) -> Result<(), Error> {
 
 fn refuse_open_directories() -> Result<(), Error> {
     for number in (libc::STDIN_FILENO..=libc::STDERR_FILENO).chain(inherited::open_descriptors()) {
-        let Ok(status) = sys::status_of(number) else { continue };
-        if status.st_mode & libc::S_IFMT == SFlag::S_IFDIR.bits() {
+        let may_lead_out = match sys::status_of(number) {
+            Ok(status) => status.st_mode & libc::S_IFMT == SFlag::S_IFDIR.bits(),
+            Err(error) => error.raw_os_error() != Some(libc::EBADF), // it is open on something that does not tell
+        };
+        if may_lead_out {
             let path =
                 fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_else(|_| PathBuf::from("a directory"));
             return Err(Error::new(format!(

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
     time::Duration,
@@ -13,7 +14,7 @@ use nix::{
 };
 
 use super::{Prepared, children::Children, group, report::Report};
-use crate::sys;
+use crate::{Error, sys};
 
 /// How late the leader may be, which keeps the time itself.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -22,7 +23,14 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
-    let report = receive(leader, from_leader, prepared.start_timeout).unwrap_or_else(|| leader_failed(leader, None));
+    let report = match receive(leader, from_leader, prepared.start_timeout) {
+        Ok(Some(report)) => report,
+        nothing => {
+            let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
+            let report = leader_failed(leader, None);
+            nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
+        }
+    };
     if report.is_ready() {
         tell_manager(&prepared, report.daemon);
         let _ = sys::send(from_leader.as_fd(), &[0]); // the leader has `ready()` wait for it
@@ -47,15 +55,20 @@ fn tell_manager(prepared: &Prepared, daemon: u32) {
     prepared.complaints.say("", &format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 
-fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> Option<Report> {
-    let report = receive_within(from_leader, timeout.checked_add(MARGIN)); // more than there is means for ever
-    if report.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-        let _ = killpg(leader, Signal::SIGCONT); // who is stopped, by the daemon for example, sees no time pass
-        return receive_within(from_leader, Some(LEADER_GRACE)).ok().flatten();
+/// None where the leader ended without a report, or is stuck.
+fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
+    match receive_within(from_leader, timeout.checked_add(MARGIN)) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        report => return report,
     }
-    report.ok().flatten()
+    let _ = killpg(leader, Signal::SIGCONT); // who is stopped, by the daemon for example, sees no time pass
+    match receive_within(from_leader, Some(LEADER_GRACE)) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        report => report,
+    }
 }
 
+/// No timeout means for ever.
 fn receive_within(from_leader: &UnixStream, timeout: Option<Duration>) -> io::Result<Option<Report>> {
     from_leader.set_read_timeout(timeout)?;
     Report::receive(from_leader)

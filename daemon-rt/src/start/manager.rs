@@ -56,7 +56,12 @@ impl Manager {
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        self.0.send(state.as_bytes()).map(drop)
+        loop {
+            match self.0.send(state.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return sent.map(drop),
+            }
+        }
     }
 }
 

@@ -70,7 +70,14 @@ pub(crate) fn await_ready(leader: UnixStream, stand_in: Option<StandIn>) {
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
         Report::ready(process::id()).send(&self.leader)?;
-        self.leader.read_exact(&mut [0])?; // the leader's answer: the launcher has it
+        match self.leader.read_exact(&mut [0]) {
+            Err(error) if [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&error.kind()) => {
+                return Err(error);
+            }
+            // The leader's answer: the launcher has it. One that cannot be read is no end of the leader's: who is given
+            // up is ended.
+            Ok(()) | Err(_) => {}
+        }
         self.stand_in.take().map_or(Ok(()), StandIn::put_away).or(Ok(()))
     }
 }

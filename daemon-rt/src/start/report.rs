@@ -56,7 +56,8 @@ impl Report {
         Ok(())
     }
 
-    /// The report that comes in, or none where the other end is closed without one.
+    /// The report that comes in, or none where the other end is closed without one. `WouldBlock` means that none has come
+    /// yet, and never that half of one has.
     pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
         let mut status = [0];
         let mut text = Vec::new();
@@ -65,7 +66,7 @@ impl Report {
                 Ok(0) => return Ok(None),
                 Ok(_) if status == [0] => {
                     let mut id = [0; 4];
-                    socket.read_exact(&mut id)?; // the other end stays open behind it
+                    socket.read_exact(&mut id).map_err(io::Error::other)?; // the other end stays open behind it
                     return Ok(Some(Self::ready(u32::from_ne_bytes(id))));
                 }
                 Ok(_) => break,
@@ -74,7 +75,7 @@ impl Report {
                 Err(error) => return Err(error),
             }
         }
-        socket.read_to_end(&mut text)?; // the other end is closed behind a failure
+        socket.read_to_end(&mut text).map_err(io::Error::other)?; // the other end is closed behind a failure
         Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned(), daemon: 0 }))
     }
 }

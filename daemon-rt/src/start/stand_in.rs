@@ -44,12 +44,18 @@ impl StandIn {
     /// Puts the null device in its place, unless the program has replaced its stderr meanwhile. A child that was
     /// spawned before may go on to hold the file, but not to fill the memory with it.
     pub(crate) fn put_away(self) -> io::Result<()> {
-        let [current, own] = [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::status_of);
-        let (current, own) = (current?, own?);
-        if (current.st_dev, current.st_ino) == (own.st_dev, own.st_ino) {
+        if !self.is_replaced() {
             sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
         }
         seal(&self.file)
+    }
+
+    fn is_replaced(&self) -> bool {
+        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::status_of) {
+            [Ok(current), Ok(own)] => (current.st_dev, current.st_ino) != (own.st_dev, own.st_ino),
+            [Err(error), _] => error.raw_os_error() == Some(libc::EBADF), // closed
+            _ => false,
+        }
     }
 }
 
