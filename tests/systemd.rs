@@ -137,6 +137,31 @@ fn is_active_when_ready(systemd: &Systemd) -> Daemon {
     daemon
 }
 
+/// Until systemd has the daemon for the main process, it hears nothing from it.
+#[test]
+fn what_is_said_behind_ready_is_heard() {
+    let Some(systemd) = boot(
+        "
+        [Unit]
+        StartLimitIntervalSec=0
+        [Service]
+        Type=notify
+        ExecStart=/usr/bin/probe --notify --detach always
+        ",
+    ) else {
+        return;
+    };
+    for _ in 0..10 {
+        let start = systemd.starting(UNIT);
+        let mut daemon = systemd.daemon();
+        assert_eq!(daemon.ask("ready"), "");
+        assert_eq!(daemon.ask("notify STATUS=serving"), "");
+        assert_eq!(start.end().status, 0);
+        assert_eq!(systemd.show(UNIT, &["StatusText"]), "serving");
+        assert_eq!(systemd.systemctl(&["stop", UNIT]).status, 0);
+    }
+}
+
 #[test]
 fn watchdog() {
     let Some(systemd) = boot(NOTIFY) else { return };
