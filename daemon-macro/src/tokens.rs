@@ -50,7 +50,10 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                     operand_next = true;
                     2
                 }
-                '?' => 1,
+                '?' => {
+                    operand_next = false;
+                    1
+                }
                 operator => {
                     in_type &= operand_next || operator == ':';
                     operand_next = true;

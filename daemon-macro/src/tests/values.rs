@@ -47,6 +47,7 @@ const VALUES: &[&str] = &[
     "match a { B => 1, C => 2 }",
     "'a: loop { break 'a 1, 2 }",
     "return |a, b| a",
+    "return? | a",
     "a?.b(|c, d| e)?",
     "a = b",
     "!a",
