@@ -50,6 +50,7 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                     operand_next = true;
                     2
                 }
+                '\'' => rest.len().min(2), // a lifetime or a label, which says nothing of what comes next
                 '?' => {
                     operand_next = false;
                     1

@@ -30,6 +30,8 @@ const VALUES: &[&str] = &[
     "a < b && c > d",
     "a as Vec<A, B>",
     "a as &'static Vec<A, B>",
+    "a as &'a &'b Vec<A, B>",
+    "break 'a |b, c| b",
     "a as Vec<A, B> < b",
     "a as [A; 1] < b",
     "if a as A { 1 } else { 2 } < b",
