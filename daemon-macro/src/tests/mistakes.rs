@@ -62,6 +62,7 @@ fn mistakes_are_underlined_where_they_are() {
         ("setup = f", "fn main(a: A<B, fn(C) -> D, E>) {}", &[]),
         ("setup = f", "fn main(a: A, , b: B) {}", &[", b: B"]),
         ("", "fn main(a: A, , ...) {}", &["...", "a: A, ,"]),
+        ("", "fn main(>) {}", &[">"]),
         ("", "struct Server;", &["struct Server"]),
         ("", "a [b] fn main() {}", &["a"]),
         ("", "#(b) fn main() {}", &["#"]),
