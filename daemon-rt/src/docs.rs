@@ -1,5 +1,8 @@
 //! Pages besides the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
 
+#[doc = include_str!("docs/coming_from.md")]
+pub mod coming_from {}
+
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 
