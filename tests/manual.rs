@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 const MANUAL: &str = include_str!("../daemon-rt/src/manual.md");
+const ATTRIBUTE: &str = include_str!("../daemon-macro/src/lib.rs");
 const COMING_FROM: &str = include_str!("../daemon-rt/src/docs/coming_from.md");
 const WHERE_WILL_IT_RUN: &str = include_str!("../daemon-rt/src/docs/where_will_it_run.md");
 const PROBE: &str = include_str!("programs/probe.rs");
@@ -37,6 +38,15 @@ fn every_option_has_its_other_names() {
     named.sort_unstable();
     expected.sort_unstable();
     assert_eq!(named, expected);
+}
+
+/// An editor shows this where the attribute stands.
+#[test]
+fn every_option_is_named_by_the_attribute() {
+    for option in options() {
+        let is_named = ATTRIBUTE.contains(&format!("`{option}`")) || ATTRIBUTE.contains(&format!("`{option} = "));
+        assert!(is_named, "{option}");
+    }
 }
 
 /// `setup` and `crate` are given to the probe itself.
