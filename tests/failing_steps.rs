@@ -213,7 +213,10 @@ fn paths_that_say_nothing_or_something_else() {
         let refused = |value: &str, line: &str| refused(&stage, &[&argument, value], line);
         refused("", &format!("`{option}` is empty"));
         refused(r"a\0b", &format!("`{option}` contains a NUL byte"));
-        refused("~/x", &format!("`{option}` starts with `~`, which only a shell replaces by the home directory"));
+        refused(
+            "~/x",
+            &format!("`{option}` starts with `~`, which only a shell expands; did you mean an absolute path?"),
+        );
     }
     for option in ["stdin", "stdout", "stderr"] {
         for (word, constructor) in [("null", "null"), ("inherit", "inherit"), ("-", "inherit")] {

@@ -198,7 +198,7 @@ fn what_cannot_be_taken_is_an_error() {
     let file = format!("9={}", stage.path("file").display());
     for (options, why) in [
         (["--take", "7"].as_slice(), "cannot take file descriptor 7: it was not inherited, or is taken already"),
-        (&["--take", "1"], "cannot take file descriptor 1: it was not inherited, or is taken already"),
+        (&["--take", "1"], "cannot take file descriptor 1: it is a standard stream; duplicate it instead"),
         (&["--take", "9", "--take", "9"], "cannot take file descriptor 9: it was not inherited, or is taken already"),
         (&["--close", "9", "--take", "9"], "cannot take file descriptor 9: it was closed or replaced since the launch"),
         (

@@ -113,7 +113,7 @@ impl Place {
             return Ok(Self { root: None, directory });
         };
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
-        privileges::demand(Privilege::ChangeRoot, &format!("change the root directory to {}", root.display()))?;
+        privileges::demand(Privilege::ChangeRoot, &format!("cannot change the root directory to {}", root.display()))?;
         check::root(&root)?;
         let directory = Path::new("/").join(directory);
         check::directory_inside(&root, &directory)?;

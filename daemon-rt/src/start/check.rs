@@ -29,7 +29,7 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
     let mistake = match bytes {
         b"" => format!("`{option}` is empty"),
         _ if bytes.contains(&0) => format!("`{option}` contains a NUL byte"),
-        [b'~', ..] => format!("`{option}` starts with `~`, which only a shell replaces by the home directory"),
+        [b'~', ..] => format!("`{option}` starts with `~`, which only a shell expands; did you mean an absolute path?"),
         b"null" if is_stream(option) => did_you_mean(option, path, "null"),
         b"inherit" | b"-" if is_stream(option) => did_you_mean(option, path, "inherit"),
         _ => return Ok(path),

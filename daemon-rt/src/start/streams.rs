@@ -196,7 +196,9 @@ impl Stream {
                     .map_err(|error| cannot_open("stdin", &path, &rights, error))?;
                 Ok(Self::File { file, path: None, truncate: false, created: None })
             }
-            Kind::Truncate(_) => Err(Error::new("`stdin` is read from: a path for it cannot be truncated")),
+            Kind::Truncate(_) => Err(Error::new(
+                "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`",
+            )),
         }
     }
 
