@@ -5,6 +5,7 @@
 
 mod daemon;
 mod launcher;
+mod mark;
 mod process;
 mod skip;
 mod stage;
@@ -14,6 +15,7 @@ mod wait;
 pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
+    mark::Mark,
     process::{Process, processes_marked},
     skip::{is_ordinary_user, is_root, skip},
     stage::Stage,

@@ -1,0 +1,117 @@
+//! The starts that are tried.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    process::Command,
+};
+
+use support::Stage;
+
+pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
+pub(crate) const INJECT: &str = env!("CARGO_BIN_EXE_inject");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
+
+/// A way to start the probe.
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static [&'static str],
+    /// Whether `nobody` is in a group besides his own.
+    pub(crate) has_groups: bool,
+    /// Whether a service manager waits for word.
+    pub(crate) has_manager: bool,
+}
+
+/// Where one of them is tried, one time after the other.
+pub(crate) struct Place {
+    pub(crate) stage: Stage,
+    manager: Option<UnixDatagram>,
+}
+
+impl Scene {
+    pub(crate) fn is_in_foreground(&self) -> bool {
+        self.has("--foreground")
+    }
+
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.contains(&option)
+    }
+
+    /// Others than root may enter it.
+    pub(crate) fn place(&self) -> Place {
+        let stage = Stage::new();
+        set_mode(&stage, "", 0o755);
+        set_mode(&stage, "probe.socket", 0o666);
+        for directory in ["data", "jail"] {
+            fs::create_dir(stage.path(directory)).expect("create a directory");
+        }
+        for file in ["data/handed-on", "data/input"] {
+            fs::write(stage.path(file), "").expect("write");
+        }
+        if self.has_groups {
+            let groups = fs::read_to_string("/etc/group").expect("the groups") + "staffed:x:7777:nobody\n";
+            fs::write(stage.path("data/group"), groups).expect("write");
+            fs::write(stage.path("data/nsswitch.conf"), "passwd: files\ngroup: files\n").expect("write");
+        }
+        let manager = self.has_manager.then(|| UnixDatagram::bind(stage.path("data/manager")).expect("bind"));
+        Place { stage, manager }
+    }
+
+    /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
+    pub(crate) fn command(&self, place: &Place, options: &[String]) -> Command {
+        let stage = &place.stage;
+        let mut command = if self.has_groups { with_own_databases(stage) } else { stage.command(INJECT) };
+        if self.has_manager {
+            command.env("NOTIFY_SOCKET", stage.path("data/manager"));
+        }
+        command.args(options).arg("--");
+        command.args([
+            ARRANGE,
+            "--close-others",
+            "--fd",
+            "9=data/handed-on",
+            "--ignore",
+            "SIGUSR1",
+            "--block-all",
+            "--",
+        ]);
+        command.arg(MARKED).args(self.options);
+        command
+    }
+}
+
+impl Place {
+    /// Forgets those who came here and were ended.
+    pub(crate) fn forget(&self) {
+        self.heard();
+        while !self.stage.no_daemon_reported() {
+            self.stage.refuse_daemon();
+        }
+    }
+
+    /// What the manager has heard by now.
+    pub(crate) fn heard(&self) -> String {
+        let Some(manager) = &self.manager else { return String::new() };
+        manager.set_nonblocking(true).expect("look once");
+        let mut text = [0; 256];
+        let mut heard = String::new();
+        while let Ok(length) = manager.recv(&mut text) {
+            heard += &String::from_utf8_lossy(&text[..length]);
+            heard += "\n";
+        }
+        heard
+    }
+}
+
+/// Its nsswitch.conf(5) names files alone: what other services call is theirs.
+fn with_own_databases(stage: &Stage) -> Command {
+    let mount =
+        "mount --bind data/group /etc/group && mount --bind data/nsswitch.conf /etc/nsswitch.conf && exec \"$@\"";
+    let mut command = stage.command("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", mount, "sh", INJECT]);
+    command
+}
+
+fn set_mode(stage: &Stage, name: &str, mode: u32) {
+    fs::set_permissions(stage.path(name), Permissions::from_mode(mode)).expect("a mode");
+}
