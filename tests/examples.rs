@@ -15,7 +15,7 @@ use nix::{
     sys::{signal::Signal, wait::WaitStatus},
     unistd::User,
 };
-use support::{DEADLINE, Launch, Process, Stage, eventually, is_root};
+use support::{DEADLINE, Launch, Process, Stage, Terminal, eventually, is_root};
 
 use crate::cargo::example;
 
@@ -63,6 +63,45 @@ fn counter() {
     let times: Vec<_> = rest[2..].iter().zip(1..).map(|(line, count)| numbered_time(line, count)).collect();
     assert_once_a_second(&times, before);
     stop_by_default_action(daemon);
+}
+
+#[test]
+fn logging() {
+    let stage = Stage::new();
+    start(&stage, "logging");
+    let daemon = the_daemon(&stage);
+    let lines = eventually("a job that is given up", || {
+        Some(lines(&stage, "logging.log", 5)).filter(|lines| lines.iter().any(|line| line.contains("given up")))
+    });
+    let event = |text: &str| {
+        let at = lines.iter().position(|line| line.ends_with(text));
+        at.unwrap_or_else(|| panic!("no {text} in {lines:#?}"))
+    };
+    let started = event(&format!(" INFO logging: started process={}", daemon.0));
+    let (by_log, failed) = (event(" INFO logging: job 1"), event("job 3 cannot be done"));
+    let given_up = event(" WARN logging: given up job=3");
+    assert!(started < by_log && by_log < failed && failed < given_up, "{lines:#?}");
+    assert!(lines[failed - 1].contains(" ERROR logging: panicked at examples/logging.rs:"), "{lines:#?}");
+    assert!(lines[failed..given_up].iter().any(|line| line.contains("logging::do_job")), "no backtrace: {lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains('\u{1b}')), "{lines:#?}");
+
+    fs::rename(stage.path("logging.log"), stage.path("logging.log.1")).expect("rename");
+    daemon.signal(Signal::SIGHUP);
+    eventually("an event in the new log", || stage.read("logging.log").contains(" INFO logging: job ").then_some(()));
+    stop_by_default_action(daemon);
+}
+
+#[test]
+fn logging_is_coloured_on_a_terminal() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::open();
+    let mut command = stage.command(env!("CARGO_BIN_EXE_arrange"));
+    command.arg("--terminal").arg(&terminal.path).arg("--").arg(example("logging")).arg("--foreground");
+    let mut child = command.spawn().expect("start the example");
+    let shown = terminal.read_until("job 1");
+    assert!(shown.contains("\u{1b}[32m INFO\u{1b}[0m"), "{shown:?}");
+    child.kill().and_then(|()| child.wait()).expect("end the example");
+    assert_eq!(stage.files(), [""; 0]);
 }
 
 #[test]
@@ -271,9 +310,9 @@ fn control_says_what_a_user_may_not_stop() {
     let stage = Stage::new();
     let daemon = started(&stage);
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
-    fs::copy(example("control"), stage.path("control")).expect("copy the example to where others may enter");
+    let control = stage.copy(example("control"));
     for command in ["stop", "restart", "reload"] {
-        let launch = stage.launch(stage.command(stage.path("control")).arg(command).uid(NOBODY).gid(NOBODY));
+        let launch = stage.launch(stage.command(&control).arg(command).uid(NOBODY).gid(NOBODY));
         let why = format!("cannot signal process {}: Operation not permitted (os error 1)", daemon.0);
         assert_failure(&launch, &why);
     }
@@ -287,8 +326,7 @@ fn control_stops_a_daemon_that_has_a_capability() {
         return;
     }
     let stage = Stage::new();
-    let control = stage.path("control");
-    fs::copy(example("control"), &control).expect("copy the example to where others may enter");
+    let control = stage.copy(example("control"));
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o777)).expect("let others write");
     let as_nobody = |capability: &[&str], command: &str| {
         let mut setpriv = stage.command("setpriv");

@@ -92,7 +92,9 @@ fn after_a_detach_the_launcher_speaks_for_the_daemon() {
 
     manager.0.set_nonblocking(false).expect("wait");
     assert_eq!(daemon.ask("ready"), "");
+    manager.0.set_nonblocking(true).expect("look once"); // `ready` returns when the manager listens to the daemon
     assert_eq!(manager.hears(), (format!("MAINPID={}\nREADY=1", daemon.process.0), process));
+    manager.0.set_nonblocking(false).expect("wait");
     assert_eq!(start.end().status, 0);
     daemon.send("return failed");
     assert_eq!(manager.hears(), ("STOPPING=1".to_owned(), daemon.process), "also when `main` fails");
@@ -194,6 +196,32 @@ fn a_manager_that_cannot_be_reached() {
         assert!(stage.no_daemon_reported());
         assert!(stage.files().is_empty(), "{:?}", stage.files());
     }
+}
+
+#[test]
+fn a_kind_of_address_that_nobody_writes() {
+    for address in ["vsock:2:1234", "relative"] {
+        let stage = Stage::new();
+        let launch = stage.launch(launcher(&stage, &[]).env("NOTIFY_SOCKET", address));
+        let line = format!(
+            "probe: cannot reach the service manager at {address}, NOTIFY_SOCKET: it is neither an absolute path nor a \
+             name behind `@`\n"
+        );
+        assert_eq!((launch.status, launch.stderr), (1, line));
+    }
+}
+
+/// Somebody else than systemd passes a socket, and has one as standard input.
+#[test]
+fn a_passed_socket_leaves_the_pidfile() {
+    let stage = Stage::new();
+    let (own, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut command = stage.command("sh");
+    command.args(["-c", "LISTEN_PID=$$ exec \"$0\" --pidfile pid", PROBE]).stdin(std::os::fd::OwnedFd::from(own));
+    let _start = stage.start(&mut command);
+    let daemon = stage.daemon();
+    assert_eq!(daemon.sight.get("detaches"), "false");
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
 }
 
 #[test]

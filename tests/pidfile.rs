@@ -343,9 +343,8 @@ fn a_full_file_system_and_a_read_only_one_are_errors() {
         return;
     }
     let stage = Stage::new();
-    let (mount, probe) = (stage.path("mount"), stage.path("probe"));
+    let (mount, probe) = (stage.path("mount"), stage.copy(PROBE));
     fs::create_dir(&mount).expect("a directory");
-    fs::copy(PROBE, &probe).expect("copy the probe to where others may enter");
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
     for (prepare, error) in [
         ("head -c 4096 /dev/zero >old", "write the process id to mount/pid: No space left on device (os error 28)"),

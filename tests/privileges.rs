@@ -237,8 +237,7 @@ fn capabilities_suffice_and_are_given_up() {
     }
     let stage = Stage::new();
     // That user has to reach the program, wherever it was built.
-    let program = stage.path("probe");
-    fs::copy(PROBE, &program).expect("copy");
+    let program = stage.copy(PROBE);
     fs::set_permissions(stage.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
     fs::set_permissions(stage.path("probe.socket"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
         .expect("a mode");

@@ -1,7 +1,7 @@
 //! What can be said of a value before the program runs. Anything but a literal is judged by rustc and, at run time, by
 //! `Daemon`.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::{Lit, LitInt};
 
 /// Judges the value of the option `name`; `Err` has the message.
@@ -74,7 +74,7 @@ pub(crate) fn function(name: &str, value: &TokenStream) -> Result<(), String> {
     let trees = Vec::from_iter(value.clone());
     let called = match trees.split_last() {
         Some((TokenTree::Group(arguments), path)) => {
-            arguments.delimiter() == Delimiter::Parenthesis && arguments.stream().is_empty() && is_path(path, ":<>,")
+            arguments.delimiter() == Delimiter::Parenthesis && arguments.stream().is_empty() && is_path(path)
         }
         _ => false,
     };
@@ -85,7 +85,10 @@ pub(crate) fn function(name: &str, value: &TokenStream) -> Result<(), String> {
 }
 
 pub(crate) fn crate_path(name: &str, value: &TokenStream) -> Result<(), String> {
-    if is_path(&Vec::from_iter(value.clone()), ":") {
+    let path = value.to_string();
+    let is_name =
+        |name: &str| ["crate", "$crate", "self", "super"].contains(&name) || syn::parse_str::<Ident>(name).is_ok();
+    if path.strip_prefix("::").unwrap_or(&path).split("::").map(str::trim).all(is_name) {
         return Ok(());
     }
     Err(format!("`{name}` takes a path, e.g. `{name} = ::daemon_rt`"))
@@ -102,12 +105,12 @@ fn literal(value: &TokenStream) -> Option<Lit> {
     syn::parse2(value.clone()).ok()
 }
 
-/// Whether `trees` are names joined by `punctuation`.
-fn is_path(trees: &[TokenTree], punctuation: &str) -> bool {
+/// Whether `trees` are names and what joins them.
+fn is_path(trees: &[TokenTree]) -> bool {
     !trees.is_empty()
         && trees.iter().all(|tree| match tree {
             TokenTree::Ident(_) => true,
-            TokenTree::Punct(punct) => punctuation.contains(punct.as_char()),
+            TokenTree::Punct(punct) => ":<>,".contains(punct.as_char()),
             _ => false,
         })
 }

@@ -1,7 +1,7 @@
 //! Writes the expansion.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 
 use crate::errors::Errors;
 use crate::main_fn::MainFn;
@@ -44,7 +44,7 @@ fn start(options: &Options, main: Option<&MainFn>) -> TokenStream {
     let Some(runtime) = &options.runtime else {
         return quote!(::std::process::ExitCode::FAILURE);
     };
-    let setters = options.setters.iter().map(|Setting { key, value }| quote!(.#key(#value)));
+    let setters = options.setters.iter().map(|Setting { key, value }| quote_spanned!(end(value)=> .#key(#value)));
     // As a `&mut`, it has the methods of `Daemon` before those of a trait that the user gave to every type.
     let daemon = quote!((&mut #runtime::Daemon::new()) #(#setters)*);
     let Some(main) = main else {
@@ -53,11 +53,18 @@ fn start(options: &Options, main: Option<&MainFn>) -> TokenStream {
     let callee = main.callee(options.setup.is_some());
     if let Some(Setting { key, value }) = &options.setup {
         let run_with = Ident::new("run_with", key.span());
-        quote!(#daemon.#run_with(#value, #callee))
+        let arguments = quote_spanned!(end(value)=> (#value, #callee));
+        quote!(#daemon.#run_with #arguments)
     } else {
         let run = Ident::new("run", main.output_span());
         quote!(#daemon.#run(#callee))
     }
+}
+
+/// The place at which rustc misses what `value` lacks, as in `stdin = Stdio::`.
+fn end(value: &TokenStream) -> Span {
+    let last = value.clone().into_iter().last();
+    Span::call_site().located_at(last.map_or_else(Span::call_site, |token| token.span()))
 }
 
 /// Unknown options as calls of methods, for rust-analyzer alone, which completes what is half typed.

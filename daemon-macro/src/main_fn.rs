@@ -36,6 +36,8 @@ impl MainFn {
         let name = match item.fn_main() {
             Ok(name) => name,
             Err((at, found)) => {
+                // Where nothing is found, all that stands before it is shown.
+                let at = if at.is_empty() { whole.clone() } else { at };
                 let expected = "#[daemon] goes on the program's `fn main`";
                 errors.push(at, format_args!("{expected}, found {found}"));
                 return Err(whole);
@@ -101,7 +103,7 @@ impl MainFn {
             [] => {}
             [_] if has_setup => {}
             [_, surplus @ ..] if has_setup => errors.push(
-                quote!(#(#surplus),*),
+                quote!(#(#surplus)*),
                 "`main` takes one argument, the value that `setup` returned: `fn main(value: T)`, \
                  or `fn main((a, b): (A, B))` where that is a tuple",
             ),
@@ -182,22 +184,23 @@ fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<At
 fn without_variadic(parameters: Group) -> (Group, Option<TokenStream>) {
     let mut split = split(parameters.stream());
     match split.pop() {
-        Some(last) if last.to_string().ends_with("...") => {
-            let others = Group::new(parameters.delimiter(), quote!(#(#split),*));
+        Some(last) if last.to_string().trim_end_matches([' ', ',']).ends_with("...") => {
+            let others = Group::new(parameters.delimiter(), quote!(#(#split)*));
             (others, Some(last))
         }
         _ => (parameters, None),
     }
 }
 
+/// Each with the comma behind it.
 fn split(parameters: TokenStream) -> Vec<TokenStream> {
     let tokens = Vec::from_iter(parameters);
     let mut rest = tokens.as_slice();
     let mut split = Vec::new();
     while !rest.is_empty() {
-        let len = parameter_len(rest);
-        split.push(rest[..len].iter().cloned().collect());
-        rest = rest.get(len + 1..).unwrap_or_default();
+        let (parameter, others) = rest.split_at(parameter_len(rest));
+        split.push(parameter.iter().cloned().collect());
+        rest = others;
     }
     split
 }
@@ -206,7 +209,7 @@ fn parameter_len(tokens: &[TokenTree]) -> usize {
     let mut len = 0;
     while let Some(token) = tokens.get(len) {
         len += match token {
-            comma if is_punct(comma, ',') => break,
+            comma if is_punct(comma, ',') => return len + 1,
             less if is_punct(less, '<') => generics_len(&tokens[len..]),
             _ => 1,
         };

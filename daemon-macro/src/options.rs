@@ -35,6 +35,7 @@ const KEYS: &[Key] = &[
     value("user", r#""www-data""#, checks::text, &["User", "uid", "username", "setuid", "run_as"]),
     value("group", r#""www-data""#, checks::text, &["Group", "gid", "groupname", "setgid"]),
     flag("no_new_privs", checks::ANY, &["NoNewPrivileges", "no_new_privileges"]),
+    flag("reopen_logs", checks::ANY, &["reopen", "reopen_log", "logrotate", "rotate_logs", "log_reopen"]),
     value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
     value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
     value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),

@@ -4,8 +4,8 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 /// Keywords after which an operand begins, so that `|` opens a closure there and `<` a qualified path.
 const BEFORE_OPERAND: &[&str] = &[
-    "as", "async", "break", "const", "else", "for", "if", "in", "let", "match", "move", "mut", "ref", "return",
-    "static", "unsafe", "while",
+    "as", "async", "break", "const", "dyn", "else", "for", "if", "impl", "in", "let", "match", "move", "mut", "ref",
+    "return", "static", "unsafe", "while",
 ];
 
 /// The number of trees that the expression at the head of `tokens` takes up.
@@ -38,7 +38,7 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
             TokenTree::Punct(punct) => match punct.as_char() {
                 ',' => break,
                 '|' if operand_next => closure_parameters_len(rest),
-                '<' if operand_next || in_type => {
+                '<' if operand_next || in_type && !is_punct(&tokens[len - 1], '>') => {
                     // `for<'a>` stands before the bars of a closure.
                     operand_next = len > 0 && is_word(&tokens[len - 1], "for");
                     generics_len(rest)

@@ -49,6 +49,7 @@ pub struct Daemon {
     pub(crate) user: Option<Id>,
     pub(crate) group: Option<Id>,
     pub(crate) no_new_privs: bool,
+    pub(crate) reopen_logs: bool,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -109,6 +110,7 @@ impl Daemon {
             user: None,
             group: None,
             no_new_privs: false,
+            reopen_logs: false,
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
@@ -227,6 +229,39 @@ impl Daemon {
         self
     }
 
+    /// Whether SIGHUP has the files of stdout and stderr opened anew that were given by their paths, as after a rotation,
+    /// logrotate(8). Default: no, and SIGHUP ends a daemon that does not handle it. [`reopen_logs`](crate::reopen_logs)
+    /// does the same by a call.
+    ///
+    /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights that
+    /// the daemon has by then; a file that is missing is created, and none is truncated. The new file takes the old one's
+    /// place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in one of the two.
+    /// Where it cannot be opened, the old one stays, and a line in it says why, once until it can. What the program has
+    /// put in the place of a stream since stays, and so does a stream that was given otherwise than by its path.
+    ///
+    /// It happens in a signal handler, before what the program does on SIGHUP: the handler calls one that `setup` installed,
+    /// and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by sigaction(2) and
+    /// calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without
+    /// exec has the handler too, for its own descriptors.
+    ///
+    /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a descriptor of
+    /// a directory outside could reach it, which is a way out; and the `user` must be able to write to it by its name or,
+    /// where the start itself creates it, to create files in its directory. A log that was there before may lie where the
+    /// user creates nothing: who put it there puts the next one there, as `create` in logrotate.conf(5).
+    ///
+    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these: give
+    /// it a directory that is root's.
+    ///
+    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Unix it does nothing.
+    pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
+        self.reopen_logs = reopen_logs;
+        self
+    }
+
     /// Inherited descriptors that the daemon keeps as they are. Default: none but 0, 1 and 2; every other one that
     /// the program inherited is closed in the daemon. What the program opened itself stays open in any case.
     ///
@@ -249,6 +284,7 @@ impl Daemon {
     }
 
     /// Whether it detaches, as the options and the evidence are now.
+    #[cfg(unix)]
     pub(crate) fn detaches(&self) -> bool {
         match self.detach {
             Detach::Auto => self.launched_by.detaches(),

@@ -1,4 +1,7 @@
 //! Pages besides the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
 
+#[doc = include_str!("docs/side_by_side.md")]
+pub mod side_by_side {}
+
 #[doc = include_str!("docs/where_will_it_run.md")]
 pub mod where_will_it_run {}

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, start, terminal::for_terminal};
+use crate::{Daemon, Error, last_words, start, syslog, terminal::for_terminal};
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -20,7 +20,7 @@ pub(crate) fn run<S, E: Display, T: Termination>(
         Ok(value) => {
             let result = main(value);
             start::stopping();
-            result.report()
+            last_words::report(result)
         }
         Err(error) => {
             Complaints::of(daemon).say("", &format!("{error:#}"));
@@ -66,12 +66,24 @@ impl Complaints {
         }
     }
 
-    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more.
+    #[cfg(unix)]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn into_name(self) -> String {
+        self.name
+    }
+
+    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more; where it
+    /// is the peer of a connection, the line goes to the system's log.
     pub(crate) fn say(&self, said: &str, text: &str) {
-        if self.has_reader {
-            let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
-            let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
+        if !self.has_reader {
+            return syslog::say(&self.name, text);
         }
+        let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
+        let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
     }
 }
 

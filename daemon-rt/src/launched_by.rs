@@ -13,7 +13,7 @@ use nix::{libc, unistd::getpid};
 pub(crate) use self::environment::number;
 use self::{
     environment::{Environment, Named},
-    parent::Parent,
+    parent::{Group, Parent},
 };
 use crate::start::inherited::Inherited;
 
@@ -60,33 +60,38 @@ enum Evidence {
     Nothing,
 }
 
-/// Programs that watch their child themselves, by the name that Linux has for them: 15 bytes at most, proc(5).
-const SUPERVISORS: [&str; 11] = [
+/// Programs that watch their child themselves.
+const SUPERVISORS: [&str; 17] = [
     "tini",
+    "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
     "dumb-init",
-    "catatonit", // `podman run --init`
-    "conmon",    // podman and CRI-O, without a pid namespace
+    "catatonit",
+    "podman-init", // catatonit, as `podman run --init` starts it
+    "conmon",      // podman and CRI-O, without a pid namespace
     "containerd-shim",
     "bwrap",
     "runsv",
     "supervise", // daemontools
     "s6-supervise",
-    "supervise-daemo", // OpenRC
+    "supervise-daemon", // OpenRC
+    "supervisord",      // on a terminal
+    "daemon",           // libslack's
+    "inetd",            // with a socket of this machine
+    "xinetd",
 ];
 
 impl LaunchedBy {
     pub(crate) fn find(inherited: &Inherited) -> Self {
         let environment = Environment::read();
         let evidence = evidence(&environment, inherited);
-        let is_systemd = matches!(
-            evidence,
-            Evidence::SystemdForking | Evidence::SocketActivation | Evidence::Systemd | Evidence::SystemdBefore248
-        );
+        let is_systemd = environment.systemd_exec_pid == Named::ThisProcess
+            || matches!(evidence, Evidence::SystemdForking | Evidence::SystemdBefore248);
+        let is_inetd = matches!(evidence, Evidence::Parent("inetd" | "xinetd"));
         // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
         let has_peer_on_stdin = match descriptors::socket_family(libc::STDIN_FILENO) {
             Some(libc::AF_INET | libc::AF_INET6) => true,
-            Some(_) => is_systemd,
+            Some(_) => is_systemd || is_inetd,
             None => false,
         };
         Self { evidence, environment, has_peer_on_stdin }
@@ -135,8 +140,10 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
         return Evidence::ParentElsewhere;
     }
     let is_systemd = environment.systemd_exec_pid == Named::ThisProcess;
-    let is_before_248 =
-        environment.systemd_exec_pid == Named::Nobody && environment.has_invocation_id && parent.is_named("systemd");
+    let is_before_248 = environment.systemd_exec_pid == Named::Nobody
+        && environment.has_invocation_id
+        && parent.is_named("systemd")
+        && !inherited.is_in_background();
     if (is_systemd || is_before_248) && environment.pidfile.is_some() {
         return Evidence::SystemdForking;
     }
@@ -158,11 +165,19 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
     if let Some(libc::AF_INET | libc::AF_INET6) = descriptors::socket_family(libc::STDIN_FILENO) {
         return Evidence::InternetSocket;
     }
-    if let Some(name) = SUPERVISORS.into_iter().find(|name| parent.is_named(name)) {
+    // A supervisor gives its child a group, or leaves it in its own one. An orphan that it adopted has a third one's.
+    let is_child = parent.group == Group::Shared || parent.group == Group::Own;
+    if let Some(name) = SUPERVISORS.into_iter().find(|name| is_child && parent.is_named(name)) {
         return Evidence::Parent(name);
     }
-    // Whether the parent of a shell's `program &` has left it to process 1 by now is luck, and so it counts for nothing.
-    if parent.id == 1 && !inherited.is_in_background() && descriptors::are_nobodys() {
+    // A shell that is process 1 shares its group with what it starts. Whether the parent of a shell's `program &` has left
+    // it to process 1 by now is luck, and so it counts for nothing.
+    if parent.id == 1
+        && parent.group != Group::Shared
+        && !inherited.is_in_background()
+        && descriptors::are_nobodys()
+        && !descriptors::have_controlling_terminal()
+    {
         return Evidence::Init;
     }
     Evidence::Nothing

@@ -18,12 +18,19 @@ mod directories;
 pub mod docs;
 mod error;
 mod id;
+#[cfg_attr(not(unix), path = "last_words_elsewhere.rs")]
+mod last_words;
 mod launch;
 #[cfg_attr(not(unix), path = "launched_by_elsewhere.rs")]
 mod launched_by;
+#[cfg_attr(not(unix), path = "logs_elsewhere.rs")]
+mod logs;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
+#[cfg(test)]
+#[cfg(unix)]
+mod random;
 #[cfg(unix)]
 mod refusal;
 #[cfg_attr(not(unix), path = "start_elsewhere.rs")]
@@ -31,6 +38,8 @@ mod start;
 mod stdio;
 #[cfg(unix)]
 mod sys;
+#[cfg_attr(not(unix), path = "syslog_elsewhere.rs")]
+mod syslog;
 mod terminal;
 
 #[doc = include_str!("manual.md")]
@@ -41,6 +50,7 @@ pub use crate::{
     error::Error,
     id::Id,
     launched_by::LaunchedBy,
+    logs::reopen_logs,
     pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,

@@ -131,7 +131,8 @@ impl PidFile {
     }
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
-    /// left behind is removed then, if that is permitted. It is no error when no daemon runs.
+    /// left behind is removed then, if that is permitted. It is no error when no daemon runs. A daemon that is the first
+    /// process of its pid namespace has to handle SIGTERM: from inside, SIGKILL has no effect on it, `pid_namespaces(7)`.
     ///
     /// # Errors
     ///

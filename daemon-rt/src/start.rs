@@ -13,9 +13,10 @@ mod manager;
 mod null;
 mod open;
 mod ready;
+mod reopening;
 mod report;
 mod shown;
-mod stand_in;
+pub(crate) mod stand_in;
 mod streams;
 pub(crate) mod threads;
 mod variables;
@@ -44,6 +45,7 @@ use nix::{
 use self::{
     inherited::Inherited,
     manager::Manager,
+    reopening::Reopening,
     report::Report,
     streams::{InPlace, Streams},
     threads::{SingleThread, Step},
@@ -51,6 +53,7 @@ use self::{
 use crate::{
     Daemon, Error,
     launch::Complaints,
+    logs,
     pidfile::Lock,
     privileges::{self, Privilege, Privileges},
     sys,
@@ -73,6 +76,9 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     place.enter()?;
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
+    }
+    if daemon.reopen_logs {
+        logs::leave_alone();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
     if let Some(manager) = manager {
@@ -143,17 +149,21 @@ pub(crate) struct Prepared {
 pub(crate) struct Settled {
     privileges: Privileges,
     lock: Option<Lock>,
-    manager: Option<Manager>,
+    pub(crate) manager: Option<Manager>,
     notify: bool,
     streams: InPlace,
     launcher: u32,
+    name: String,
 }
 
 impl Prepared {
     fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let privileges = Privileges::new(daemon)?;
+        let account = privileges.account.as_ref().filter(|account| !account.is_current());
+        let complaints = Complaints::of(daemon);
+        let place = Place::new(daemon)?;
+        let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
-            complaints: Complaints::of(daemon),
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             umask: check::umask(daemon.umask)?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
@@ -161,7 +171,6 @@ impl Prepared {
             notify: daemon.notify,
             launcher: process::id(),
             manager: Manager::connect(daemon)?,
-            place: Place::new(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(
@@ -169,9 +178,12 @@ impl Prepared {
                 mem::take(&mut daemon.stdout),
                 daemon.stderr.take(),
                 &daemon.inherited,
-                privileges.account.as_ref().filter(|account| !account.is_current()),
+                account,
+                daemon.reopen_logs.then_some(&reopening),
                 daemon.notify,
             )?,
+            complaints,
+            place,
             privileges,
         })
     }
@@ -194,6 +206,7 @@ impl Prepared {
             manager: self.manager,
             notify: self.notify,
             streams,
+            name: self.complaints.into_name(),
             launcher: self.launcher,
         })
     }
@@ -212,12 +225,13 @@ impl Settled {
         if let Some(manager) = self.manager.take() {
             manager.keep();
         }
-        let Some(leader) = leader else { return };
+        let Some(leader) = leader else { return self.streams.look_after(self.name) };
         let begun =
             self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
         if let Err(error) = begun {
             detach::give_up(&leader, error);
         }
+        self.streams.look_after(self.name);
         if self.notify {
             ready::await_ready(leader, self.streams.stand_in);
         } else if Report::ready(process::id()).send(&leader).is_err() {

@@ -26,7 +26,11 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
+pub(crate) use self::{hangup::on_hangup, local_socket::connect};
 use crate::start::threads::SingleThread;
+
+mod hangup;
+mod local_socket;
 
 /// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
 const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
@@ -180,7 +184,7 @@ pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
 }
 
 /// Sets or clears `FD_CLOEXEC`.
-pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> io::Result<()> {
+pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> nix::Result<()> {
     let flags = if on { libc::FD_CLOEXEC } else { 0 };
     // SAFETY: has no preconditions; a number that is not open is refused.
     Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })?;
@@ -198,7 +202,7 @@ pub(crate) fn take(fd: RawFd) -> OwnedFd {
 /// dup2(2) that leaves the new descriptor open for programs that are exec'ed.
 ///
 /// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both numbers are the same.
-pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
+pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
     if source.as_raw_fd() == target {
         return set_close_on_exec(target, false);
     }
@@ -207,9 +211,17 @@ pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> io::Resul
         match Errno::result(unsafe { libc::dup2(source.as_raw_fd(), target) }) {
             Ok(_) => return Ok(()),
             Err(Errno::EINTR | Errno::EBUSY) => {} // EBUSY: a race with open(2), dup2(2)
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
+}
+
+/// writev(2): both at once, so that no other line comes between.
+pub(crate) fn write_at_once(fd: RawFd, parts: [&[u8]; 2]) -> nix::Result<()> {
+    let parts = parts.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: pointers and lengths describe `parts`, which are only read; a number that is not open is refused.
+    Errno::result(unsafe { libc::writev(fd, parts.as_ptr(), 2) })?;
+    Ok(())
 }
 
 /// Sets a variable of the environment, or removes it.
@@ -340,6 +352,11 @@ pub(crate) fn stop_ignoring(signal: c_int) {
 /// Gives a signal its default action.
 pub(crate) fn set_default(signal: c_int) {
     set_action(signal, &action_of(libc::SIG_DFL));
+}
+
+/// Whether nothing but the default action is there for a signal.
+pub(crate) fn has_default(signal: c_int) -> bool {
+    action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_DFL)
 }
 
 /// What a signal does, to be put back later.

@@ -1,5 +1,9 @@
 //! Text of others on a terminal.
 
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
 /// Control characters could move the cursor, change the title or type into the terminal that shows them.
 pub(crate) fn for_terminal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 1);

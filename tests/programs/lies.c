@@ -1,4 +1,4 @@
-/* System calls that fail, or succeed without effect: put before the C library's by LD_PRELOAD. Each is chosen by its name on
+/* System calls that fail, succeed without effect or take their time: put before the C library's by LD_PRELOAD. Each is chosen by its name on
  * the compiler's command line. */
 
 #define _GNU_SOURCE
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -52,6 +53,56 @@ int getresgid(gid_t *real, gid_t *effective, gid_t *saved) { *real = *effective 
 
 #ifdef SETFSUID_TELLS_ROOT
 int setfsuid(uid_t user) { (void)user; return 0; }
+#endif
+
+/* A thread that comes upon the file `wait` takes it away, and does not go on until there is a file `go`. */
+#ifdef DUP2_WAITS
+int dup2(int from, int to) {
+  const char *wait = getenv("WAIT"), *go = getenv("GO");
+  if (to == STDOUT_FILENO && wait != NULL && go != NULL && unlink(wait) == 0)
+    while (access(go, F_OK) != 0) usleep(1000);
+  return syscall(SYS_dup3, from, to, 0);
+}
+#endif
+
+/* Whoever allocates or locks in the handler of SIGHUP is ended: who was interrupted may be at it. */
+#ifdef HANDLER_ALLOCATES_NOTHING
+#include <pthread.h>
+#include <signal.h>
+
+static _Thread_local int in_handler;
+static void (*handler)(int, siginfo_t *, void *);
+
+static void guarded(int number, siginfo_t *info, void *context) {
+  in_handler = 1;
+  handler(number, info, context);
+  in_handler = 0;
+}
+
+int sigaction(int number, const struct sigaction *new, struct sigaction *old) {
+  static int (*next)(int, const struct sigaction *, struct sigaction *);
+  if (next == NULL) next = dlsym(RTLD_NEXT, "sigaction");
+  if (number != SIGHUP || new == NULL || !(new->sa_flags & SA_SIGINFO)) return next(number, new, old);
+  struct sigaction own = *new;
+  handler = new->sa_sigaction;
+  own.sa_sigaction = guarded;
+  return next(number, &own, old);
+}
+
+static void refuse_in_handler(void) { if (in_handler) abort(); }
+
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), __libc_free(void *);
+void *malloc(size_t size) { refuse_in_handler(); return __libc_malloc(size); }
+void *calloc(size_t count, size_t size) { refuse_in_handler(); return __libc_calloc(count, size); }
+void *realloc(void *old, size_t size) { refuse_in_handler(); return __libc_realloc(old, size); }
+void free(void *old) { refuse_in_handler(); __libc_free(old); }
+
+int pthread_mutex_lock(pthread_mutex_t *mutex) {
+  static int (*next)(pthread_mutex_t *);
+  refuse_in_handler();
+  if (next == NULL) next = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+  return next(mutex);
+}
 #endif
 
 #ifdef SETEUID_ROOT_FAILS

@@ -12,18 +12,25 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     mem,
+    net::TcpListener,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
+    panic,
     path::Path,
     process::{self, Command},
     str::FromStr,
-    thread,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use daemon_rt::{Daemon, Detach, Stdio};
+use listenfd::ListenFd;
 use nix::{
     fcntl::OFlag,
     libc,
@@ -34,7 +41,11 @@ use nix::{
     },
     unistd::{self, ForkResult},
 };
+use sd_notify::NotifyState;
 use support::Mark;
+
+#[path = "listeners.rs"]
+mod listeners;
 
 type Failure = Box<dyn Error>;
 
@@ -56,7 +67,8 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
 
 fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
-    let launch = format!("launched_by={launched_by}\ndetaches={}\n", launched_by.detaches());
+    let (id, detaches) = (process::id(), launched_by.detaches());
+    let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
@@ -90,6 +102,12 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--panic-hook" => {
+                let path = std::path::absolute(value()?)?;
+                panic::set_hook(Box::new(move |panic| _ = fs::write(&path, panic.to_string())));
+            }
+            "--listen" => listeners::listen(&value()?)?,
+            "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
             "--foreground" => _ = daemon.detach(Detach::Never),
@@ -101,6 +119,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
+            "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
                 kept.opened.push((number.clone(), daemon.take_fd(number.parse()?)?));
@@ -118,6 +137,14 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
             }
             "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
+            "--exit-on" => {
+                extern "C" fn exit(_: libc::c_int) {
+                    // SAFETY: may be called in a handler, signal-safety(7).
+                    unsafe { libc::_exit(0) }
+                }
+                // SAFETY: see the handler.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(exit)) }?;
+            }
             "--print" => print!("{}", value()?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
@@ -155,6 +182,23 @@ impl fmt::Display for Caused {
 
 impl Error for Caused {}
 
+/// As anyhow's errors, it tells its causes on lines of their own.
+struct Causes;
+
+impl fmt::Debug for Causes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no luck\n\nCaused by:\n    0: bad\tmood\n    1: \u{1b}[31mred")
+    }
+}
+
+impl fmt::Display for Causes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no luck")
+    }
+}
+
+impl Error for Causes {}
+
 fn verdict(value: &str) -> Result<Detach, Failure> {
     match value {
         "always" => Ok(Detach::Always),
@@ -167,6 +211,13 @@ fn verdict(value: &str) -> Result<Detach, Failure> {
 fn stdio(value: &str) -> Result<Stdio, Failure> {
     Ok(match value.split_once(':') {
         Some(("truncate", path)) => Stdio::truncate(path),
+        Some(("pipe", command)) => {
+            let mut shell = Command::new("sh");
+            let [input, output] = [process::Stdio::piped(), process::Stdio::null()];
+            let mut child =
+                shell.args(["-c", command]).stdin(input).stdout(output).stderr(process::Stdio::null()).spawn()?;
+            OwnedFd::from(child.stdin.take().ok_or("no pipe")?).into()
+        }
         Some(("file", path)) => File::options().append(true).create(true).open(path)?.into(),
         None if value == "inherited" => Stdio::inherit(),
         None if value == "nothing" => Stdio::null(),
@@ -197,6 +248,9 @@ pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
             process::exit(0); // the test is over
         }
         let (word, rest) = command.trim_end().split_once(' ').unwrap_or((command.trim_end(), ""));
+        if word == "return-causes" {
+            return Err(Causes.into());
+        }
         if word == "return" {
             return if rest.is_empty() { Ok(()) } else { Err(rest.into()) };
         }
@@ -214,13 +268,39 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
     match word {
         "look" => said = sight(),
         "ready" => daemon_rt::ready()?,
+        "reopen" => daemon_rt::reopen_logs()?,
+        // What the system call said that the signal interrupted, it says still.
+        "errno-after" => {
+            nix::errno::Errno::set_raw(12345);
+            // SAFETY: has no preconditions.
+            unsafe { libc::raise(rest.parse()?) };
+            said = nix::errno::Errno::last_raw().to_string();
+        }
+        "begin-lines" => begin_lines(rest.parse()?),
+        "end-lines" => said = end_lines()?,
+        "begin-to-reopen" => _ = thread::spawn(daemon_rt::reopen_logs),
+        "reopen-in-threads" => reopen_in_threads(rest)?,
+        "listen" => listeners::listen(rest)?,
+        "heard" => said = listeners::heard().to_string(),
+        "listen-for-nothing" => {
+            // SAFETY: no handler is set.
+            unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }?;
+        }
+        "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
+        "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
         "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),
         // SAFETY: there is none: the crash is what the test wants.
         "crash" => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
-        "panic" => panic!("{rest}"),
+        "panic" => panic!("{}", rest.replace("\\n", "\n")),
+        "panic-in-threads" => {
+            for number in 0..rest.parse()? {
+                let thread = thread::Builder::new().name("worker".into());
+                let _ = thread.spawn(move || panic!("number {number}"))?.join();
+            }
+        }
         // SAFETY: has no preconditions.
         "raise" => _ = unsafe { libc::raise(rest.parse()?) },
         "stdout" => println!("{rest}"),
@@ -255,6 +335,16 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = names.join(" ");
         }
         "escape" => said = escape(rest),
+        "listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
+        "greet" => {
+            let (_, listener) = kept.opened.iter().find(|(kept, _)| kept == "listener").ok_or("no listener")?;
+            TcpListener::from(listener.try_clone()?).accept()?.0.write_all(rest.as_bytes())?;
+        }
+        "watchdog" => said = format!("{:?}", sd_notify::watchdog_enabled()),
+        "notify" => sd_notify::notify(&[NotifyState::Custom(rest)])?,
+        "block-signal" => SigSet::from(Signal::from_str(rest)?).thread_block()?,
+        // SAFETY: the function takes and returns nothing, and waits.
+        "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
@@ -266,6 +356,52 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+fn reopen_in_threads(rest: &str) -> Result<(), Failure> {
+    let (threads, count) = rest.split_once(' ').ok_or("reopen-in-threads THREADS COUNT")?;
+    let (threads, count): (u32, u32) = (threads.parse()?, count.parse()?);
+    let reopen = move || (0..count).try_for_each(|_| daemon_rt::reopen_logs());
+    let threads: Vec<_> = (0..threads).map(|_| thread::spawn(reopen)).collect();
+    threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "thread")?.map_err(Failure::from))
+}
+
+static WRITERS: Mutex<Vec<JoinHandle<u32>>> = Mutex::new(Vec::new());
+static WRITERS_END: AtomicBool = AtomicBool::new(false);
+
+/// Has so many threads write numbered lines.
+fn begin_lines(threads: u32) {
+    let write = |thread| {
+        for number in 0.. {
+            println!("thread {thread} line {number} {:.>60}", "");
+            if number % 100 == 0 {
+                thread::sleep(Duration::from_millis(1)); // in moderation
+                if WRITERS_END.load(Relaxed) {
+                    return number + 1;
+                }
+            }
+        }
+        u32::MAX
+    };
+    let writers = (0..threads).map(|thread| thread::spawn(move || write(thread)));
+    WRITERS.lock().unwrap_or_else(PoisonError::into_inner).extend(writers);
+}
+
+/// How many lines each of them has written.
+fn end_lines() -> Result<String, Failure> {
+    WRITERS_END.store(true, Relaxed);
+    let writers = mem::take(&mut *WRITERS.lock().unwrap_or_else(PoisonError::into_inner));
+    let counts: Result<Vec<_>, _> =
+        writers.into_iter().map(|writer| writer.join().map(|count| count.to_string())).collect();
+    Ok(counts.map_err(|_| "a thread")?.join(" "))
+}
+
+fn passed_listener() -> Result<OwnedFd, Failure> {
+    Ok(ListenFd::from_env().take_tcp_listener(0)?.ok_or("no listener was passed")?.into())
+}
+
+extern "C" fn stay() {
+    thread::sleep(Duration::from_secs(1000));
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.

@@ -2,11 +2,16 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
 };
 
-use nix::sys::{signal::Signal, wait::WaitStatus};
+use nix::sys::{
+    signal::Signal,
+    socket::{getsockopt, sockopt::PeerCredentials},
+    wait::WaitStatus,
+};
 
 use crate::{DEADLINE, Process};
 
@@ -27,9 +32,12 @@ pub struct Sight(BTreeMap<String, String>);
 impl Daemon {
     pub(crate) fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("set a timeout");
+        let peer = Process(getsockopt(&stream, PeerCredentials).expect("who connected").pid());
         let mut connection = BufReader::new(stream);
         let sight = Sight::parse(&answer(&mut connection).expect("a report"));
-        Self { process: Process(sight.number("pid")), connection, sight }
+        // In another pid namespace it has another number there; the kernel told ours, unix(7) SO_PEERCRED.
+        let process = if is_elsewhere(peer) { peer } else { Process(sight.number("pid")) };
+        Self { connection, process, sight }
     }
 
     /// Sends a command, and returns the answer to it.
@@ -114,6 +122,12 @@ impl Sight {
     pub fn descriptors(&self) -> BTreeMap<i32, &str> {
         self.0.iter().filter_map(|(key, value)| Some((key.strip_prefix("fd")?.parse().ok()?, value.as_str()))).collect()
     }
+}
+
+/// Whether it is in another pid namespace.
+fn is_elsewhere(process: Process) -> bool {
+    let namespace = |Process(id)| fs::read_link(format!("/proc/{id}/ns/pid"));
+    namespace(process).is_ok_and(|its| Some(its) != namespace(Process::own()).ok())
 }
 
 /// The lines up to a single dot.

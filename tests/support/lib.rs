@@ -5,20 +5,25 @@
 
 mod daemon;
 mod launcher;
+mod machine;
 mod mark;
 mod process;
 mod skip;
 mod stage;
+mod systemd;
 mod terminal;
+mod verdict;
 mod wait;
 
 pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
+    machine::Machine,
     mark::Mark,
     process::{Process, processes_marked},
-    skip::{is_ordinary_user, is_root, skip},
+    skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
+    systemd::Systemd,
     terminal::Terminal,
-    wait::{DEADLINE, eventually},
+    wait::{DEADLINE, eventually, within},
 };

@@ -58,6 +58,12 @@ impl Process {
         self.number(6)
     }
 
+    /// The program's name, as ps(1) and proc(5) have it.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.status("Name").unwrap_or_default()
+    }
+
     /// Whether it runs: a zombie does not.
     #[must_use]
     pub fn is_alive(self) -> bool {

@@ -1,6 +1,7 @@
 //! Tests that a machine cannot run.
 
 use std::{
+    env,
     io::{self, Write},
     thread,
 };
@@ -32,4 +33,16 @@ pub fn is_ordinary_user() -> bool {
         skip("an ordinary user");
     }
     user
+}
+
+/// Whether the test may go on; says which of those programs is not on the search path if it may not.
+#[must_use]
+pub fn are_installed(programs: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let missing =
+        programs.iter().find(|program| !env::split_paths(&path).any(|directory| directory.join(program).exists()));
+    if let Some(program) = missing {
+        skip(program);
+    }
+    missing.is_none()
 }

@@ -3,9 +3,10 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    os::unix::net::UnixListener,
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use nix::{
@@ -104,10 +105,26 @@ impl Stage {
     /// Panics when none does in time.
     #[must_use]
     pub fn daemon(&self) -> Daemon {
-        let timeout = PollTimeout::try_from(DEADLINE).expect("a deadline");
+        self.daemon_within(DEADLINE).unwrap_or_else(|| panic!("no daemon reported; alive: {:?}", self.processes()))
+    }
+
+    /// The next daemon to report, if one does in that time.
+    #[must_use]
+    pub fn daemon_within(&self, time: Duration) -> Option<Daemon> {
+        self.connection_within(time).map(Daemon::new)
+    }
+
+    /// The next connection to the socket, for whoever wants to speak to a daemon without a [`Daemon`].
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses it.
+    #[must_use]
+    pub fn connection_within(&self, time: Duration) -> Option<UnixStream> {
+        let timeout = PollTimeout::try_from(time).expect("a time");
         let mut ready = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut ready, timeout), Ok(1), "no daemon reported; alive: {:?}", self.processes());
-        Daemon::new(self.listener.accept().expect("a connection").0)
+        let came = poll(&mut ready, timeout).expect("wait for a connection") == 1;
+        came.then(|| self.listener.accept().expect("a connection").0)
     }
 
     /// Whether nobody has come to report.
@@ -146,6 +163,21 @@ impl Stage {
             .collect();
         names.sort();
         names
+    }
+
+    /// A copy of a program in the directory, for a user who cannot reach it where it was built.
+    ///
+    /// It is a child that copies: what this process has open to write, whatever another test forks meanwhile has, too,
+    /// and to execute it fails (ETXTBSY).
+    ///
+    /// # Panics
+    ///
+    /// Panics when it cannot be copied.
+    #[must_use]
+    pub fn copy(&self, program: impl AsRef<Path>) -> PathBuf {
+        let copied = Command::new("cp").arg(program.as_ref()).arg(self.directory()).status().expect("start cp");
+        assert!(copied.success(), "cannot copy {}", program.as_ref().display());
+        self.path(&program.as_ref().file_name().expect("a name").to_string_lossy())
     }
 
     /// An open file of the directory, empty at first, for a command's output.

@@ -13,13 +13,18 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 /// # Panics
 ///
 /// Panics when the deadline is over.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, look).unwrap_or_else(|| panic!("waited {DEADLINE:?} in vain for {what}"))
+}
+
+/// Looks until there is something to see, or that time is over.
+pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + time;
     loop {
-        if let Some(seen) = look() {
+        let seen = look();
+        if seen.is_some() || Instant::now() >= end {
             return seen;
         }
-        assert!(Instant::now() < end, "waited {DEADLINE:?} in vain for {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }

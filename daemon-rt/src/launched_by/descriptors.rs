@@ -12,9 +12,13 @@ use nix::{
 
 use crate::sys;
 
-/// A session without one cannot open it (ENXIO), tty(4).
+/// A session without one cannot open it (ENXIO), tty(4). Where that device is missing, a stream stands in for it.
 pub(super) fn have_controlling_terminal() -> bool {
-    File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty").is_ok()
+    match File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty") {
+        Ok(_) => true,
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => false,
+        Err(_) => (libc::STDIN_FILENO..=libc::STDERR_FILENO).any(sys::is_terminal),
+    }
 }
 
 pub(super) fn socket_family(number: RawFd) -> Option<libc::c_int> {

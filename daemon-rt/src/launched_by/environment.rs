@@ -1,5 +1,8 @@
 //! The variables by which managers say who they are, noted once.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     env,
     ffi::{OsStr, OsString},

@@ -1,14 +1,17 @@
 //! The process that started this one, or the one that was left with it.
 
 use std::{
-    fs, thread,
+    fs, process, thread,
     time::{Duration, Instant},
 };
 
-use nix::{libc::pid_t, unistd::getppid};
+use nix::{
+    libc::pid_t,
+    unistd::{Pid, getpgid, getpgrp, getpid, getppid},
+};
 
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
-const LEAVING: [&str; 2] = ["setsid", "start-stop-daem"];
+const LEAVING: [&str; 3] = ["daemonize", "setsid", "start-stop-daemon"];
 
 /// How long they may take. One that stays longer waits for its child.
 const UNTIL_LEFT: Duration = Duration::from_millis(100);
@@ -16,7 +19,18 @@ const UNTIL_LEFT: Duration = Duration::from_millis(100);
 pub(super) struct Parent {
     /// 0 where it is in another pid namespace, `pid_namespaces(7)`.
     pub(super) id: pid_t,
+    pub(super) group: Group,
     name: Option<String>,
+}
+
+/// The process group that this process is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// It leads it.
+    Own,
+    /// The parent is in it as well.
+    Shared,
+    Another,
 }
 
 impl Parent {
@@ -24,7 +38,7 @@ impl Parent {
         let start = Instant::now();
         loop {
             let id = getppid().as_raw();
-            let parent = Self { id, name: name(id) };
+            let parent = Self { id, group: Group::beside(id), name: name(id) };
             let is_leaving = LEAVING.iter().any(|name| parent.is_named(name));
             if getppid().as_raw() == id && !(is_leaving && start.elapsed() < UNTIL_LEFT) {
                 return parent;
@@ -33,13 +47,29 @@ impl Parent {
         }
     }
 
+    /// Linux keeps the first 15 bytes of a name, proc(5).
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name)
+        self.name.as_deref() == Some(name.get(..15).unwrap_or(name))
     }
 }
 
-/// The first 15 bytes of the program's file name, unless it named itself, proc(5).
+impl Group {
+    fn beside(parent: pid_t) -> Self {
+        let group = getpgrp();
+        match getpgid(Some(Pid::from_raw(parent))) {
+            _ if group == getpid() => Self::Own,
+            Ok(parents) if parents == group => Self::Shared,
+            _ => Self::Another,
+        }
+    }
+}
+
+/// That of its program's file, unless it named itself. In another pid namespace's /proc, the number is somebody else's.
 fn name(id: pid_t) -> Option<String> {
+    let own = fs::read_link("/proc/self").ok()?;
+    if own.to_str() != Some(&process::id().to_string()) {
+        return None;
+    }
     let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
     Some(name.trim_end_matches('\n').to_owned())
 }

@@ -1,5 +1,8 @@
 //! What stands in a pidfile: a process id in decimal and a newline.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fs::File, io, os::unix::fs::FileExt};
 
 use nix::unistd::Pid;

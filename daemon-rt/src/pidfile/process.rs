@@ -1,6 +1,9 @@
 //! The process that a pidfile names. Its number may be another process's at any moment: only a pidfd means it and no
 //! other, `pidfd_open(2)`.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::{self, File},
     io,
@@ -71,13 +74,7 @@ impl Process {
     /// Whether the default action of that signal, which is to end, would be taken. Linux alone tells: a signal that is
     /// neither caught nor ignored nor blocked, as for signalfd(2).
     pub(super) fn dies_of(&self, signal: c_int) -> bool {
-        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.pid)) else { return false };
-        let is_in = |set: &str| {
-            let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
-            mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-                .is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
-        };
-        !["SigCgt", "SigIgn", "SigBlk"].into_iter().any(is_in)
+        fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| is_default(signal, &status))
     }
 
     /// Whether it ended in time.
@@ -110,4 +107,13 @@ impl Process {
     fn exists(&self) -> bool {
         nix::sys::signal::kill(self.pid, None) != Err(Errno::ESRCH)
     }
+}
+
+/// Whether none of the sets of signals that proc(5) shows has the signal. One that is not shown may.
+fn is_default(signal: c_int, status: &str) -> bool {
+    let is_in = |set: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+    };
+    !["SigCgt", "SigIgn", "SigBlk"].into_iter().any(is_in)
 }

@@ -1,5 +1,8 @@
 //! Who the daemon is to be: every id that a process has, looked up before the root directory changes.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     ffi::{CString, OsString},
     fmt,

@@ -40,6 +40,9 @@ fn has(_: Privilege) -> bool {
 /// In a user namespace the capabilities of root are not all that it takes, `user_namespaces(7)`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod namespace {
+    #[cfg(test)]
+    mod tests;
+
     use std::fs;
 
     use super::Account;
@@ -59,13 +62,17 @@ mod namespace {
         }
     }
 
-    /// Lines of `first-inside first-outside count`. What cannot be read is left to the system calls.
+    /// What cannot be read is left to the system calls.
     fn maps(file: &str, id: u32) -> bool {
-        let Ok(map) = fs::read_to_string(file) else { return true };
+        fs::read_to_string(file).map_or(true, |map| is_in(&map, id))
+    }
+
+    /// Lines of `first-inside first-outside count`.
+    fn is_in(map: &str, id: u32) -> bool {
         map.lines().any(|line| {
-            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
+            let mut numbers = line.split_ascii_whitespace().map(|number| number.parse::<u32>().unwrap_or(0));
             let (first, count) = (numbers.next().unwrap_or(0), numbers.nth(1).unwrap_or(0));
-            (first..first + count).contains(&u64::from(id))
+            id.checked_sub(first).is_some_and(|place| place < count)
         })
     }
 }

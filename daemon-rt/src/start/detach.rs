@@ -40,8 +40,8 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
         lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
-    inherited.unblock_signals(mask);
     settled.begin(thread, to_leader);
+    inherited.unblock_signals(mask);
     Ok(())
 }
 

@@ -1,6 +1,12 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{io, net::Shutdown, os::unix::net::UnixStream, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    net::Shutdown,
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
@@ -25,6 +31,10 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
             nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
         }
     };
+    if report.is_ready() {
+        tell_manager(&prepared, report.daemon);
+        let _ = sys::send(from_leader.as_fd(), &[0]); // the leader has `ready()` wait for it
+    }
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
     let ended = sys::wait(leader).ok().flatten();
@@ -32,9 +42,7 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
         Some((_, status)) if report.is_ready() && !status.success() => leader_failed(leader, Some(status)),
         _ => report,
     };
-    if report.is_ready() {
-        tell_manager(&prepared, report.daemon);
-    } else {
+    if !report.is_ready() {
         let (said, complaints) = (prepared.streams.said(), prepared.take_back());
         complaints.say(&said, &report.text);
     }

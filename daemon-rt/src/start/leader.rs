@@ -1,7 +1,7 @@
 //! The leader after the fork: it watches the daemon until that is ready, failed, or given up.
 
 use std::{
-    io,
+    io::{self, Read},
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
@@ -29,6 +29,9 @@ pub(crate) struct Leader<'launcher> {
     pub(crate) settled: Settled,
 }
 
+/// How long the launcher may take to speak to the service manager: somewhat longer than it tries.
+const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
+
 /// What ended the wait for the daemon.
 enum Outcome {
     Reported(Report),
@@ -48,6 +51,7 @@ impl Leader<'_> {
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
         if self.is_ready(&outcome) && Report::ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok() {
+            self.await_manager();
             sys::exit_now(u8::from(!self.answer_ready()))
         }
         self.end_group(outcome)
@@ -68,7 +72,7 @@ impl Leader<'_> {
                 return Ok(Outcome::Ended(status));
             }
             if launcher_ended {
-                return Ok(Outcome::LauncherGone); // it never writes
+                return Ok(Outcome::LauncherGone); // it writes nothing before it is told of readiness
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
@@ -99,6 +103,14 @@ impl Leader<'_> {
                 matches!(Report::receive(from_daemon), Ok(Some(report)) if report.is_ready())
             }
             _ => false,
+        }
+    }
+
+    /// What the daemon tells the service manager behind `ready()`, that listens to once the launcher has named the daemon.
+    fn await_manager(&self) {
+        let mut launcher = self.launcher;
+        if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
+            let _ = launcher.read(&mut [0]); // or it has gone, or the manager takes no message
         }
     }
 

@@ -1,5 +1,8 @@
 //! Telling the service manager, by the protocol of `sd_notify(3)`.
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::{linux::net::SocketAddrExt, unix::ffi::OsStrExt};
 use std::{
@@ -79,6 +82,9 @@ fn address(socket: &OsStr) -> io::Result<SocketAddr> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
         return SocketAddr::from_abstract_name(name);
+    }
+    if !Path::new(socket).is_absolute() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither an absolute path nor a name behind `@`"));
     }
     SocketAddr::from_pathname(socket)
 }

@@ -4,7 +4,10 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::FileExt,
+    },
 };
 
 use nix::libc;
@@ -23,6 +26,19 @@ impl StandIn {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    pub(crate) fn put_in_place(&self) -> io::Result<()> {
+        Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
+    }
+
+    /// What was written to it, as far as a line goes.
+    pub(crate) fn read_and_put_away(self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; 4096];
+        let read = self.file.read_at(&mut bytes, 0);
+        self.put_away()?;
+        bytes.truncate(read?);
+        Ok(bytes)
     }
 
     /// Puts the null device in its place, unless the program has replaced its stderr meanwhile. A child that was

@@ -18,10 +18,17 @@ use super::{
     inherited::Inherited,
     null,
     open::{self, Created, Rights},
+    reopening::{Candidate, Reopening},
     shown::ErrorStream,
     stand_in::StandIn,
 };
-use crate::{Error, Stdio, privileges::Account, stdio::Kind, sys};
+use crate::{
+    Error, Stdio, last_words,
+    logs::{self, Log},
+    privileges::Account,
+    stdio::Kind,
+    sys,
+};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {
@@ -29,6 +36,9 @@ pub(crate) struct Streams {
     stdin: Stream,
     stdout: Stream,
     stderr: Stream,
+    stderr_follows: bool,
+    /// Those that are opened anew, if any are to be.
+    logs: Option<Vec<Log>>,
     stand_in: Option<StandIn>,
     shown: Option<ErrorStream>,
 }
@@ -48,6 +58,8 @@ enum Stream {
 /// The streams of a daemon that may fail to start yet.
 pub(crate) struct InPlace {
     pub(crate) stand_in: Option<StandIn>,
+    logs: Option<Vec<Log>>,
+    null: libc::dev_t,
     created: Vec<Created>,
 }
 
@@ -56,10 +68,20 @@ impl InPlace {
     pub(crate) fn keep(&mut self) {
         self.created.drain(..).for_each(mem::forget);
     }
+
+    /// Once the daemon is who it is to be, and before a signal can reach it.
+    pub(crate) fn look_after(&mut self, name: String) {
+        if let Some(logs) = self.logs.take() {
+            logs::watch(logs);
+        }
+        if self.stand_in.is_some() || last_words::is_device(self.null) {
+            last_words::arm(name, self.null);
+        }
+    }
 }
 
 impl Streams {
-    /// `account`: who the daemon becomes. `until_ready`: the program itself tells when it is ready, and may write to its
+    /// `account`: who the daemon becomes. `reopening`: if its logs are opened anew. `until_ready`: the program itself tells when it is ready, and may write to its
     /// error stream before.
     pub(crate) fn open(
         stdin: Stdio,
@@ -67,23 +89,51 @@ impl Streams {
         stderr: Option<Stdio>,
         inherited: &Inherited,
         account: Option<&Account>,
+        reopening: Option<&Reopening<'_>>,
         until_ready: bool,
     ) -> Result<Self, Error> {
         let null = null::open().map_err(|error| Error::because("cannot open /dev/null", error))?;
         let stdin = Stream::input(stdin, inherited, account)?;
         let stdout = Stream::output("stdout", stdout, inherited, account)?;
+        let stderr_follows = stderr.is_none();
         let stderr = match stderr {
             Some(stderr) => Stream::output("stderr", stderr, inherited, account)?,
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
-        for (name, stream) in [("stdout", &stdout), ("stderr", &stderr)] {
-            stream.truncate().map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
-        }
-        let mut streams = Self { null, stdin, stdout, stderr, stand_in: None, shown: None };
+        let mut streams = Self { null, stdin, stdout, stderr, stderr_follows, logs: None, stand_in: None, shown: None };
+        streams.logs = reopening.map(|reopening| streams.to_reopen(reopening)).transpose()?;
+        streams.truncate()?;
         if until_ready {
             streams.show_errors(account)?;
         }
         Ok(streams)
+    }
+
+    fn to_reopen(&self, reopening: &Reopening<'_>) -> Result<Vec<Log>, Error> {
+        const OUT: RawFd = libc::STDOUT_FILENO;
+        const ERR: RawFd = libc::STDERR_FILENO;
+        let streams: &[(_, _, &'static [RawFd])] = if self.stderr_follows {
+            &[("stdout", &self.stdout, &[OUT, ERR])]
+        } else {
+            &[("stdout", &self.stdout, &[OUT]), ("stderr", &self.stderr, &[ERR])]
+        };
+        streams
+            .iter()
+            .filter_map(|&(stream, opened, descriptors)| match opened {
+                Stream::File { file, path: Some(path), created, .. } => {
+                    let is_new = created.is_some();
+                    reopening.log(&Candidate { stream, descriptors, path, file, is_new }).transpose()
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn truncate(&self) -> Result<(), Error> {
+        for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            stream.truncate().map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
+        }
+        Ok(())
     }
 
     /// Opens a second way into the error stream, for [`said`](Self::said).
@@ -113,6 +163,9 @@ impl Streams {
 
     /// The streams become descriptors 0, 1 and 2.
     pub(crate) fn put_in_place(self) -> Result<InPlace, Error> {
+        let null = sys::status_of(self.null.as_raw_fd())
+            .map_err(|error| Error::because("cannot look at /dev/null", error))?
+            .st_rdev;
         let stderr_null = self.stand_in.as_ref().map_or(&self.null, StandIn::file);
         let mut created = Vec::new();
         for (stream, null, name, target) in [
@@ -125,7 +178,7 @@ impl Streams {
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
             created.extend(new);
         }
-        Ok(InPlace { stand_in: self.stand_in, created })
+        Ok(InPlace { stand_in: self.stand_in, logs: self.logs, null, created })
     }
 }
 

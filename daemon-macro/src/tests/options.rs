@@ -1,0 +1,58 @@
+//! Options whose values or names are judged.
+
+use super::{expanded, normal};
+use crate::edit_distance::edit_distance;
+
+#[test]
+fn octal_numbers() {
+    for good in ["0", "7", "007", "0o022", "0o0_22u32", "0x12", "0b11", "0o777"] {
+        let seen = expanded(&format!("umask = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["8", "010", "022", "22_u32", "0o1000", "0x200", "99999999999999999999", "-1", "\"022\""] {
+        let seen = expanded(&format!("umask = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error") && !seen.contains("umask ("), "{bad}: {seen}");
+    }
+}
+
+#[test]
+fn functions_for_setup() {
+    for good in ["f", "a::f::<B, C>", "f(1)", "f[]", "f::<{ 1 }>()", "a.f()", "|daemon| f()", "(f)()", "()"] {
+        let seen = expanded(&format!("setup = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["f()", "a::f::<B, C>()", "\"f\"", "1"] {
+        let seen = expanded(&format!("setup = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error"), "{bad}: {seen}");
+    }
+}
+
+#[test]
+fn paths_of_the_crate() {
+    for good in ["::daemon_rt", "a", "crate", "self::a", "super::a::b", "r#fn::a"] {
+        let seen = expanded(&format!("crate = {good}"), "fn main() {}");
+        assert!(seen.contains(&normal(&format!("(&mut {good}::Daemon::new()).run(main)"))), "{good}: {seen}");
+    }
+    for bad in ["a b", "a::", "::", "_", "1", "fn::a", "a::<b>", "a()"] {
+        let seen = expanded(&format!("crate = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error") && !seen.contains("Daemon"), "{bad}: {seen}");
+    }
+}
+
+#[test]
+fn two_transposed_letters_are_one_slip() {
+    for (slip, meant) in [("umaks", "umask"), ("anme", "name"), ("stdotu", "stdout"), ("kepe_fds", "keep_fds")] {
+        let seen = expanded(&format!("{slip} = 1"), "fn main() {}");
+        assert!(seen.contains(&format!("unknown option `{slip}`; did you mean `{meant}`?")), "{seen}");
+    }
+}
+
+#[test]
+fn two_swapped_letters_are_one_slip() {
+    for (from, to, slips) in
+        [("umaks", "umask", 1), ("umask", "umask", 0), ("", "umask", 5), ("mask", "umask", 1), ("stdot", "stdout", 1)]
+    {
+        assert_eq!(edit_distance(from, to), slips, "{from} {to}");
+        assert_eq!(edit_distance(to, from), slips, "{to} {from}");
+    }
+}

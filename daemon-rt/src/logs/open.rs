@@ -1,0 +1,157 @@
+//! Opening a log, by rules that a stranger with a place in its directory cannot bend.
+//!
+//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7), and
+//! nothing allocates or locks.
+
+use std::{ffi::CStr, fmt, io, os::fd::OwnedFd};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl, open},
+    libc,
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
+    unistd::{Uid, unlink},
+};
+
+use crate::refusal::refused;
+
+/// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
+/// without a reader is an error then, and no wait for one.
+pub(crate) const FLAGS: OFlag =
+    OFlag::O_NOFOLLOW.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC).union(LARGE);
+
+/// Without it, a 32-bit program writes 2 GiB and no more, open(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LARGE: OFlag = OFlag::O_LARGEFILE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const LARGE: OFlag = OFlag::empty();
+
+/// Its owner may write a log, and his group may read it.
+const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
+
+/// Somebody who creates and removes the file again and again is not run after for ever.
+const ATTEMPTS: usize = 100;
+
+pub(crate) struct Opened {
+    pub(crate) file: OwnedFd,
+    pub(crate) status: FileStat,
+    /// Whether it was missing, and is created.
+    pub(crate) is_new: bool,
+}
+
+/// Why a log is not opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    System(Errno),
+    /// Whoever may write in the log directory may put a hard link to a file of somebody else's there. One to a file of
+    /// the daemon's own gains nothing.
+    SecondLink,
+}
+
+/// Opens a file to append to, and creates it where it is missing, for `owner`.
+pub(crate) fn for_appending(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+    let mut seen = Errno::ENOENT;
+    for _ in 0..ATTEMPTS {
+        seen = match open_existing(path, owner) {
+            Err(Refusal::System(Errno::ENOENT)) => match create(path) {
+                Err(Errno::EEXIST) => Errno::EEXIST, // somebody was quicker
+                created => return Ok(created?),
+            },
+            Err(Refusal::System(Errno::EINTR)) => Errno::EINTR,
+            opened => return opened,
+        };
+    }
+    Err(seen.into())
+}
+
+/// Ends what `O_NONBLOCK` was for.
+pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+fn open_existing(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+    let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
+    let status = fstat(&file)?;
+    if kind(&status) == SFlag::S_IFREG && status.st_nlink > 1 && status.st_uid != owner.as_raw() {
+        return Err(Refusal::SecondLink);
+    }
+    let_block(&file)?;
+    Ok(Opened { file, status, is_new: false })
+}
+
+/// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.
+fn create(path: &CStr) -> nix::Result<Opened> {
+    let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
+    match let_block(&file).and_then(|()| fstat(&file)) {
+        Ok(status) => {
+            if Mode::from_bits_truncate(status.st_mode) != MODE {
+                // Gives back what the umask took away. A file system that has modes of its own may refuse.
+                let _ = fchmod(&file, MODE);
+            }
+            Ok(Opened { file, status, is_new: true })
+        }
+        Err(error) => {
+            let _ = unlink(path);
+            Err(error)
+        }
+    }
+}
+
+pub(crate) fn kind(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
+}
+
+impl Refusal {
+    /// What `O_NOFOLLOW` makes of a symbolic link, open(2): the system's words would lead nobody to the cause.
+    fn is_link(self) -> bool {
+        matches!(self, Self::System(Errno::ELOOP | Errno::EMLINK))
+    }
+
+    /// In the words in which it is displayed.
+    pub(crate) fn explained(self) -> io::Error {
+        if self.is_link() { refused(self.to_string()) } else { self.into() }
+    }
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+/// As one number, for an atomic field: no error number is negative.
+impl From<Refusal> for i32 {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::System(errno) => errno as Self,
+            Refusal::SecondLink => -1,
+        }
+    }
+}
+
+impl From<i32> for Refusal {
+    fn from(number: i32) -> Self {
+        if number < 0 { Self::SecondLink } else { Self::System(Errno::from_raw(number)) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            _ if self.is_link() => formatter.write_str("it is a symbolic link"),
+            Self::System(errno) => write!(formatter, "{} (os error {})", errno.desc(), *errno as i32),
+            Self::SecondLink => formatter.write_str("it has a second hard link and belongs to another user"),
+        }
+    }
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::System(errno) => errno.into(),
+            Refusal::SecondLink => refused(refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+use nix::libc::SIGHUP;
+
+use super::is_default;
+use crate::random::{cases, text};
+
+/// The lines that count, proc(5), among others in the order of the kernel.
+fn status(name: &str, [blocked, ignored, caught]: [u64; 3]) -> String {
+    format!(
+        "Name:\t{name}\nState:\tS (sleeping)\nSigPnd:\tffffffffffffffff\nShdPnd:\tffffffffffffffff\n\
+         SigBlk:\t{blocked:016x}\nSigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\nCapInh:\t0000000000000000\n"
+    )
+}
+
+#[test]
+fn the_default_action_is_taken_unless_one_of_three_sets_has_the_signal() {
+    for mut rng in cases() {
+        let signal = rng.i32(1..=64);
+        let bit = 1 << (signal - 1);
+        let others = [(); 3].map(|()| rng.u64(..) & !bit);
+        // A newline in a name is written as `\n`.
+        let name = if rng.bool() { "clockd" } else { "SigCgt:\\nSigCgt:\\t0" };
+        assert!(is_default(signal, &status(name, others)), "{signal} {others:x?}");
+        let mut sets = others;
+        sets[rng.usize(..3)] |= bit;
+        assert!(!is_default(signal, &status(name, sets)), "{signal} {sets:x?}");
+    }
+}
+
+#[test]
+fn a_set_that_is_not_shown_may_have_the_signal() {
+    let whole = status("clockd", [0; 3]);
+    assert!(is_default(SIGHUP, &whole));
+    for missing in ["SigBlk", "SigIgn", "SigCgt"] {
+        let lines: Vec<_> = whole.lines().filter(|line| !line.starts_with(missing)).collect();
+        assert!(!is_default(SIGHUP, &lines.join("\n")), "{missing}");
+    }
+    for mut rng in cases() {
+        let text = String::from_utf8(text(&mut rng, b"SigCgt:Ign Blk\n\t0123456789abcdefg", 80)).unwrap();
+        assert!(!is_default(SIGHUP, &text), "{text}");
+    }
+}

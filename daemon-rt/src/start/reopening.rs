@@ -1,0 +1,104 @@
+//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody reads
+//! that they cannot.
+
+use std::{
+    ffi::CString,
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::AtFlags,
+    sys::stat::SFlag,
+    unistd::{AccessFlags, faccessat},
+};
+
+use crate::{
+    Error,
+    logs::{Log, open},
+    privileges::Account,
+    sys,
+};
+
+/// Of the daemon that will do it.
+pub(crate) struct Reopening<'start> {
+    pub(crate) program: &'start str,
+    pub(crate) root: Option<&'start Path>,
+    pub(crate) account: Option<&'start Account>,
+}
+
+/// A stream, or both, as the start opened it.
+pub(crate) struct Candidate<'start> {
+    pub(crate) stream: &'static str,
+    pub(crate) descriptors: &'static [RawFd],
+    pub(crate) path: &'start Path,
+    pub(crate) file: &'start File,
+    pub(crate) is_new: bool,
+}
+
+impl Reopening<'_> {
+    /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
+    pub(crate) fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
+        let Candidate { stream, descriptors, path, file, is_new } = *candidate;
+        let what = format!("cannot reopen {stream} {}", path.display());
+        let because = |error| Error::because(what.clone(), error);
+        let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
+        if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&open::kind(&status)) {
+            return Ok(None);
+        }
+        let path_in_daemon = match self.root {
+            None => path.to_owned(),
+            Some(root) => inside(root, path).map_err(because)?,
+        };
+        self.ask(&path_in_daemon, &what, is_new)?;
+        let path_in_daemon =
+            CString::new(path_in_daemon.as_os_str().as_bytes()).map_err(|error| because(error.into()))?;
+        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
+    }
+
+    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let the
+    /// user do so; where it was there, somebody put it there for the user, who has to be let write to it.
+    fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
+        let Some(account) = self.account else { return Ok(()) };
+        let directory = path.parent().unwrap_or(path);
+        let (object, rights) =
+            if is_new { (directory, AccessFlags::W_OK | AccessFlags::X_OK) } else { (path, AccessFlags::W_OK) };
+        // The user need not be able to enter what is above the root directory.
+        let root =
+            File::open(self.root.unwrap_or(Path::new("/"))).map_err(|error| Error::because(what.to_owned(), error))?;
+        let object = Path::new(".").join(object.strip_prefix("/").unwrap_or(object));
+        let answer = account.act(|| Ok(faccessat(&root, &object, rights, AtFlags::AT_EACCESS)?))?;
+        answer.map_err(|error| {
+            let (what_not, remedy) = if is_new {
+                (format!("created in {} after a rotation", directory.display()), "a directory of that user's")
+            } else {
+                ("written to".to_owned(), "to that user")
+            };
+            let why = format!("it cannot be {what_not}: {error}; give it {remedy}");
+            Error::because(format!("{what} as {account}"), io::Error::new(error.kind(), why))
+        })
+    }
+}
+
+/// The path as the jail has it. Links are resolved here: from inside, they lead elsewhere.
+fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::IsADirectory.into());
+    };
+    let (root, directory) = (fs::canonicalize(root)?, fs::canonicalize(directory)?);
+    match directory.strip_prefix(&root) {
+        Ok(directory) => Ok(Path::new("/").join(directory).join(name)),
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "it lies outside of the root directory {}, and from inside nothing there can be opened",
+                root.display()
+            ),
+        )),
+    }
+}

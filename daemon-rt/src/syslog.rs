@@ -1,0 +1,53 @@
+//! The system's log, syslog(3), for what has no other place to go.
+
+use std::{io, os::fd::AsFd, path::Path, process};
+
+use nix::libc::{self, c_int};
+
+use crate::{sys, terminal::for_terminal};
+
+/// Where its daemon listens, as the C libraries have it.
+const SOCKET: &str = if cfg!(target_vendor = "apple") {
+    "/var/run/syslog"
+} else if cfg!(any(target_os = "freebsd", target_os = "dragonfly", target_os = "netbsd")) {
+    "/var/run/log"
+} else {
+    "/dev/log"
+};
+
+const PRIORITY: c_int = libc::LOG_DAEMON | libc::LOG_ERR;
+
+/// RFC 3164, 4.1.
+const LIMIT: usize = 1024;
+
+/// A name leaves room for the text; RFC 5424, 6.2.5, has the same limit.
+const NAME_LIMIT: usize = 48;
+
+/// Says one line: the text, behind program and process id. It waits for nobody; where nobody listens, it is lost.
+pub(crate) fn say(name: &str, text: &str) {
+    let line = line(name, text);
+    let _ = match send(line.as_bytes(), libc::SOCK_DGRAM) {
+        // As in syslog(3), a stream is the other kind that there may be, and takes lines that end with a NUL byte.
+        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => {
+            send(format!("{line}\0").as_bytes(), libc::SOCK_STREAM)
+        }
+        sent => sent,
+    };
+}
+
+/// As syslog(3) writes it, but for the time: who listens knows that, and nobody knows the time zone in a jail.
+fn line(name: &str, text: &str) -> String {
+    let name: String = name.chars().take(NAME_LIMIT).collect();
+    let words = format!("{name}[{}]: {text}", process::id());
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = for_terminal(format!("<{PRIORITY}>{words}").as_bytes());
+    let end = (0..=LIMIT.min(line.len())).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
+    line.truncate(end);
+    line.truncate(line.trim_end().len());
+    line
+}
+
+fn send(bytes: &[u8], kind: c_int) -> io::Result<usize> {
+    let socket = sys::connect(Path::new(SOCKET), kind)?;
+    sys::send(socket.as_fd(), bytes)
+}

@@ -1,0 +1,3 @@
+//! No system log.
+
+pub(crate) fn say(_: &str, _: &str) {}

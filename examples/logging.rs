@@ -1,0 +1,41 @@
+//! Logs by `tracing` and `log` to standard error: coloured on a terminal with `--foreground`, and otherwise plain to
+//! `logging.log`, which a rotation may rename before it sends SIGHUP. A panic is an event with its backtrace.
+
+use std::{
+    backtrace::Backtrace,
+    env,
+    io::{self, IsTerminal},
+    panic, process, thread,
+    time::Duration,
+};
+
+use daemon_rt::{Detach, daemon};
+use tracing::{error, info, warn};
+
+fn detach() -> Detach {
+    if env::args().any(|argument| argument == "--foreground") { Detach::Never } else { Detach::Auto }
+}
+
+#[daemon(stderr = "logging.log", reopen_logs, detach = detach())]
+fn main() {
+    log_to_stderr();
+    info!(process = process::id(), "started");
+    for job in 1_u32.. {
+        if thread::spawn(move || do_job(job)).join().is_err() {
+            warn!(job, "given up");
+        }
+        thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// In the daemon, where standard error is what it stays: neither a terminal nor its colours belong in a file.
+fn log_to_stderr() {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    panic::set_hook(Box::new(|panic| error!("{panic}\n{}", Backtrace::force_capture())));
+}
+
+/// As a library that knows `log` and no `tracing`.
+fn do_job(number: u32) {
+    log::info!("job {number}");
+    assert!(number % 3 != 0, "job {number} cannot be done");
+}

@@ -1,0 +1,188 @@
+//! A small HTTP service as it is deployed, the same program for every manager: `README.md` has them.
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    net::{SocketAddr, TcpListener},
+    path::{self, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use clap::Parser;
+use daemon_rt::{Daemon, Detach, daemon};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use serde::Deserialize;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::RwLock,
+};
+use tracing::{error, info, warn};
+
+/// Greets everybody who asks over HTTP.
+#[derive(Parser)]
+struct Cli {
+    /// Do not detach, whoever started the program
+    #[arg(long)]
+    foreground: bool,
+    /// Where to listen, unless the manager passes a socket
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// TOML with a `greeting`; read again on SIGHUP
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the log goes after a detach; standard error without one
+    #[arg(long, value_name = "FILE", default_value = "service.log")]
+    log: PathBuf,
+    /// A file that one running instance holds
+    #[arg(long, value_name = "FILE")]
+    pidfile: Option<PathBuf>,
+    /// Whom to serve as
+    #[arg(long)]
+    user: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    greeting: String,
+}
+
+struct Service {
+    launched_by: String,
+    config_file: Option<PathBuf>,
+    config: RwLock<Config>,
+    stopping: AtomicBool,
+}
+
+/// In the launcher: every mistake reaches whoever started the program.
+fn setup(daemon: &mut Daemon) -> anyhow::Result<(TcpListener, Service)> {
+    let cli = Cli::parse();
+    if cli.foreground {
+        daemon.detach(Detach::Never);
+    }
+    daemon.stderr(cli.log);
+    if let Some(pidfile) = cli.pidfile {
+        daemon.pidfile(pidfile);
+    }
+    if let Some(user) = cli.user {
+        daemon.user(user);
+    }
+    let config_file = cli.config.map(path::absolute).transpose()?; // the daemon is in another directory
+    let config = RwLock::new(read(config_file.as_ref())?);
+    let launched_by = daemon.launched_by().to_string();
+    let service = Service { launched_by, config_file, config, stopping: AtomicBool::new(false) };
+    Ok((listen(cli.listen)?, service))
+}
+
+/// A socket that systemd passed, or one of our own.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = match ListenFd::from_env().take_tcp_listener(0).context("cannot listen on the inherited socket")? {
+        Some(listener) => listener,
+        None => TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?,
+    };
+    listener.set_nonblocking(true)?; // tokio asks for it
+    Ok(listener)
+}
+
+fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
+    let Some(file) = config_file else { return Ok(Config { greeting: "hello".into() }) };
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    toml::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))
+}
+
+#[daemon(setup = setup, notify)]
+#[tokio::main]
+async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    let service = Arc::new(service);
+    let [hangup, interrupt, terminate] = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
+    // Before `ready`: none comes too early.
+    let stop = obey(Arc::clone(&service), signal(hangup)?, signal(interrupt)?, signal(terminate)?);
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    info!(launched_by = service.launched_by, "listening on {address}");
+    daemon_rt::ready()?; // the socket queues who comes before `serve`
+    tell(&[NotifyState::Status(&format!("listening on {address}"))]);
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        tokio::spawn(feed_watchdog(limit / 2));
+    }
+
+    let app = Router::new()
+        .route("/", get(greet))
+        .route("/healthz", get("healthy\n")) // that it answers is the answer
+        .route("/readyz", get(readyz))
+        .with_state(service);
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    info!("every request is answered");
+    Ok(())
+}
+
+async fn greet(State(service): State<Arc<Service>>) -> String {
+    format!("{}\n", service.config.read().await.greeting)
+}
+
+/// Whether a load balancer is to send more.
+async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
+    if service.stopping.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
+}
+
+/// Returns when no more requests are to be taken.
+async fn obey(service: Arc<Service>, mut hangup: Signal, mut interrupt: Signal, mut terminate: Signal) {
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => service.reload().await,
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    info!("stopping");
+    service.stopping.store(true, Ordering::Relaxed);
+}
+
+impl Service {
+    /// A mistake in the new configuration does not end a service that runs.
+    async fn reload(&self) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            tell(&[NotifyState::Reloading, now]);
+        }
+        let status = match read(self.config_file.as_ref()) {
+            Ok(config) => {
+                *self.config.write().await = config;
+                info!("reloaded");
+                "reloaded"
+            }
+            Err(error) => {
+                error!(error = format!("{error:#}"), "not reloaded"); // of several lines, and logged as one
+                "not reloaded, see the log"
+            }
+        };
+        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    }
+}
+
+/// A runtime that is stuck does not get here, and systemd starts the service anew.
+async fn feed_watchdog(period: Duration) {
+    let mut interval = tokio::time::interval(period);
+    loop {
+        interval.tick().await;
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+/// Where systemd is the manager; otherwise nothing is sent.
+fn tell(news: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(news) {
+        warn!("cannot notify the manager: {error}");
+    }
+}

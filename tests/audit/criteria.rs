@@ -1,0 +1,77 @@
+//! What a start is graded by, and where each rule comes from.
+
+use crate::{context, launcher, manager, pidfile, privileges, program::Program, verdict::Verdict};
+
+pub(crate) struct Criterion {
+    /// A number is that of the step in daemon(7).
+    pub(crate) id: &'static str,
+    pub(crate) rule: &'static str,
+    /// Where the rule stands: in daemon(7) where no other place is named. The contract is that of `Daemon::run`.
+    pub(crate) source: &'static str,
+    pub(crate) look: fn(&Program) -> Verdict,
+}
+
+/// The source of what this crate promises, and daemon(7) does not ask for.
+pub(crate) const CONTRACT: &str = "contract";
+
+const fn criterion(
+    id: &'static str,
+    rule: &'static str,
+    source: &'static str,
+    look: fn(&Program) -> Verdict,
+) -> Criterion {
+    Criterion { id, rule, source, look }
+}
+
+#[rustfmt::skip]
+pub(crate) const CRITERIA: [Criterion; 49] = [
+    criterion("1", "inherited descriptors are closed", "step 1", context::descriptors),
+    criterion("2a", "a signal that is ignored at the launch is not ignored", "step 2", context::ignored_signals),
+    criterion("2b", "nor is a real-time one", "step 2", context::ignored_real_time_signals),
+    criterion("2c", "nor is SIGCHLD, and it starts", "step 2, wait(2)", context::ignored_sigchld),
+    criterion("3", "no signal is blocked", "step 3", context::mask),
+    criterion("4a", "`HOME`, `USER`, `LOGNAME` and `SHELL` are those of the user that it becomes", "step 4, systemd.exec(5)", privileges::variables),
+    criterion("4b", "it can be given the variables that are named, and no others", "step 4", context::chosen_variables),
+    criterion("5", "it runs when the launcher has ended", "step 5", context::background),
+    criterion("6", "it has a session of its own, and no terminal controls it", "step 6", context::session),
+    criterion("7", "nor does one that it opens", "step 7", context::later_terminal),
+    criterion("8", "process 1 adopts it, and nobody else of the start is left", "step 8", context::parent),
+    criterion("9a", "its streams are the null device", "step 9", context::null_streams),
+    criterion("9b", "they are, where descriptors 0 to 2 are closed at the launch", "step 9", context::closed_streams),
+    criterion("9c", "its output can be appended to a log", "systemd.exec(5), `append:`", context::log),
+    criterion("9d", "it is, where descriptors 0 to 2 are closed at the launch", "systemd.exec(5), `append:`", context::closed_streams_and_log),
+    criterion("10", "its umask can be 0, whatever the launcher's is", "step 10", context::umask),
+    criterion("11", "its directory is `/`", "step 11", context::directory),
+    criterion("12a", "its process id is in its pidfile when `main` begins", "step 12", pidfile::content),
+    criterion("12b", "one instance runs", "step 12", pidfile::one_instance),
+    criterion("12c", "one instance runs, of eight that are started at once", "step 12", pidfile::at_once),
+    criterion("12d", "it starts where a killed daemon left its pidfile", "step 12", pidfile::left_behind),
+    criterion("12e", "it starts where the pidfile has another process's id", "step 12", pidfile::of_another_process),
+    criterion("12f", "the pidfile is locked", CONTRACT, pidfile::lock),
+    criterion("12g", "the pidfile goes when `main` returns", CONTRACT, pidfile::removal),
+    criterion("12h", "a relative path starts from the directory of the launch", CONTRACT, pidfile::relative_path),
+    criterion("13a", "all its user and group ids change", "step 13, credentials(7)", privileges::ids),
+    criterion("13b", "it keeps no supplementary group of the launcher's", "step 13, initgroups(3)", privileges::groups),
+    criterion("13c", "it keeps no capability", "step 13, capabilities(7)", privileges::capabilities),
+    criterion("14a", "the launcher waits until `main` is ready", "step 14", launcher::waits),
+    criterion("14b", "it gives up on a `main` that never is, and ends it", "systemd.service(5), `TimeoutStartSec=`", launcher::timeout),
+    criterion("14c", "interrupted before, it leaves no daemon", CONTRACT, launcher::interrupt),
+    criterion("15a", "its exit status is 0 when `main` is ready", "step 15", launcher::ends_when_ready),
+    criterion("15b", "`x=$(program 2>&1)` ends with it, and nothing is said", CONTRACT, launcher::output_is_closed),
+    criterion("C1", "a log cannot be opened: the exit status is not 0, the step is named, nobody is left", CONTRACT, launcher::log_that_cannot_be_opened),
+    criterion("C2", "a pidfile cannot be created: the same", CONTRACT, launcher::pidfile_that_cannot_be_created),
+    criterion("C3", "a directory is missing: the same", CONTRACT, launcher::directory_that_is_missing),
+    criterion("C4", "a user is unknown: the same", CONTRACT, launcher::user_that_is_unknown),
+    criterion("C5", "in each of these four, the object is named", CONTRACT, launcher::objects),
+    criterion("C6", "another instance runs: the exit status is not 0, and something is said", CONTRACT, pidfile::second_start_is_refused),
+    criterion("C7", "`main` exits before it is ready: the exit status of the launcher is not 0", CONTRACT, launcher::death_before_ready),
+    criterion("C8", "it is that of `main`", CONTRACT, launcher::status_of_the_daemon),
+    criterion("C9", "what `main` wrote to its error stream is shown", CONTRACT, launcher::last_words),
+    criterion("C10", "a child of `main` is ended", CONTRACT, launcher::children_of_the_dead),
+    criterion("C11", "the next start with that pidfile succeeds", CONTRACT, launcher::pidfile_after_a_failure),
+    criterion("C12", "what waits in a buffer of the launcher's is written once", "fork(), POSIX", launcher::buffered_output),
+    criterion("C13", "a second thread before the start is noticed", "fork(), POSIX", launcher::second_thread),
+    criterion("N1", "started by systemd, it stays in the foreground", "new-style daemons", manager::stays_under_systemd),
+    criterion("N2", "and says when it is ready", "sd_notify(3)", manager::tells_systemd),
+    criterion("N3", "started by inetd, it stays in the foreground", "inetd(8)", manager::stays_under_inetd),
+];

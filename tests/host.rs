@@ -1,0 +1,76 @@
+//! A host of its own, on which a test may install what it likes.
+
+use std::{
+    fs::File,
+    io,
+    net::{Ipv4Addr, TcpStream},
+    path::Path,
+    process::Child,
+    thread,
+};
+
+use nix::sched::{CloneFlags, setns};
+use support::{DEADLINE, Launch, Process, Stage, are_installed, eventually, is_root};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
+
+/// It is gone, with all that runs there, when this is dropped.
+pub(crate) struct Host {
+    pub(crate) stage: Stage,
+    unshare: Child,
+    init: Process,
+}
+
+impl Host {
+    /// Brings it up with those files, each copied from the first path to the second. Says what the test needs where that
+    /// is not to be, or where one of the test's tools is missing.
+    pub(crate) fn boot(tools: &[&str], files: &[(&Path, &str)]) -> Option<Self> {
+        if !is_root() || !are_installed(&["ip", "nsenter", "unshare"]) || !are_installed(tools) {
+            return None;
+        }
+        let stage = Stage::new();
+        let log = stage.create("log");
+        let mut command = stage.command("unshare");
+        command.args(["--fork", "--kill-child", "--pid", "--mount", "--net", "--propagation", "private", SCRIPT]);
+        command.arg(stage.directory()).args(files.iter().map(|(file, path)| format!("{}={path}", file.display())));
+        command.stdout(log.try_clone().expect("duplicate a descriptor")).stderr(log);
+        let mut unshare = command.spawn().expect("start a host");
+        let init = eventually("a host", || {
+            let ended = unshare.try_wait().expect("wait for the host");
+            assert_eq!(ended, None, "{}", stage.read("log"));
+            stage.read("init").strip_suffix('\n')?.parse().ok().map(Process)
+        });
+        Some(Self { stage, unshare, init })
+    }
+
+    /// Runs a command of the shell there to its end, in the stage's directory.
+    pub(crate) fn run(&self, command: &str) -> Launch {
+        let mut nsenter = self.stage.command("nsenter");
+        nsenter.args(["--target", &self.init.0.to_string(), "--pid", "--mount", "--net"]);
+        nsenter.arg(format!("--wdns={}", self.stage.directory().display())).arg("--");
+        // It stays, so that what it starts has a parent there.
+        self.stage.launch(nsenter.args(["sh", "-c", &format!("{command}\nexit $?")]))
+    }
+
+    /// A connection on its loopback interface.
+    pub(crate) fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        let network = File::open(format!("/proc/{}/ns/net", self.init.0))?;
+        // A thread may be in another network, and a socket stays in the one where it was made.
+        let connection = thread::scope(|scope| {
+            let connected = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET)?;
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            });
+            connected.join().expect("a thread")
+        })?;
+        connection.set_read_timeout(Some(DEADLINE))?;
+        Ok(connection)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+    }
+}

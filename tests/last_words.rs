@@ -1,0 +1,437 @@
+//! What a daemon says when nobody reads its errors goes to the system's log.
+
+use std::{
+    fs::{self, Permissions},
+    io::{ErrorKind, Read},
+    iter,
+    net::{TcpListener, TcpStream},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixDatagram, UnixListener},
+        },
+    },
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use nix::sys::{
+    signal::Signal,
+    socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket},
+    wait::WaitStatus,
+};
+use support::{DEADLINE, Daemon, Process, Stage, eventually, is_root, skip};
+
+mod mounts;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// The directory of devices as it is, and a `log` in it that is whatever has that name in the stage.
+const DEVICES: &str = "mkdir dev && mount -t tmpfs -o mode=755 tmpfs dev \
+    && for node in null zero full random urandom tty; do touch dev/$node && mount --bind /dev/$node dev/$node; done \
+    && ln -s /proc/self/fd dev/fd && ln -s \"$PWD/log.socket\" dev/log && mount --rbind dev /dev";
+
+fn probe(stage: &Stage) -> Command {
+    let mut command = mounts::behind(stage, DEVICES, PROBE);
+    command.arg("--connect");
+    command
+}
+
+fn started(stage: &Stage, options: &[&str]) -> Daemon {
+    stage.started(probe(stage).args(options))
+}
+
+/// Somebody who listens at `/dev/log`, as syslogd does.
+struct Log(UnixDatagram);
+
+impl Log {
+    fn new(stage: &Stage) -> Self {
+        Self::at(stage, "log.socket")
+    }
+
+    fn at(stage: &Stage, name: &str) -> Self {
+        let path = stage.path(name);
+        let socket = UnixDatagram::bind(&path).expect("bind");
+        fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
+        fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+        socket.set_nonblocking(true).expect("do not wait");
+        Self(socket)
+    }
+
+    /// What has come until now.
+    fn lines(&self) -> Vec<String> {
+        let mut buffer = vec![0; 70_000];
+        let mut lines = Vec::new();
+        loop {
+            match self.0.recv(&mut buffer) {
+                Ok(length) => lines.push(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8")),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return lines,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// Sends a command that the daemon does not survive, and waits for its exit status.
+fn end(daemon: &mut Daemon, command: &str) -> i32 {
+    daemon.send(command);
+    match daemon.wait() {
+        WaitStatus::Exited(_, status) => status,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The line of a panic, without the place in the source.
+fn without_place(line: &str) -> String {
+    let (before, rest) = line.split_once(" panicked at ").expect(line);
+    let (place, text) = rest.split_once(": ").expect(line);
+    assert!(place.starts_with("tests/programs/probe.rs:") || place.starts_with("programs/probe.rs:"), "{line}");
+    format!("{before} panicked: {text}")
+}
+
+#[test]
+fn a_panic_is_told_once() {
+    if !is_root() {
+        return;
+    }
+    for options in [
+        [].as_slice(),
+        &["--stderr", "nothing", "--stdout", "out"],
+        &["--stdout", "/dev/null"],
+        &["--pidfile", "pid", "--user", "nobody"],
+    ] {
+        let stage = Stage::new();
+        let log = Log::new(&stage);
+        let mut daemon = started(&stage, options);
+        assert_eq!(end(&mut daemon, "panic no luck"), 101);
+        let lines: Vec<_> = log.lines().iter().map(|line| without_place(line)).collect();
+        assert_eq!(lines, [format!("<27>probe[{}]: thread 'main' panicked: no luck", daemon.process.0)], "{options:?}");
+        assert_eq!(stage.read("out"), "");
+    }
+}
+
+#[test]
+fn the_error_of_main_is_told_once() {
+    if !is_root() {
+        return;
+    }
+    for (command, text) in [
+        ("return no luck", r#"Error: "no luck""#),
+        ("return-causes", r"Error: no luck Caused by: 0: bad mood 1: \u{1b}[31mred"),
+    ] {
+        let stage = Stage::new();
+        let log = Log::new(&stage);
+        let mut daemon = started(&stage, &["--name", "clockd"]);
+        assert_eq!(end(&mut daemon, command), 1);
+        assert_eq!(log.lines(), [format!("<27>clockd[{}]: {text}", daemon.process.0)]);
+    }
+}
+
+#[test]
+fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
+    if !is_root() {
+        return;
+    }
+    for (options, command, status) in [
+        ([].as_slice(), "return", 0),
+        (&[], "exit 1", 1),
+        (&["--stdout", "log"], "panic no luck", 101),
+        (&["--stderr", "log"], "panic no luck", 101),
+        (&["--stderr", "log"], "return no luck", 1),
+        (&["--stderr", "file:log"], "return no luck", 1),
+    ] {
+        let stage = Stage::new();
+        let log = Log::new(&stage);
+        let mut daemon = started(&stage, options);
+        assert_eq!(end(&mut daemon, command), status);
+        assert_eq!(log.lines(), [""; 0], "{options:?} {command}");
+        assert_eq!(stage.read("log").contains("no luck"), command.contains("no luck"));
+    }
+    // What the program throws away itself, nobody is to read.
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut daemon = started(&stage, &["--stderr", "log"]);
+    assert_eq!(daemon.ask("replace-stderr /dev/null"), "");
+    assert_eq!(end(&mut daemon, "panic no luck"), 101);
+    assert_eq!((log.lines(), stage.read("log")), (vec![], String::new()));
+}
+
+#[test]
+fn until_it_is_ready_the_launcher_reads_it() {
+    if !is_root() {
+        return;
+    }
+    for command in ["panic no luck", "return no luck"] {
+        let stage = Stage::new();
+        let log = Log::new(&stage);
+        let launcher = stage.start(probe(&stage).arg("--notify"));
+        let mut daemon = stage.daemon();
+        daemon.send(command);
+        assert!(launcher.end().stderr.contains("no luck"));
+        assert_eq!(log.lines(), [""; 0]);
+
+        let launcher = stage.start(again(&stage).arg("--notify"));
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.ask("ready"), "");
+        assert_eq!(launcher.end().status, 0);
+        end(&mut daemon, command);
+        assert_eq!(log.lines().len(), 1);
+    }
+}
+
+/// A second probe in a stage where the directory of the first's devices is.
+fn again(stage: &Stage) -> Command {
+    fs::remove_dir(stage.path("dev")).expect("remove an empty directory");
+    probe(stage)
+}
+
+#[test]
+fn a_stream_that_the_program_opened_is_read_by_somebody() {
+    if !is_root() {
+        return;
+    }
+    for command in ["panic no luck", "return no luck"] {
+        let stage = Stage::new();
+        let log = Log::new(&stage);
+        let mut daemon = started(&stage, &[]);
+        assert_eq!(daemon.ask(&format!("replace-stderr {}", stage.path("own").display())), "");
+        end(&mut daemon, command);
+        assert_eq!(log.lines(), [""; 0]);
+        assert!(stage.read("own").contains("no luck"));
+    }
+}
+
+#[test]
+fn in_the_foreground_the_stream_is_somebody_elses() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut child = probe(&stage).arg("--foreground").stderr(Stdio::null()).spawn().expect("start");
+    let mut program = stage.daemon();
+    program.send("panic no luck");
+    assert_eq!(eventually("its end", || child.try_wait().expect("wait")).code(), Some(101));
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+/// What stands in for the null device has a size, and the null device has none.
+#[test]
+fn a_limit_to_the_size_of_files_does_not_end_it() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(stage.command("sh").args(["-c", "ulimit -f 0; exec \"$0\"", PROBE]));
+    daemon.send("return failed");
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 1)));
+}
+
+#[test]
+fn a_thread_that_panics_is_told_and_the_daemon_goes_on() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut daemon = started(&stage, &[]);
+    assert_eq!(daemon.ask("panic-in-threads 2"), "");
+    let lines: Vec<_> = log.lines().iter().map(|line| without_place(line)).collect();
+    let line = |number| format!("<27>probe[{}]: thread 'worker' panicked: number {number}", daemon.process.0);
+    assert_eq!(lines, [line(0), line(1)]);
+
+    // Of many at once, the first are told; later ones again. More than some do not fit into the socket's queue.
+    let begun = Instant::now();
+    let told: usize = (0..60)
+        .map(|_| {
+            daemon.ask("panic-in-threads 5");
+            log.lines().len()
+        })
+        .sum();
+    let seconds = usize::try_from(begun.elapsed().as_secs()).expect("a few");
+    assert!((8..=10 * (seconds + 2)).contains(&told), "{told} in {:?}", begun.elapsed());
+    eventually("a line", || {
+        daemon.ask("panic-in-threads 1");
+        log.lines().pop()
+    });
+}
+
+#[test]
+fn a_long_text_is_one_line_that_is_cut_off() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut daemon = started(&stage, &[]);
+    end(&mut daemon, &format!("panic one\\n  two\\n\u{7}{}", "\u{f6}".repeat(1000)));
+    let [line] = log.lines().try_into().expect("one line");
+    assert!(line.contains(": one two \\u{7}\u{f6}"), "{line}");
+    assert!((1023..=1024).contains(&line.len()), "{}", line.len());
+}
+
+/// The program's own, which was there before.
+#[test]
+fn the_hook_that_was_there_is_called() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut daemon = started(&stage, &["--panic-hook", "hook"]);
+    end(&mut daemon, "panic no luck");
+    assert_eq!(log.lines().len(), 1);
+    assert!(stage.read("hook").contains("no luck"));
+}
+
+#[test]
+fn where_nobody_listens_it_is_lost() {
+    if !is_root() {
+        return;
+    }
+    for closed in [false, true] {
+        for (command, status) in [("panic no luck", 101), ("return no luck", 1)] {
+            let stage = Stage::new();
+            if closed {
+                drop(Log::new(&stage));
+            }
+            let mut daemon = started(&stage, &[]);
+            assert_eq!(end(&mut daemon, command), status);
+        }
+    }
+}
+
+#[test]
+fn it_waits_for_nobody() {
+    if !is_root() {
+        return;
+    }
+    // A log daemon that does not read: its queue is full.
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let other = UnixDatagram::unbound().expect("a socket");
+    other.set_nonblocking(true).expect("do not wait");
+    while other.send_to(b"noise", stage.path("log.socket")).is_ok() {}
+    let mut daemon = started(&stage, &[]);
+    assert_eq!(end(&mut daemon, "panic no luck"), 101);
+    assert!(log.lines().iter().all(|line| line == "noise"));
+
+    // One for streams, who accepts none of them.
+    let stage = Stage::new();
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    let address = UnixAddr::new(&stage.path("log.socket")).expect("an address");
+    let log = stream_socket();
+    bind(log.as_raw_fd(), &address).and_then(|()| listen(&log, Backlog::new(0)?)).expect("listen");
+    let waiting: Vec<_> =
+        iter::repeat_with(stream_socket).take_while(|socket| connect(socket.as_raw_fd(), &address).is_ok()).collect();
+    assert!(waiting.len() < 100, "the queue is not full");
+    let mut daemon = started(&stage, &[]);
+    assert_eq!(end(&mut daemon, "panic no luck"), 101);
+}
+
+fn stream_socket() -> OwnedFd {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket")
+}
+
+/// As older log daemons listen: lines end with a NUL byte.
+#[test]
+fn it_is_told_by_a_stream_as_well() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = UnixListener::bind(stage.path("log.socket")).expect("bind");
+    let mut daemon = started(&stage, &[]);
+    assert_eq!(end(&mut daemon, "return no luck"), 1);
+    log.set_nonblocking(true).expect("do not wait");
+    let mut text = String::new();
+    log.accept().expect("a connection").0.read_to_string(&mut text).expect("a line");
+    assert_eq!(text, format!("<27>probe[{}]: Error: \"no luck\"\0", daemon.process.0));
+}
+
+#[test]
+fn in_a_jail_it_takes_a_socket_there() {
+    if !is_root() {
+        return;
+    }
+    for inside in [false, true] {
+        let stage = Stage::new();
+        fs::create_dir_all(stage.path("jail/dev")).expect("create a directory");
+        let log = Log::at(&stage, if inside { "jail/dev/log" } else { "log.socket" });
+        let mut daemon = started(&stage, &["--chroot", "jail"]);
+        assert_eq!(end(&mut daemon, "panic no luck"), 101);
+        assert_eq!(log.lines().len(), usize::from(inside));
+
+        let mut daemon = stage.started(again(&stage).args(["--chroot", "jail"]));
+        assert_eq!(end(&mut daemon, "return no luck"), 1);
+        let expected = format!("<27>probe[{}]: Error: \"no luck\"", daemon.process.0);
+        assert_eq!(log.lines(), if inside { vec![expected] } else { vec![] });
+    }
+}
+
+/// The peer of a connection has no use for it.
+#[test]
+fn under_inetd_the_error_of_a_start_goes_there() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let mut peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("connect");
+    let [input, output, errors] = {
+        let connection = OwnedFd::from(listener.accept().expect("a connection").0);
+        [connection.try_clone(), connection.try_clone(), Ok(connection)].map(|copy| Stdio::from(copy.expect("a copy")))
+    };
+    let mut command = probe(&stage);
+    command.args(["--umask", "1000"]).stdin(input).stdout(output).stderr(errors);
+    let mut child = command.spawn().expect("start");
+    let pid = child.id();
+    drop(command); // which holds the connection
+    assert_eq!(eventually("its end", || child.try_wait().expect("wait")).code(), Some(1));
+    assert_eq!(log.lines(), [format!("<27>probe[{pid}]: `umask` must be between 0o000 and 0o777, found 0o1000")]);
+    let mut said = String::new();
+    peer.set_read_timeout(Some(DEADLINE)).and_then(|()| peer.read_to_string(&mut said)).expect("the end");
+    assert_eq!(said, "");
+}
+
+/// rsyslogd, the real program.
+#[test]
+fn a_log_daemon_takes_it() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    let socket = stage.path("log.socket");
+    let rules = format!(
+        "global(workDirectory=\"{directory}\")\n\
+         module(load=\"imuxsock\" SysSock.Use=\"off\")\n\
+         input(type=\"imuxsock\" Socket=\"{socket}\")\n\
+         template(name=\"fields\" type=\"string\" string=\"%syslogfacility-text%.%syslogseverity-text% %syslogtag%|%msg%\\n\")\n\
+         action(type=\"omfile\" file=\"{directory}/syslog\" template=\"fields\")\n",
+        directory = stage.directory().display(),
+        socket = socket.display()
+    );
+    fs::write(stage.path("rules"), rules).expect("write");
+    let mut rsyslogd = stage.command("rsyslogd");
+    rsyslogd.args(["-n", "-i", "none", "-f"]).arg(stage.path("rules"));
+    let mut rsyslogd = match rsyslogd.spawn() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return skip("rsyslogd"),
+        started => started.expect("start rsyslogd"),
+    };
+    eventually("its socket", || socket.exists().then_some(()));
+    let mut first = started(&stage, &[]);
+    end(&mut first, "panic no luck");
+    let mut second = stage.started(&mut again(&stage));
+    end(&mut second, "return no luck either");
+    let text =
+        eventually("two lines", || Some(stage.read("syslog")).filter(|text| text.matches("no luck").count() == 2));
+    Process(i32::try_from(rsyslogd.id()).expect("a process id")).signal(Signal::SIGTERM);
+    rsyslogd.wait().expect("its end");
+
+    let lines: Vec<_> = stage.read("syslog").lines().filter(|line| line.contains("probe")).map(str::to_owned).collect();
+    let [panic, error] = lines.try_into().expect(&text);
+    let tag = |daemon: &Daemon| format!("daemon.err probe[{}]:| ", daemon.process.0);
+    assert!(panic.starts_with(&format!("{}thread 'main' panicked at ", tag(&first))), "{panic}");
+    assert_eq!(error, format!("{}Error: \"no luck either\"", tag(&second)));
+}

@@ -1,0 +1,264 @@
+//! The machine's own systemd, with units of a test, in namespaces of its own: nothing of the machine is changed.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::ErrorKind,
+    net::{Ipv4Addr, TcpStream},
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Instant,
+};
+
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::{signal::Signal, wait::waitpid},
+    unistd::Pid,
+};
+
+use crate::{DEADLINE, Daemon, Launch, Launcher, Process, Stage, are_installed, eventually, is_root, skip};
+
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/systemd.sh");
+const SYSTEMD: &str = "/lib/systemd/systemd";
+
+/// The users of a system's manager and of the user's.
+const ROOT: &[&str] = &["systemctl"];
+const NOBODY: &[&str] = &[
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "env",
+    "XDG_RUNTIME_DIR=/run/user",
+    "systemctl",
+    "--user",
+];
+
+/// A booted system manager. It is gone, with all that it started, when this is dropped; so that a failed test can be
+/// understood, its journal is shown then.
+#[derive(Debug)]
+pub struct Systemd {
+    script: Child,
+    stage: Stage,
+    /// Process 1.
+    manager: Process,
+    systemctl: &'static [&'static str],
+}
+
+impl Systemd {
+    /// Boots it with those programs in `/usr/bin`, and units by their names. Says what the test needs where it cannot.
+    ///
+    /// Programs that it starts find the socket to report to, as all of a stage do. The directory of the stage is the same
+    /// inside.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come up in time.
+    #[must_use]
+    pub fn boot(programs: &[&str], units: &[(&str, &str)]) -> Option<Self> {
+        if !is_root() || !are_installed(&["findmnt", "nsenter", "setpriv", "unshare"]) {
+            return None;
+        }
+        if !Path::new(SYSTEMD).exists() {
+            skip("systemd");
+            return None;
+        }
+        let stage = Stage::new();
+        open_to_all(&stage);
+        fs::create_dir(stage.path("units")).expect("create a directory");
+        for (name, text) in units {
+            fs::write(stage.path("units").join(name), text).expect("write a unit");
+        }
+        let socket = UnixDatagram::bind(stage.path("ready.socket")).expect("bind a socket");
+        socket.set_nonblocking(true).expect("do not wait");
+
+        let log = stage.create("log");
+        let mut script = Command::new(BOOT);
+        script.arg(stage.directory()).args(programs).stdin(Stdio::piped());
+        script.stdout(log.try_clone().expect("duplicate a descriptor")).stderr(log);
+        let mut script = script.spawn().expect("start the script");
+        let is_up = eventually("systemd", || match said(&socket) {
+            Some(states) => states.lines().any(|state| state == "READY=1").then_some(true),
+            None => script.try_wait().expect("wait for the script").map(|_| false),
+        });
+        if !is_up {
+            let needs = stage.read("needs");
+            assert_ne!(needs, "", "systemd did not boot: {}", stage.read("log"));
+            skip(needs.trim_end());
+            return None;
+        }
+        let manager = Process(stage.read("manager").trim_end().parse().expect("a process id"));
+        Some(Self { script, stage, manager, systemctl: ROOT })
+    }
+
+    /// The manager of an ordinary user, `nobody`, with the same units.
+    #[must_use]
+    pub fn of_user(mut self) -> Self {
+        assert_success(&self.start("user-manager.service"));
+        self.systemctl = NOBODY;
+        self
+    }
+
+    /// Starts a unit, to the end of `systemctl start`.
+    #[must_use]
+    pub fn start(&self, unit: &str) -> Launch {
+        self.systemctl(&["start", unit])
+    }
+
+    /// Starts a unit, and goes on meanwhile.
+    #[must_use]
+    pub fn starting(&self, unit: &str) -> Launcher {
+        self.stage.start(&mut self.systemctl_command(&["start", unit]))
+    }
+
+    /// The daemon of a unit that starts in silence.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not.
+    #[must_use]
+    pub fn started(&self, unit: &str) -> Daemon {
+        assert_success(&self.start(unit));
+        self.daemon()
+    }
+
+    /// The next daemon to report.
+    #[must_use]
+    pub fn daemon(&self) -> Daemon {
+        self.stage.daemon()
+    }
+
+    /// Runs `systemctl` to its end.
+    #[must_use]
+    pub fn systemctl(&self, arguments: &[&str]) -> Launch {
+        self.stage.launch(&mut self.systemctl_command(arguments))
+    }
+
+    /// The values of properties of a unit, in that order and with blanks between.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no such property.
+    #[must_use]
+    pub fn show(&self, unit: &str, properties: &[&str]) -> String {
+        let shown = self.systemctl(&["show", unit]).stdout;
+        let value = |property| shown.lines().find_map(|line| line.strip_prefix(property)?.strip_prefix('='));
+        let values =
+            properties.iter().map(|property| value(*property).unwrap_or_else(|| panic!("no {property}: {shown}")));
+        values.collect::<Vec<_>>().join(" ")
+    }
+
+    /// A service's active state, substate, result and main process, as in `active running success 42`.
+    #[must_use]
+    pub fn state(&self, unit: &str) -> String {
+        self.show(unit, &["ActiveState", "SubState", "Result", "MainPID"])
+    }
+
+    /// Waits for a state of a service.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come.
+    pub fn reaches(&self, unit: &str, state: &str) {
+        let mut seen = String::new();
+        let end = Instant::now() + DEADLINE;
+        while seen != state && Instant::now() < end {
+            seen = self.state(unit);
+        }
+        assert_eq!(seen, state, "{unit}");
+    }
+
+    /// Waits until all that a program wrote to the journal is that.
+    pub fn said(&self, program: &str, text: &str) {
+        let journal = || self.journal(&["--identifier", program, "--output", "cat"]);
+        eventually(text, || (journal() == text).then_some(()));
+    }
+
+    fn journal(&self, arguments: &[&str]) -> String {
+        let output = self.inside(&["journalctl", "--quiet"]).args(arguments).output().expect("read the journal");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Where a path inside is found from here.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        format!("/proc/{}/root{path}", self.manager.0).into()
+    }
+
+    /// A connection on its loopback interface.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is none.
+    #[must_use]
+    pub fn connect(&self, port: u16) -> TcpStream {
+        let network = File::open(format!("/proc/{}/ns/net", self.manager.0)).expect("its network");
+        // A thread may be in another network, and a socket stays where it was made.
+        let connection = thread::scope(|scope| {
+            let connected = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET).expect("enter its network");
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            });
+            connected.join().expect("a thread").expect("connect")
+        });
+        connection.set_read_timeout(Some(DEADLINE)).expect("set a timeout");
+        connection
+    }
+
+    fn systemctl_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.inside(self.systemctl);
+        command.args(arguments);
+        command
+    }
+
+    fn inside(&self, program: &[&str]) -> Command {
+        let mut command = self.stage.command("nsenter");
+        command.args(["--all", "--target", &self.manager.0.to_string(), "--"]).args(program);
+        command
+    }
+}
+
+impl Drop for Systemd {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the journal:\n{}", self.journal(&[]));
+        }
+        end_orphans();
+        drop(self.script.stdin.take());
+        let _ = self.script.wait();
+    }
+}
+
+/// When a test fails, its `nsenter` is killed, and whom that started inside becomes a child of this process, as the
+/// nearest subreaper. Namespaces last until everybody in them is reaped.
+fn end_orphans() {
+    let own = Process::own().0.to_string();
+    let is_elsewhere = |process: Process| process.status("NSpid").is_some_and(|numbers| numbers.contains('\t'));
+    let processes = fs::read_dir("/proc").into_iter().flatten();
+    let processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().map(Process));
+    for orphan in processes.filter(|process| process.stat(4).as_ref() == Some(&own) && is_elsewhere(*process)) {
+        orphan.signal(Signal::SIGKILL);
+        let _ = waitpid(Pid::from_raw(orphan.0), None);
+    }
+}
+
+fn assert_success(launch: &Launch) {
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+}
+
+/// The users inside are others than who runs the test.
+fn open_to_all(stage: &Stage) {
+    for (path, mode) in [(stage.directory().to_owned(), 0o755), (stage.path("probe.socket"), 0o666)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+    }
+}
+
+fn said(socket: &UnixDatagram) -> Option<String> {
+    let mut buffer = [0; 4096];
+    match socket.recv(&mut buffer) {
+        Ok(length) => Some(String::from_utf8_lossy(&buffer[..length]).into_owned()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("{error}"),
+    }
+}

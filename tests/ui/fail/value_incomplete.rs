@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(stdin = daemon_rt::Stdio::)]
+fn main() {}
