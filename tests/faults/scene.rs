@@ -6,6 +6,7 @@ use std::{
     process::Command,
 };
 
+use nix::unistd::{User, chown};
 use support::Stage;
 
 pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
@@ -20,6 +21,14 @@ pub(crate) struct Scene {
     pub(crate) has_groups: bool,
     /// Whether a service manager waits for word.
     pub(crate) has_manager: bool,
+    /// Whether the directory of the log is that user's.
+    pub(crate) is_nobodys: bool,
+}
+
+impl Scene {
+    pub(crate) const fn new(name: &'static str, options: &'static [&'static str]) -> Self {
+        Self { name, options, has_groups: false, has_manager: false, is_nobodys: false }
+    }
 }
 
 /// Where one of them is tried, one time after the other.
@@ -52,6 +61,10 @@ impl Scene {
             let groups = fs::read_to_string("/etc/group").expect("the groups") + "staffed:x:7777:nobody\n";
             fs::write(stage.path("data/group"), groups).expect("write");
             fs::write(stage.path("data/nsswitch.conf"), "passwd: files\ngroup: files\n").expect("write");
+        }
+        if self.is_nobodys {
+            let nobody = User::from_name("nobody").expect("a database").expect("nobody");
+            chown(stage.directory(), Some(nobody.uid), Some(nobody.gid)).expect("give it away");
         }
         let manager = self.has_manager.then(|| UnixDatagram::bind(stage.path("data/manager")).expect("bind"));
         Place { stage, manager }

@@ -19,7 +19,7 @@ pub(crate) struct Row<'case> {
 impl Table<'_> {
     /// Writes it beside the tests' other files, and prints the sum.
     pub(crate) fn show(&self, scene: &str) {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{scene}.txt"));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults {scene}.txt"));
         fs::write(&path, self.to_string()).expect("write the table");
         let mut counts = BTreeMap::<_, usize>::new();
         for row in self.0.values() {

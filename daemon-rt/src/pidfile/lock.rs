@@ -94,9 +94,10 @@ impl Lock {
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         let cannot = |step: &str, error| Error::because(format!("cannot {step} {}", self.path.display()), error);
         let process = process::id();
-        self.file
-            .write_all_at(format!("{process}\n").as_bytes(), 0)
-            .map_err(|error| cannot("write the process id to", error))?;
+        let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
+        let written = self.file.write_all_at(format!("{process}\n").as_bytes(), 0);
+        on_limit.restore();
+        written.map_err(|error| cannot("write the process id to", error))?;
         sys::at_exit(remove_held).map_err(|error| cannot("see to the removal of", error))?;
         self.owner = process;
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);

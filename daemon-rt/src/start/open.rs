@@ -104,7 +104,7 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 
 impl Created {
     fn new(path: &Path, file: &File, rights: &Rights) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+        let metadata = file.metadata().inspect_err(|_| _ = fs::remove_file(path))?;
         Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino(), rights: rights.clone() })
     }
 }
