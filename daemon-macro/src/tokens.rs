@@ -17,7 +17,8 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
     let mut operand_next = true;
     let mut in_type = false;
     while let Some(token) = tokens.get(len) {
-        let rest = &tokens[len..];
+        let (before, rest) = tokens.split_at(len);
+        let follows = |word: &str| before.last().is_some_and(|token| is_word(token, word));
         len += match token {
             TokenTree::Ident(_) if !operand_next && is_assigned(rest) => break,
             TokenTree::Ident(word) => {
@@ -30,17 +31,18 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                 operand_next = false;
                 1
             }
-            TokenTree::Group(group) => {
+            TokenTree::Group(_) => {
                 operand_next = false;
-                in_type &= group.delimiter() != Delimiter::Brace;
+                in_type = false;
                 1
             }
             TokenTree::Punct(punct) => match punct.as_char() {
                 ',' => break,
-                '|' if operand_next => closure_parameters_len(rest),
-                '<' if operand_next || in_type && !is_punct(&tokens[len - 1], '>') => {
+                // A pattern may begin with a bar.
+                '|' if operand_next && !follows("let") && !follows("for") => closure_parameters_len(rest),
+                '<' if operand_next || in_type && !before.last().is_some_and(|token| is_punct(token, '>')) => {
                     // `for<'a>` stands before the bars of a closure.
-                    operand_next = len > 0 && is_word(&tokens[len - 1], "for");
+                    operand_next = follows("for");
                     generics_len(rest)
                 }
                 '-' if is_pair(rest, '>') => {
@@ -48,7 +50,11 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                     operand_next = true;
                     2
                 }
-                '?' => 1,
+                '\'' => rest.len().min(2), // a lifetime or a label, which says nothing of what comes next
+                '?' => {
+                    operand_next = false;
+                    1
+                }
                 operator => {
                     in_type &= operand_next || operator == ':';
                     operand_next = true;

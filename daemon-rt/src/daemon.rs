@@ -252,7 +252,8 @@ impl Daemon {
     /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these: give
     /// it a directory that is root's.
     ///
-    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program.
+    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where no
+    /// stream was given by a path.
     ///
     /// # Platform-specific behavior
     ///

@@ -19,7 +19,7 @@ needs() {
 
 outside() {
     trap '' HUP INT TERM # whoever started this may be ended together with it: somebody has to clean up
-    local mount cgroup
+    local mount cgroup namespaces
     mount=$(findmnt --first-only --noheadings --output TARGET --types cgroup2) || needs cgroup2
     cgroup=$mount/daemon-test.$$
     mkdir "$cgroup" || needs "a cgroup2 to write to"
@@ -28,10 +28,12 @@ outside() {
         exec unshare --fork --kill-child --propagation private --pid --mount --cgroup --net --uts --ipc \
             env INSIDE=yes "$0" "$directory" "${programs[@]}" </dev/null
     ) &
+    namespaces=$!
     cat <&0 >/dev/null &
     wait -n || true # the test is over, or the manager
-    ! kill -0 %1 || kill -KILL "$(cat "$directory/manager")" # all that it started ends with it, pid_namespaces(7)
-    wait %1 || true
+    while [ -n "$(jobs -rp %1 2>/dev/null)" ]; do # until it is reaped, its number is nobody else's
+        pkill -KILL --parent "$namespaces" || sleep 0.01 # process 1, with which all others end, pid_namespaces(7)
+    done
     find "$cgroup" -depth -type d -exec rmdir {} +
     [ -e "$directory/manager" ] || needs "namespaces"
 }

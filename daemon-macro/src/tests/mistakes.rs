@@ -57,9 +57,12 @@ fn underlined(options: &str, item: &str) -> Vec<String> {
 fn mistakes_are_underlined_where_they_are() {
     for (options, item, expected) in [
         ("umask = 8, umask", "fn main() {}", &["8", "umask"][..]),
+        ("(umask = 8), notify = 1", "fn main() {}", &["(umask = 8)"]),
         ("setup = f", "fn main(a: A, b: B, c: C) {}", &["b: B, c: C"]),
+        ("setup = f", "fn main(a: A<B, fn(C) -> D, E>) {}", &[]),
         ("setup = f", "fn main(a: A, , b: B) {}", &[", b: B"]),
         ("", "fn main(a: A, , ...) {}", &["...", "a: A, ,"]),
+        ("", "fn main(>) {}", &[">"]),
         ("", "struct Server;", &["struct Server"]),
         ("", "a [b] fn main() {}", &["a"]),
         ("", "#(b) fn main() {}", &["#"]),

@@ -28,7 +28,7 @@ impl Content {
         }
     }
 
-    /// Strictly: to kill(2), 0 is the caller's process group, and -1 is everyone.
+    /// Neither a sign nor a leading zero: to kill(2), 0 is the caller's process group, and -1 is everyone.
     fn parse(bytes: &[u8]) -> Self {
         let digits = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         if bytes.is_empty() {
@@ -38,8 +38,8 @@ impl Content {
             return Self::Malformed;
         }
         match std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
-            Some(pid) if pid > 0 => Self::Pid(Pid::from_raw(pid)),
-            _ => Self::Malformed,
+            Some(pid) => Self::Pid(Pid::from_raw(pid)),
+            None => Self::Malformed,
         }
     }
 }

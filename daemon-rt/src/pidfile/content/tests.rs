@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::{fs::File, io::Write};
 
 use nix::unistd::Pid;
 
@@ -41,4 +41,5 @@ fn a_file_is_read_to_its_end() {
         file.write_all(&text).unwrap();
         assert_eq!(Content::read(&file).unwrap(), expected(&text), "{}", text.escape_ascii());
     }
+    assert!(Content::read(&File::open("/").unwrap()).is_err());
 }
