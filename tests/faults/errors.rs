@@ -82,6 +82,6 @@ write: EAGAIN EBADF EDESTADDRREQ EDQUOT EFAULT EFBIG EINTR EINVAL EIO ENOSPC EPE
 unlink: EACCES EBUSY EFAULT EIO EISDIR ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR EPERM EROFS
 unshare: EINVAL ENOMEM ENOSPC EPERM EUSERS
 wait4: ECHILD EINTR EINVAL ESRCH
-exit_group getegid geteuid getgid getpid getpgrp getppid getuid setfsgid setfsuid umask fcntl(F_GETFD) rt_sigaction
+exit_group getegid geteuid getgid getpgrp getpid getppid getuid setfsgid setfsuid umask fcntl(F_GETFD) rt_sigaction
   rt_sigprocmask:
 ";

@@ -3,10 +3,15 @@
 use std::{
     fs::{self, Permissions},
     os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    path::Path,
     process::Command,
 };
 
-use nix::unistd::{User, chown};
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+    unistd::{User, chown},
+};
 use support::Stage;
 
 pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
@@ -46,7 +51,7 @@ impl Scene {
         self.options.contains(&option)
     }
 
-    /// Others than root may enter it.
+    /// Others than root may enter it. Of the scene's own groups the calling thread knows, and those whom it starts.
     pub(crate) fn place(&self) -> Place {
         let stage = Stage::new();
         set_mode(&stage, "", 0o755);
@@ -61,6 +66,7 @@ impl Scene {
             let groups = fs::read_to_string("/etc/group").expect("the groups") + "staffed:x:7777:nobody\n";
             fs::write(stage.path("data/group"), groups).expect("write");
             fs::write(stage.path("data/nsswitch.conf"), "passwd: files\ngroup: files\n").expect("write");
+            mount_databases(&stage).expect("mount");
         }
         if self.is_nobodys {
             let nobody = User::from_name("nobody").expect("a database").expect("nobody");
@@ -73,7 +79,7 @@ impl Scene {
     /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
     pub(crate) fn command(&self, place: &Place, options: &[String]) -> Command {
         let stage = &place.stage;
-        let mut command = if self.has_groups { with_own_databases(stage) } else { stage.command(INJECT) };
+        let mut command = stage.command(INJECT);
         if self.has_manager {
             command.env("NOTIFY_SOCKET", stage.path("data/manager"));
         }
@@ -116,13 +122,17 @@ impl Place {
     }
 }
 
-/// Its nsswitch.conf(5) names files alone: what other services call is theirs.
-fn with_own_databases(stage: &Stage) -> Command {
-    let mount =
-        "mount --bind data/group /etc/group && mount --bind data/nsswitch.conf /etc/nsswitch.conf && exec \"$@\"";
-    let mut command = stage.command("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", mount, "sh", INJECT]);
-    command
+/// In a mount namespace of this thread's own. Its nsswitch.conf(5) names files alone: what other services call is theirs.
+fn mount_databases(stage: &Stage) -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount_at(None, Path::new("/"), MsFlags::MS_PRIVATE | MsFlags::MS_REC)?;
+    ["group", "nsswitch.conf"].into_iter().try_for_each(|name| {
+        mount_at(Some(&stage.path("data").join(name)), &Path::new("/etc").join(name), MsFlags::MS_BIND)
+    })
+}
+
+fn mount_at(source: Option<&Path>, target: &Path, flags: MsFlags) -> nix::Result<()> {
+    mount(source, target, None::<&str>, flags, None::<&str>)
 }
 
 fn set_mode(stage: &Stage, name: &str, mode: u32) {

@@ -1,6 +1,12 @@
 //! What came of every case: `call × occurrence × error → outcome`.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
 
 use crate::{
     case::{Case, Fault},
@@ -17,7 +23,7 @@ pub(crate) struct Row<'case> {
 }
 
 impl Table<'_> {
-    /// Writes it beside the tests' other files, and prints the sum.
+    /// Writes it beside the tests' other files, and prints the sum, past the capture of a test's output.
     pub(crate) fn show(&self, scene: &str) {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults {scene}.txt"));
         fs::write(&path, self.to_string()).expect("write the table");
@@ -26,7 +32,8 @@ impl Table<'_> {
             *counts.entry(row.kind()).or_default() += 1;
         }
         let counts: Vec<_> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        println!("{scene}: {} cases: {}; {}", self.0.len(), counts.join(", "), path.display());
+        let sum = format!("{scene}: {} cases: {}; {}\n", self.0.len(), counts.join(", "), path.display());
+        let _ = io::stderr().write_all(sum.as_bytes());
     }
 
     /// What must not be.

@@ -30,11 +30,8 @@ pub(crate) fn open() -> io::Result<File> {
     }
 }
 
-/// Its number is the same on every Linux, null(4).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const NUMBER: Option<libc::dev_t> = Some(libc::makedev(1, 3));
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const NUMBER: Option<libc::dev_t> = None;
+/// Major number 1, minor number 3 on every Linux, null(4).
+const NUMBER: Option<u64> = if cfg!(any(target_os = "linux", target_os = "android")) { Some(0x103) } else { None };
 
 fn is_null(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
