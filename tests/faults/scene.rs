@@ -16,6 +16,8 @@ use support::Stage;
 
 pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
 pub(crate) const INJECT: &str = env!("CARGO_BIN_EXE_inject");
+/// In group(5), where it may stand since the scene's last place.
+const OWN_GROUP: &str = "staffed:x:7777:nobody\n";
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// A way to start the probe.
@@ -63,7 +65,7 @@ impl Scene {
             fs::write(stage.path(file), "").expect("write");
         }
         if self.has_groups {
-            let groups = fs::read_to_string("/etc/group").expect("the groups") + "staffed:x:7777:nobody\n";
+            let groups = fs::read_to_string("/etc/group").expect("the groups").replace(OWN_GROUP, "") + OWN_GROUP;
             fs::write(stage.path("data/group"), groups).expect("write");
             fs::write(stage.path("data/nsswitch.conf"), "passwd: files\ngroup: files\n").expect("write");
             mount_databases(&stage).expect("mount");

@@ -77,9 +77,11 @@ impl Lock {
 
     fn attempt(file: File, is_new: bool, path: &Path) -> io::Result<Attempt> {
         let locked = sys::lock(file.as_fd(), libc::LOCK_EX);
-        if is_new && locked.is_err() {
+        let spare = file.try_clone(); // who takes the file back opens it once more, when no other descriptor may be left
+        if is_new && (locked.is_err() || spare.is_err()) {
             open::take_back(&file, path);
         }
+        drop(spare?);
         if !locked? {
             return Ok(Attempt::Held(Content::read(&file)?));
         }
