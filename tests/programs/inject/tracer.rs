@@ -22,7 +22,7 @@ use nix::{
     },
     unistd::{Pid, dup2_stderr},
 };
-use support::Mark;
+use support::{Mark, Process};
 
 use crate::{
     call::Call,
@@ -39,6 +39,7 @@ struct Tracer {
     processes: HashMap<Pid, Traced>,
     /// Those that stopped before their parents' fork told who they are.
     unknown: HashSet<Pid>,
+    last_ended: Role,
     /// Those that go on when it is time.
     held: Vec<(Pid, Instant)>,
     /// The one that goes on when another has ended.
@@ -78,7 +79,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     let first = Traced::new(Role::Launcher, false);
     let processes = HashMap::from([(launcher, first)]);
     let (unknown, held) = (HashSet::new(), Vec::new());
-    let tracer = Tracer { lists, fault, is_hit: false, launcher, processes, unknown, held, waits: None };
+    let last_ended = Role::Other;
+    let tracer = Tracer { lists, fault, is_hit: false, launcher, processes, unknown, last_ended, held, waits: None };
     tracer.resume(launcher, None)?;
     tracer.trace()
 }
@@ -119,7 +121,7 @@ impl Tracer {
                 WaitStatus::PtraceEvent(process, _, event) => self.see(process, event),
                 WaitStatus::Stopped(process, Signal::SIGSTOP) if !self.processes.contains_key(&process) => {
                     self.unknown.insert(process);
-                    Ok(())
+                    self.adopt_orphans()
                 }
                 WaitStatus::Stopped(process, signal) => self.resume(process, deliver(signal)),
                 _ => self.release_in_time(),
@@ -148,11 +150,12 @@ impl Tracer {
         self.held.retain(|(held, _)| *held != process);
         if let Some(role) = traced.map(|traced| traced.role).or((process == self.launcher).then_some(Role::Launcher)) {
             println!("exit {} {status}", role.name());
+            self.last_ended = role;
         }
-        match self.waits.take_if(|(_, victim)| *victim == process) {
-            Some((waiting, _)) => self.resume(waiting, None),
-            None => Ok(()),
+        if let Some((waiting, _)) = self.waits.take_if(|(_, victim)| *victim == process) {
+            self.resume(waiting, None)?;
         }
+        self.adopt_orphans()
     }
 
     fn release_in_time(&mut self) -> nix::Result<()> {
@@ -178,6 +181,16 @@ impl Tracer {
         let child = Pid::from_raw(i32::try_from(ptrace::getevent(parent)?).map_err(|_| Errno::ERANGE)?);
         self.processes.insert(child, Traced::new(role, true));
         if self.unknown.remove(&child) { self.resume(child, None) } else { Ok(()) }
+    }
+
+    /// Those whose parent was killed in its fork, and will not tell who they are.
+    fn adopt_orphans(&mut self) -> nix::Result<()> {
+        let is_orphan = |process: &Pid| Process(process.as_raw()).stat(4) == Some(Pid::this().to_string());
+        let orphans: Vec<_> = self.unknown.extract_if(is_orphan).collect();
+        orphans.into_iter().try_for_each(|orphan| {
+            self.processes.insert(orphan, Traced::new(self.last_ended.of_child(), true));
+            self.resume(orphan, None)
+        })
     }
 
     fn stop_at_call(&mut self, process: Pid) -> nix::Result<()> {
