@@ -183,9 +183,13 @@ impl Tracer {
         if self.unknown.remove(&child) { self.resume(child, None) } else { Ok(()) }
     }
 
-    /// Those whose parent was killed in its fork, and will not tell who they are.
+    /// Those whose parent was killed in its fork, and will not tell who they are. The launcher, a subreaper, is the next.
     fn adopt_orphans(&mut self) -> nix::Result<()> {
-        let is_orphan = |process: &Pid| Process(process.as_raw()).stat(4) == Some(Pid::this().to_string());
+        let is_orphan = |process: &Pid| {
+            let parent = Process(process.as_raw()).stat(4).and_then(|parent| parent.parse().ok()).map(Pid::from_raw);
+            let parent = parent.and_then(|parent| self.processes.get(&parent));
+            parent.is_none_or(|parent| parent.role.of_child() == self.last_ended)
+        };
         let orphans: Vec<_> = self.unknown.extract_if(is_orphan).collect();
         orphans.into_iter().try_for_each(|orphan| {
             self.processes.insert(orphan, Traced::new(self.last_ended.of_child(), true));
