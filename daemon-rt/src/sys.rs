@@ -2,8 +2,6 @@
 #![allow(unsafe_code)]
 
 use std::{
-    env,
-    ffi::OsStr,
     io,
     mem::MaybeUninit,
     os::{
@@ -26,9 +24,14 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-pub(crate) use self::{hangup::on_hangup, local_socket::connect};
+pub(crate) use self::{
+    environment::{retain_variables, set_variable},
+    hangup::on_hangup,
+    local_socket::connect,
+};
 use crate::start::threads::SingleThread;
 
+mod environment;
 mod hangup;
 mod local_socket;
 
@@ -222,17 +225,6 @@ pub(crate) fn write_at_once(fd: RawFd, parts: [&[u8]; 2]) -> nix::Result<()> {
     // SAFETY: pointers and lengths describe `parts`, which are only read; a number that is not open is refused.
     Errno::result(unsafe { libc::writev(fd, parts.as_ptr(), 2) })?;
     Ok(())
-}
-
-/// Sets a variable of the environment, or removes it.
-pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
-    // SAFETY: nobody else reads or writes the environment: `SingleThread` is the evidence that there is no other thread.
-    unsafe {
-        match value {
-            Some(value) => env::set_var(key, value),
-            None => env::remove_var(key),
-        }
-    }
 }
 
 /// 32 bits of each set.

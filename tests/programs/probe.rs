@@ -70,6 +70,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let (id, detaches) = (process::id(), launched_by.detaches());
     let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
+    let mut variables = Vec::new();
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
         // No argument can hold a NUL byte: `\0` stands for it.
@@ -101,6 +102,15 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--keep-fds" => {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
+            }
+            "--keep-env" => _ = daemon.keep_env(value()?.split(',')),
+            "--variable" => {
+                let value = value()?;
+                let (name, value) = value.split_once('=').ok_or("NAME=VALUE")?;
+                // SAFETY: there is no other thread.
+                unsafe { env::set_var(name, value) };
+                variables.push(name.to_owned());
+                daemon.keep_env(&variables);
             }
             "--panic-hook" => {
                 let path = std::path::absolute(value()?)?;
@@ -326,6 +336,9 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             drop(terminal);
         }
         "variable" => said = env::var(rest).unwrap_or_else(|error| error.to_string()),
+        "environment-of-child" => {
+            said = String::from_utf8(Command::new("/bin/cat").arg("/proc/self/environ").output()?.stdout)?;
+        }
         "read" => said = fs::read_to_string(rest)?,
         "list" => {
             let names: Result<Vec<_>, _> =
