@@ -364,6 +364,13 @@ pub(crate) fn default_action(signal: c_int) -> Action {
     before
 }
 
+/// Ignores a signal, and returns the action that it had.
+pub(crate) fn ignore(signal: c_int) -> Action {
+    let before = Action { signal, action: action(signal) };
+    set_action(signal, &action_of(libc::SIG_IGN));
+    before
+}
+
 impl Action {
     pub(crate) fn restore(self) {
         if let Some(action) = self.action {

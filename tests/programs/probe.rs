@@ -42,6 +42,7 @@ use nix::{
     unistd::{self, ForkResult},
 };
 use sd_notify::NotifyState;
+use support::Mark;
 
 #[path = "listeners.rs"]
 mod listeners;
@@ -53,9 +54,18 @@ type Failure = Box<dyn Error>;
 struct Kept {
     opened: Vec<(String, OwnedFd)>,
     launch: String,
+    /// Whether to be ready before anything else.
+    is_ready: bool,
 }
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
+    Mark::Setup.set();
+    let kept = obey_command_line(daemon);
+    Mark::Start.set();
+    kept
+}
+
+fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
     let (id, detaches) = (process::id(), launched_by.detaches());
     let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
@@ -113,6 +123,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
+            "--ready" => kept.is_ready = true,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--open" => {
                 let path = value()?;
@@ -226,6 +237,10 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 
 #[daemon_rt::daemon(setup = setup)]
 pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
+    if kept.is_ready {
+        daemon_rt::ready()?;
+    }
+    Mark::Main.set();
     let sight = kept.launch.clone() + &sight();
     // From a jail, or as another user, the socket may be out of reach.
     let connection = kept.opened.iter().position(|(name, _)| name == "connection");
