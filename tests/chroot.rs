@@ -210,7 +210,10 @@ fn places_that_are_none() {
         ),
         (["--chroot", "file"], "cannot change the root directory to {}/file: not a directory"),
         (["--chroot", ""], "`chroot` is empty"),
-        (["--chroot", "~/jail"], "`chroot` starts with `~`, which only a shell replaces by the home directory"),
+        (
+            ["--chroot", "~/jail"],
+            "`chroot` starts with `~`, which only a shell expands; did you mean an absolute path?",
+        ),
     ] {
         refused(&stage, stage.command(PROBE).args(options), line);
     }

@@ -154,7 +154,10 @@ fn a_timeout_ends_everything() {
         let launch = end_at_once(launcher);
         assert!(start.elapsed() >= Duration::from_secs(2), "{companion}: it did not wait");
         assert_eq!(launch.status, 1, "{companion}: {launch:?}");
-        assert_eq!(launch.stderr, "probe: the daemon was not ready within 2s\n", "{companion}");
+        assert_eq!(
+            launch.stderr, "probe: the daemon was not ready within 2s: it has not called `ready`\n",
+            "{companion}"
+        );
         assert_eq!(stage.processes(), [], "left behind: {companion}");
     }
 }
@@ -170,7 +173,10 @@ fn a_timeout_ends_who_takes_no_notice_of_sigterm() {
     for (stage, launcher, _daemon) in starts {
         let launch = launcher.end();
         assert!(start.elapsed() >= Duration::from_millis(5100), "no time to end by itself");
-        assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 100ms\n"));
+        assert_eq!(
+            (launch.status, launch.stderr.as_str()),
+            (1, "probe: the daemon was not ready within 100ms: it has not called `ready`\n")
+        );
         nobody_is_left_soon(&stage);
     }
 }
@@ -181,7 +187,10 @@ fn a_timeout_ends_who_left_the_group_and_takes_no_notice_of_sigterm() {
     let (launcher, mut daemon) = starting(&stage, &["--start-timeout", "2000", "--ignore-signal", "SIGTERM"]);
     daemon.ask("leave-group");
     let launch = launcher.end();
-    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 2s\n"));
+    assert_eq!(
+        (launch.status, launch.stderr.as_str()),
+        (1, "probe: the daemon was not ready within 2s: it has not called `ready`\n")
+    );
     nobody_is_left_soon(&stage);
 }
 
@@ -202,7 +211,10 @@ fn a_timeout_ends_a_group_that_is_stopped() {
     let (launcher, mut daemon) = starting(&stage, &["--start-timeout", "500"]);
     daemon.send("kill-group SIGSTOP");
     let launch = end_at_once(launcher);
-    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 500ms\n"));
+    assert_eq!(
+        (launch.status, launch.stderr.as_str()),
+        (1, "probe: the daemon was not ready within 500ms: it has not called `ready`\n")
+    );
     assert_eq!(stage.processes(), [], "left behind");
 }
 
@@ -224,7 +236,10 @@ fn a_timeout_ends_a_daemon_that_is_stopped() {
     let (launcher, daemon) = starting(&stage, &["--start-timeout", "2000"]);
     daemon.process.signal(Signal::SIGSTOP);
     let launch = end_at_once(launcher);
-    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 2s\n"));
+    assert_eq!(
+        (launch.status, launch.stderr.as_str()),
+        (1, "probe: the daemon was not ready within 2s: it has not called `ready`\n")
+    );
     assert_eq!(stage.processes(), [], "left behind");
 }
 

@@ -217,7 +217,7 @@ fn who_does_not_hold_it_is_not_said_to() {
     let mut bystander = stage.command("sleep").arg("1000").spawn().expect("start");
     for content in [format!("{}\n", bystander.id()), "4000000\n".into(), "1\n".into(), "x\n".into()] {
         fs::write(stage.path("pid"), content).expect("write");
-        refused(&stage, &stage.launch(&mut probe(&stage)), "a process holds it that it does not name");
+        refused(&stage, &stage.launch(&mut probe(&stage)), "it is held by a process that it does not name");
     }
     bystander.kill().and_then(|()| bystander.wait()).expect("end the bystander");
     drop(held);
@@ -232,7 +232,7 @@ fn a_worker_holds_it_when_the_daemon_was_killed() {
     let worker = Process(daemon.ask("fork").parse().expect("a process id"));
     daemon.process.signal(Signal::SIGKILL);
     daemon.wait();
-    refused(&stage, &stage.launch(&mut probe(&stage)), "a process holds it that it does not name");
+    refused(&stage, &stage.launch(&mut probe(&stage)), "it is held by a process that it does not name");
     let error = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect_err("nobody to stop");
     let why = format!("process {}, which it names, has ended", daemon.process.0);
     assert_eq!(format!("{error:#}"), format!("cannot tell who holds {}: {why}", stage.path("pid").display()));

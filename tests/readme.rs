@@ -23,13 +23,43 @@ fn code_stands_in_the_examples() {
         .map(|path| fs::read_to_string(path).expect("an example"))
         .collect();
     let blocks = blocks("rust");
-    assert_eq!(blocks.len(), 5);
+    assert_eq!(blocks.len(), 6);
     for code in &blocks {
         assert!(examples.iter().any(|example| example.contains(code)), "in no example:\n{code}");
     }
     assert_eq!(without_title("hello"), blocks[0]);
     assert_eq!(without_title("clock"), blocks[1]);
     assert_eq!(blocks[0].lines().count(), 5);
+}
+
+/// What the tests of the service run.
+#[test]
+fn files_of_managers_are_those_of_the_service() {
+    for (language, file) in [("ini", "service.service"), ("dockerfile", "Containerfile")] {
+        let file = fs::read_to_string(root().join("examples/service").join(file)).expect("a file");
+        let blocks = blocks(language);
+        assert_eq!(blocks.len(), 1, "{language}");
+        assert!(file.contains(&blocks[0]), "{}", blocks[0]);
+    }
+}
+
+/// Nothing else is claimed of the others than what the audit found.
+#[test]
+fn grades_are_those_of_the_audit() {
+    let audit = fs::read_to_string(root().join("daemon-rt/src/docs/side_by_side.md")).expect("the audit");
+    let names = cells(&audit, "|  | Criterion |");
+    let readme = readme();
+    let shown = cells(&readme, "| Criteria met |");
+    for (row, audited) in
+        [("| by daemon(7) and others |", "|  | met, by daemon(7)"), ("| by the contract |", "|  | met, by the c")]
+    {
+        let (grades, audited) = (cells(&readme, row), cells(&audit, audited));
+        assert_eq!(grades.len(), shown.len());
+        for (name, grade) in shown.iter().zip(&grades).skip(1) {
+            let column = names.iter().position(|audited| audited == name).expect(name);
+            assert_eq!(&audited[column], grade, "{name}");
+        }
+    }
 }
 
 #[test]
@@ -81,13 +111,20 @@ fn table_has_every_option() {
     assert_eq!(named, expected);
 }
 
+/// Those of CONTRIBUTING.md, too: it names every room by a link.
 #[test]
 fn links_lead_somewhere() {
-    let readme = readme();
-    let targets: Vec<_> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    assert!(!targets.is_empty());
-    for target in targets {
-        assert!(root().join(target).exists(), "{target}");
+    for page in ["README.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(page)).expect(page);
+        let targets: Vec<_> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert!(targets.len() > 5, "{targets:?}");
+        for target in targets.into_iter().filter(|target| !target.starts_with("https://")) {
+            let (file, section) = target.split_once('#').unwrap_or((target, ""));
+            assert!(root().join(file).exists(), "{page}: {target}");
+            let heading = format!("# {}", section.to_lowercase());
+            let has_section = || fs::read_to_string(root().join(file)).expect(file).to_lowercase().contains(&heading);
+            assert!(section.is_empty() || has_section(), "{page}: {target}");
+        }
     }
 }
 
@@ -112,6 +149,12 @@ fn without_title(example: &str) -> String {
     let (title, code) = text.split_once("\n\n").expect("a title");
     assert!(title.starts_with("//! "), "{title}");
     code.to_owned()
+}
+
+/// The cells of the first row that begins so.
+fn cells(page: &str, row: &str) -> Vec<String> {
+    let row = page.lines().find(|line| line.starts_with(row)).expect(row);
+    row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
 /// What stands between backquotes.

@@ -160,7 +160,10 @@ fn it_is_too_late_when_the_time_is_over() {
         assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
     }
     let launch = launcher.end();
-    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: the daemon was not ready within 50ms\n"));
+    assert_eq!(
+        (launch.status, launch.stderr.as_str()),
+        (1, "probe: the daemon was not ready within 50ms: it has not called `ready`\n")
+    );
     eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
 }
 

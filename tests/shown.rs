@@ -66,7 +66,7 @@ fn what_was_said_before_a_timeout_is_shown() {
         let (launcher, mut daemon) = starting(&stage, &[&["--start-timeout", "2000"], options].concat());
         daemon.ask("stderr waiting for the database");
         let launch = launcher.end();
-        let line = "probe: the daemon was not ready within 2s";
+        let line = "probe: the daemon was not ready within 2s: it has not called `ready`";
         assert_eq!((launch.status, launch.stderr), (1, format!("waiting for the database\n{line}\n")));
     }
 }

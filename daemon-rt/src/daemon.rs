@@ -3,6 +3,7 @@
 #[cfg(unix)]
 use std::os::fd::{OwnedFd, RawFd};
 use std::{
+    ffi::OsString,
     fmt::Display,
     path::PathBuf,
     process::{ExitCode, Termination},
@@ -50,6 +51,7 @@ pub struct Daemon {
     pub(crate) group: Option<Id>,
     pub(crate) no_new_privs: bool,
     pub(crate) reopen_logs: bool,
+    pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -111,6 +113,7 @@ impl Daemon {
             group: None,
             no_new_privs: false,
             reopen_logs: false,
+            keep_env: None,
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
@@ -121,42 +124,53 @@ impl Daemon {
         }
     }
 
-    /// The program's name in messages. Default: the file name of its zeroth argument.
+    /// The program's name in messages of the start and in [last words](macro@crate::daemon#last-words), e.g. `"clockd"`.
+    /// Default: the file name of its zeroth argument.
     pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Where standard input comes from: a path is read. Default: [`Stdio::null`].
+    /// Where standard input comes from: a path, which is read, a [`Stdio`], a `File` or an `OwnedFd`. Default:
+    /// [`Stdio::null`], daemon(7), step 9.
+    ///
+    /// The start fails when the file cannot be opened, or is a symbolic link. In the foreground the stream is left alone.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.stdin = stdin.into();
         self
     }
 
-    /// Where standard output goes: a path is appended to. Default: [`Stdio::null`].
+    /// Where standard output goes: a path, which is appended to, a [`Stdio`], a `File` or an `OwnedFd`, e.g.
+    /// `"/var/log/clockd.log"`. Default: [`Stdio::null`], daemon(7), step 9.
+    ///
+    /// A file that is missing is created with mode 0640 and belongs to [`user`](Self::user); [`Stdio::append`] says which
+    /// files are refused. In the foreground the stream is left alone.
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.stdout = stdout.into();
         self
     }
 
-    /// Where standard error goes: a path is appended to. Default: where standard output goes, as under systemd
+    /// Where standard error goes: as for [`stdout`](Self::stdout). Default: where standard output goes, as under systemd
     /// (`StandardError=`, systemd.exec(5)).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stderr.into());
         self
     }
 
-    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777.
-    /// Default: 0o027, which leaves nothing to others.
+    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777, e.g. `0o077`.
+    /// Default: 0o027, which leaves nothing to others. daemon(7) has 0 in step 10, and leaves it to each file.
+    ///
+    /// The start fails when the number is out of range.
     pub fn umask(&mut self, umask: u32) -> &mut Self {
         self.umask = umask;
         self
     }
 
-    /// The working directory. Default: `/`, so that no file system is kept from being unmounted, daemon(7).
+    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/`, so that no file system is kept from being unmounted,
+    /// daemon(7), step 11.
     ///
     /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
-    /// the new root directory.
+    /// the new root directory. The start fails when it is missing, no directory, or may not be entered.
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chdir = directory.into();
         self
@@ -263,16 +277,36 @@ impl Daemon {
         self
     }
 
-    /// Inherited descriptors that the daemon keeps as they are. Default: none but 0, 1 and 2; every other one that
-    /// the program inherited is closed in the daemon. What the program opened itself stays open in any case.
+    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`: all others are removed, but for
+    /// those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`, and
+    /// those that follow [`user`](Self::user). Default: all are kept.
     ///
-    /// A number that is not open is an error of the start.
+    /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does, daemon(7),
+    /// step 4. What `setup` set counts as well, and a name that is not set is passed over. `PassEnvironment=` in
+    /// systemd.exec(5) is the like. In the foreground the environment is left as the manager made it.
+    ///
+    /// The start fails when a name is empty, or has a `=` in it.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Unix it does nothing.
+    pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
+        self.keep_env = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every other one
+    /// that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself, and sockets
+    /// that a manager passed, stay open in any case.
+    ///
+    /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program itself uses.
     pub fn keep_fds(&mut self, descriptors: impl IntoIterator<Item = RawFd>) -> &mut Self {
         self.keep_fds = descriptors.into_iter().collect();
         self
     }
 
-    /// Whether the program detaches or stays in the foreground. Default: [`Detach::Auto`].
+    /// Whether the program detaches, daemon(7), steps 5 to 8, or stays in the foreground. Default: [`Detach::Auto`], which
+    /// goes by who [launched](Self::launched_by) it. Command lines set [`Detach::Never`] for an option such as `--foreground`.
     pub fn detach(&mut self, detach: Detach) -> &mut Self {
         self.detach = detach;
         self
@@ -294,8 +328,8 @@ impl Daemon {
         }
     }
 
-    /// Whether the launcher waits until the program calls [`ready`](crate::ready). Default: no; the daemon is ready
-    /// when its process is there.
+    /// Whether the launcher waits until the program calls [`ready`](crate::ready), daemon(7), steps 14 and 15. Default: no;
+    /// the daemon is ready when its process is there. [`start_timeout`](Self::start_timeout) says for how long.
     ///
     /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or after a
     /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The start
@@ -305,14 +339,15 @@ impl Daemon {
         self
     }
 
-    /// How long the daemon may take until it is ready; it is ended when the time is over. Default: 90 seconds, as
-    /// under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error of the start.
+    /// How long the daemon may take until it is ready, a [`Duration`]; it is ended when the time is over. Default: 90 seconds,
+    /// as under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error of the start.
     pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.start_timeout = timeout;
         self
     }
 
-    /// The file that guarantees one running instance, and tells who it is. Default: none.
+    /// The file that guarantees one running instance, and tells who it is, daemon(7), step 12, e.g. `"/run/clockd.pid"`.
+    /// Default: none.
     ///
     /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The daemon
     /// writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that unwinds

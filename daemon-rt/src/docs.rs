@@ -1,5 +1,11 @@
 //! Pages besides the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
 
+#[doc = include_str!("docs/coming_from.md")]
+pub mod coming_from {}
+
+#[doc = include_str!("docs/errors.md")]
+pub mod errors {}
+
 #[doc = include_str!("docs/side_by_side.md")]
 pub mod side_by_side {}
 

@@ -1,18 +1,9 @@
 //! What a line of output costs: a million of them from a detached daemon to its log, and from the same program in the
 //! foreground to the same file by a shell's redirection.
-//!
-//! `cargo bench --bench output`, or `cargo bench --bench output -- --quick` for fewer rounds. The machine should be idle.
-
-mod clock;
-mod quartiles;
-mod table;
 
 use std::{
-    env,
-    error::Error,
-    fs,
+    env, fs,
     process::{Command, ExitCode},
-    thread,
     time::Duration,
 };
 
@@ -21,17 +12,16 @@ use nix::time::{ClockId, clock_gettime};
 use support::{Stage, eventually};
 
 use crate::{
+    Result,
     clock::now,
     quartiles::{median, quartiles},
     table::Table,
 };
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
 const LINES: u32 = 1_000_000;
 
 /// The arguments with which this program is the one that writes.
-const WRITE: &str = "--write";
+pub(crate) const WRITE: &str = "--write";
 const FOREGROUND: &str = "--foreground";
 const REOPEN_LOGS: &str = "--reopen-logs";
 
@@ -60,26 +50,22 @@ struct Times {
     ran: Vec<f64>,
 }
 
-fn main() -> Result<ExitCode> {
-    let arguments: Vec<_> = env::args().skip(1).collect();
-    let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
-    if is_given(WRITE) {
-        let mut daemon = Daemon::new();
-        daemon.chdir(".").stdout(LOG).reopen_logs(is_given(REOPEN_LOGS));
-        daemon.detach(if is_given(FOREGROUND) { Detach::Never } else { Detach::Always });
-        return Ok(daemon.run(write));
-    }
-    let rounds = if is_given("--quick") { 10 } else { 100 };
-    let times = measure(rounds)?;
-    let mut table = Table::new(WAYS.map(|way| way.title));
-    report("a million lines, ms", times.each_ref().map(|times| &times.took), &mut table);
-    report("processor time, ms", times.each_ref().map(|times| &times.ran), &mut table);
-    println!("{table}");
-    println!(
-        "medians of {rounds} rounds on {} processors, quartiles, and ratios to the first",
-        thread::available_parallelism()?
-    );
-    Ok(ExitCode::SUCCESS)
+pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
+    let rounds = if quick { 10 } else { 100 };
+    let times = times(rounds)?;
+    table.heading(&format!("output ({rounds} rounds)"), WAYS.map(|way| way.title));
+    report("a million lines, ms", times.each_ref().map(|times| &times.took), table);
+    report("processor time, ms", times.each_ref().map(|times| &times.ran), table);
+    Ok(())
+}
+
+/// In the process that this program is when it is started to write.
+pub(crate) fn write_lines(options: &[String]) -> ExitCode {
+    let is_given = |word: &str| options.iter().any(|option| option == word);
+    let mut daemon = Daemon::new();
+    daemon.chdir(".").stdout(LOG).reopen_logs(is_given(REOPEN_LOGS));
+    daemon.detach(if is_given(FOREGROUND) { Detach::Never } else { Detach::Always });
+    daemon.run(write)
 }
 
 /// What both do: nothing but lines.
@@ -97,7 +83,7 @@ fn processor_time() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
 }
 
-fn measure(rounds: usize) -> Result<[Times; WAYS.len()]> {
+fn times(rounds: usize) -> Result<[Times; WAYS.len()]> {
     let mut times: [Times; WAYS.len()] = Default::default();
     for round in 0..=rounds {
         for index in 0..WAYS.len() {

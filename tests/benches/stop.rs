@@ -1,16 +1,7 @@
 //! What a stop costs: the time from its call until it returns, against the time that the daemon itself takes to exit.
-//!
-//! `cargo bench --bench stop`, or `cargo bench --bench stop -- --quick` for fewer rounds. The machine should be idle. It
-//! needs Linux's pidfds, sh, and dpkg's `start-stop-daemon`.
-
-mod clock;
-mod quartiles;
-mod table;
 
 use std::{
     env,
-    error::Error,
-    ffi::OsString,
     path::Path,
     process::{Command, Stdio},
     thread,
@@ -22,12 +13,11 @@ use nix::{sys::wait::waitpid, unistd::Pid};
 use support::Stage;
 
 use crate::{
+    Result,
     clock::now,
     quartiles::{median, quartiles},
     table::Table,
 };
-
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -38,7 +28,7 @@ const WARM_UP_ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The argument with which this program is a process of its own that stops a daemon.
-const STOP: &str = "--stop";
+pub(crate) const STOP: &str = "--stop";
 
 struct Way {
     title: &'static str,
@@ -64,24 +54,21 @@ struct Times {
     late: Vec<f64>,
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<_> = env::args_os().skip(1).collect();
-    if let [option, path] = &arguments[..]
-        && option == STOP
-    {
-        return call(path.as_ref());
-    }
-    let rounds = if arguments.contains(&OsString::from("--quick")) { 10 } else { 200 };
-    let mut table = Table::new(WAYS.map(|way| way.title));
+pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
+    let rounds = if quick { 10 } else { 200 };
+    table.heading(&format!("stop ({rounds} rounds)"), WAYS.map(|way| way.title));
     for (title, takes) in DAEMONS {
-        report(title, &measure(takes, rounds)?, &mut table);
+        report(title, &times(takes, rounds)?, table);
     }
-    println!("{table}");
-    println!("medians of {rounds} rounds on {} processors, and quartiles", thread::available_parallelism()?);
     Ok(())
 }
 
-fn measure(takes: Option<Duration>, rounds: usize) -> Result<[Times; WAYS.len()]> {
+/// In the process that this program is when it is started to stop a daemon.
+pub(crate) fn call_on(pidfiles: &[String]) -> Result<()> {
+    pidfiles.iter().try_for_each(|pidfile| call(pidfile.as_ref()))
+}
+
+fn times(takes: Option<Duration>, rounds: usize) -> Result<[Times; WAYS.len()]> {
     let mut times: [Times; WAYS.len()] = Default::default();
     for round in 0..WARM_UP_ROUNDS + rounds {
         for (way, times) in WAYS.iter().zip(&mut times) {

@@ -2,27 +2,28 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-const TITLE_WIDTH: usize = 25;
-const LEAST_WIDTH: usize = 13;
+const TITLE_WIDTH: usize = 27;
+const WIDTH: usize = 19;
 
+#[derive(Default)]
 pub(crate) struct Table {
-    width: usize,
     lines: Vec<String>,
 }
 
 impl Table {
-    pub(crate) fn new<const COLUMNS: usize>(titles: [&str; COLUMNS]) -> Self {
-        let width = titles.iter().map(|title| title.len() + 2).max().unwrap_or(0).max(LEAST_WIDTH);
-        let mut table = Self { width, lines: Vec::new() };
-        table.row("", titles.map(|title| Some(title.to_owned())));
-        table
+    /// The rows below are about that, and about those.
+    pub(crate) fn heading<const COLUMNS: usize>(&mut self, title: &str, columns: [&str; COLUMNS]) {
+        if !self.lines.is_empty() {
+            self.lines.push(String::new());
+        }
+        self.row(title, columns.map(|column| Some(column.to_owned())));
     }
 
     /// A value for each column, where there is one.
     pub(crate) fn row(&mut self, title: &str, values: impl IntoIterator<Item = Option<String>>) {
         let mut line = format!("{title:TITLE_WIDTH$}");
         for value in values {
-            let _ = write!(line, "{:>1$}", value.as_deref().unwrap_or("-"), self.width); // a String takes everything
+            let _ = write!(line, "{:>WIDTH$}", value.as_deref().unwrap_or("-")); // a String takes everything
         }
         self.lines.push(line);
     }

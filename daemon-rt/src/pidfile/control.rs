@@ -47,7 +47,7 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
             let since = file.metadata().and_then(|metadata| metadata.modified());
             Status::Running {
                 pid: process.number(),
-                since: since.map_err(|error| cannot("read the time of", path, error))?,
+                since: since.map_err(|error| failed("cannot read the time of", path, error))?,
             }
         }
     })
@@ -115,11 +115,11 @@ fn look(path: &Path) -> Result<Look, Error> {
     loop {
         let file = match open::for_reading(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Unlocked(Content::Empty)),
-            opened => opened.map_err(|error| cannot("open", path, error))?,
+            opened => opened.map_err(|error| failed("cannot open", path, error))?,
         };
-        let unlocked = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| cannot("lock", path, error))?;
+        let unlocked = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| failed("cannot lock", path, error))?;
         if open::is_at(&file, path) {
-            let content = Content::read(&file).map_err(|error| cannot("read", path, error))?;
+            let content = Content::read(&file).map_err(|error| failed("cannot read", path, error))?;
             return Ok(if unlocked { Look::Unlocked(content) } else { Look::Locked(file, content) });
         }
     }
@@ -131,7 +131,7 @@ fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>,
     let Content::Pid(pid) = content else {
         return Err(cannot_tell(path, "it holds something else than a process id"));
     };
-    let process = Process::open(pid).map_err(|error| cannot("find the process of", path, error))?;
+    let process = Process::open(pid).map_err(|error| failed("cannot find the process of", path, error))?;
     let holds = process.as_ref().and_then(|process| process.holds(file));
     // The lock and the number, seen again now that the process is held: they were its own all the time.
     if !matches!(look(path)?, Look::Locked(_, again) if again == content) {
@@ -159,6 +159,6 @@ fn send(process: &Process, signal: i32) -> Result<(), Error> {
     }
 }
 
-fn cannot(step: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("cannot {step} {}", path.display()), error)
+fn failed(cannot: &str, path: &Path, error: io::Error) -> Error {
+    Error::because(format!("{cannot} {}", path.display()), error)
 }

@@ -77,9 +77,11 @@ impl Lock {
 
     fn attempt(file: File, is_new: bool, path: &Path) -> io::Result<Attempt> {
         let locked = sys::lock(file.as_fd(), libc::LOCK_EX);
-        if is_new && locked.is_err() {
+        let spare = file.try_clone(); // who takes the file back opens it once more, when no other descriptor may be left
+        if is_new && (locked.is_err() || spare.is_err()) {
             open::take_back(&file, path);
         }
+        drop(spare?);
         if !locked? {
             return Ok(Attempt::Held(Content::read(&file)?));
         }
@@ -92,12 +94,13 @@ impl Lock {
     /// Says who this process is, keeps the lock until it exits, and removes the file then: after `exit` and a panic too,
     /// and not in a child that was forked and exits.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
-        let cannot = |step: &str, error| Error::because(format!("cannot {step} {}", self.path.display()), error);
+        let failed = |cannot: &str, error| Error::because(format!("{cannot} {}", self.path.display()), error);
         let process = process::id();
-        self.file
-            .write_all_at(format!("{process}\n").as_bytes(), 0)
-            .map_err(|error| cannot("write the process id to", error))?;
-        sys::at_exit(remove_held).map_err(|error| cannot("see to the removal of", error))?;
+        let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
+        let written = self.file.write_all_at(format!("{process}\n").as_bytes(), 0);
+        on_limit.restore();
+        written.map_err(|error| failed("cannot write the process id to", error))?;
+        sys::at_exit(remove_held).map_err(|error| failed("cannot see to the removal of", error))?;
         self.owner = process;
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
         Ok(())
@@ -118,7 +121,7 @@ pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
 fn held_by_nobody(path: &Path, content: Content) -> Error {
     let why = match content {
         Content::Empty => "already starting as a process that has not written its number yet",
-        _ => "a process holds it that it does not name", // one that the daemon forked and left behind, for example
+        _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
     };
     Error::new(format!("cannot lock {}: {why}", path.display()))
 }

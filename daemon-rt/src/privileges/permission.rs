@@ -11,18 +11,18 @@ pub(crate) enum Privilege {
     ChangeRoot = 18,
 }
 
-pub(crate) fn demand(privilege: Privilege, step: &str) -> Result<(), Error> {
+pub(crate) fn demand(privilege: Privilege, cannot: &str) -> Result<(), Error> {
     if has(privilege) {
         return Ok(());
     }
-    Err(Error::new(format!("cannot {step}: only root can")))
+    Err(Error::new(format!("{cannot}: only root can")))
 }
 
 pub(super) fn to_become(account: &Account) -> Result<(), Error> {
-    let step = format!("become {account}");
-    demand(Privilege::SetGid, &step)?;
+    let cannot = format!("cannot become {account}");
+    demand(Privilege::SetGid, &cannot)?;
     if account.user_is_given {
-        demand(Privilege::SetUid, &step)?;
+        demand(Privilege::SetUid, &cannot)?;
     }
     namespace::permits(account)
 }

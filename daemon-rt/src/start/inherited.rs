@@ -72,6 +72,9 @@ impl Inherited {
     /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
     pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
         let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));
+        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).contains(&number) {
+            return Err(cannot("it is a standard stream; duplicate it instead"));
+        }
         let Some(index) = self.descriptors.iter().position(|descriptor| descriptor.number == number) else {
             return Err(cannot("it was not inherited, or is taken already"));
         };

@@ -110,7 +110,7 @@ impl Leader<'_> {
     fn await_manager(&self) {
         let mut launcher = self.launcher;
         if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
-            let _ = launcher.read(&mut [0]); // or it has gone, or the manager takes no message
+            let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
         }
     }
 
@@ -144,6 +144,15 @@ impl Leader<'_> {
         sys::exit_now(1)
     }
 
+    fn too_late(&self) -> Report {
+        let time = self.timeout;
+        Report::failed(if self.settled.notify {
+            format!("the daemon was not ready within {time:?}: it has not called `ready`")
+        } else {
+            format!("the daemon was not ready within {time:?}")
+        })
+    }
+
     fn report(&self, outcome: Outcome, after_term: Option<ExitStatus>) -> Option<Report> {
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
@@ -155,7 +164,7 @@ impl Leader<'_> {
                     "the daemon closed its line to the launcher before it was ready: did it exec another program, or close all its descriptors?",
                 ),
             }),
-            Outcome::TimedOut => Some(Report::failed(format!("the daemon was not ready within {:?}", self.timeout))),
+            Outcome::TimedOut => Some(self.too_late()),
             Outcome::Reported(_) | Outcome::LauncherGone => None,
         }
     }

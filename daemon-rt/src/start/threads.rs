@@ -54,15 +54,13 @@ fn others() -> io::Result<u64> {
 }
 
 fn refusal(before: Step, count: u64) -> Error {
-    let (step, fate, place) = match before {
-        Step::Fork => ("fork", "would be lost", "after the fork"),
-        Step::GiveUpPrivileges => ("give up privileges", "would keep them", "without them"),
+    let (cannot, fate, place) = match before {
+        Step::Fork => ("cannot fork", "would be lost", "after the fork"),
+        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
     };
     let threads = if count == 1 { "thread" } else { "threads" };
     let names = names().map_or_else(|_| String::new(), |names| format!(" ({})", names.join(", ")));
-    Error::new(format!(
-        "cannot {step}: {count} other {threads} {fate}{names}; start threads in `main`, which runs {place}"
-    ))
+    Error::new(format!("{cannot}: {count} other {threads} {fate}{names}; start threads in `main`, which runs {place}"))
 }
 
 fn names() -> io::Result<Vec<String>> {

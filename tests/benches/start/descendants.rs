@@ -18,12 +18,12 @@ use nix::{
 use crate::Result;
 
 /// What takes longer will never come.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 const INTERVAL: Duration = Duration::from_micros(100);
 
 /// Kills whoever is left when it is dropped.
-pub(crate) struct Adopted(());
+pub(super) struct Adopted(());
 
 impl Drop for Adopted {
     fn drop(&mut self) {
@@ -31,18 +31,18 @@ impl Drop for Adopted {
     }
 }
 
-pub(crate) fn adopt() -> Result<Adopted> {
+pub(super) fn adopt() -> Result<Adopted> {
     set_child_subreaper(true)?;
     Ok(Adopted(()))
 }
 
 /// Waits until all have ended, so that none of them takes a processor from the next.
-pub(crate) fn wait() -> Result<()> {
+pub(super) fn wait() -> Result<()> {
     eventually("all processes ended", || (reap() == Left::Nobody).then_some(()))
 }
 
 /// Waits until one is left, and sleeps: none does between the end of its launcher and its `main`.
-pub(crate) fn the_idle_one() -> Result<Pid> {
+pub(super) fn the_idle_one() -> Result<Pid> {
     eventually("one process is left, and sleeps", || {
         reap();
         match children()[..] {
@@ -53,7 +53,7 @@ pub(crate) fn the_idle_one() -> Result<Pid> {
 }
 
 /// Kills all: those whose parent is killed are children next.
-pub(crate) fn end() {
+pub(super) fn end() {
     while reap() == Left::Somebody {
         for child in children() {
             let _ = kill(child, Signal::SIGKILL); // an error: it has ended

@@ -7,14 +7,12 @@ use std::{
 
 use nix::unistd::Pid;
 
-use crate::{
-    Result,
+use super::{
     compile::Compiled,
     descendants,
     program::{Each, PROGRAMS, Program},
-    quartiles::median,
-    table::Table,
 };
+use crate::{Result, quartiles::median, table::Table};
 
 /// What is counted, each by its name in the table.
 ///
@@ -30,7 +28,7 @@ const TITLES: [&str; 6] = [
 
 type Counts = [f64; TITLES.len()];
 
-pub(crate) fn measure(compiled: &Compiled, rounds: usize) -> Result<Each<Vec<Counts>>> {
+pub(super) fn measure(compiled: &Compiled, rounds: usize) -> Result<Each<Vec<Counts>>> {
     let mut counts = Each::<Vec<_>>::default();
     for _ in 0..rounds {
         for (program, counts) in PROGRAMS.iter().zip(&mut counts) {
@@ -71,7 +69,7 @@ fn field(text: &str, name: &str) -> Result<f64> {
     Ok(value.split_whitespace().next().unwrap_or_default().parse()?)
 }
 
-pub(crate) fn report(counts: &Each<Vec<Counts>>, table: &mut Table) {
+pub(super) fn report(counts: &Each<Vec<Counts>>, table: &mut Table) {
     for (index, title) in TITLES.into_iter().enumerate() {
         let medians: Each<_> = array::from_fn(|program| {
             let values: Vec<_> = counts[program].iter().map(|counts| counts[index]).collect();

@@ -2,20 +2,19 @@
 
 use std::{fs, process::Command};
 
-use crate::{
-    Result,
+use super::{
     compile::{Compiled, run},
     program::{EMPTY_RUST, Each, PROGRAMS},
-    table::Table,
 };
+use crate::{Result, table::Table};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Size {
+pub(super) struct Size {
     built: u64,
     stripped: u64,
 }
 
-pub(crate) fn measure(compiled: &Compiled) -> Result<Each<Option<Size>>> {
+pub(super) fn measure(compiled: &Compiled) -> Result<Each<Option<Size>>> {
     let mut sizes = Each::default();
     for (program, size) in PROGRAMS.iter().zip(&mut sizes) {
         let Some(path) = compiled.idling(program) else { continue };
@@ -26,7 +25,7 @@ pub(crate) fn measure(compiled: &Compiled) -> Result<Each<Option<Size>>> {
     Ok(sizes)
 }
 
-pub(crate) fn report(sizes: &Each<Option<Size>>, table: &mut Table) {
+pub(super) fn report(sizes: &Each<Option<Size>>, table: &mut Table) {
     report_one("binary, bytes", sizes.map(|size| Some(size?.built)), table);
     report_one("stripped, bytes", sizes.map(|size| Some(size?.stripped)), table);
 }

@@ -1,30 +1,30 @@
 //! The programs that are compared.
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
+pub(super) enum Language {
     C,
     Rust,
 }
 
-pub(crate) struct Program {
-    pub(crate) title: &'static str,
+pub(super) struct Program {
+    pub(super) title: &'static str,
     /// The name of its source in `programs/`.
-    pub(crate) name: &'static str,
-    pub(crate) language: Language,
-    pub(crate) detaches: bool,
+    pub(super) name: &'static str,
+    pub(super) language: Language,
+    pub(super) detaches: bool,
     /// The package that does it.
-    pub(crate) library: Option<&'static str>,
+    pub(super) library: Option<&'static str>,
 }
 
 /// A value for each of [`PROGRAMS`], in their order.
-pub(crate) type Each<T> = [T; PROGRAMS.len()];
+pub(super) type Each<T> = [T; PROGRAMS.len()];
 
-pub(crate) const EMPTY_C: usize = 0;
-pub(crate) const DOUBLE_FORK: usize = 1;
-pub(crate) const EMPTY_RUST: usize = 3;
-pub(crate) const PEER: usize = 4;
+pub(super) const EMPTY_C: usize = 0;
+pub(super) const DOUBLE_FORK: usize = 1;
+pub(super) const EMPTY_RUST: usize = 3;
+pub(super) const PEER: usize = 4;
 
-pub(crate) const PROGRAMS: [Program; 7] = [
+pub(super) const PROGRAMS: [Program; 7] = [
     Program { title: "empty C", name: "empty", language: Language::C, detaches: false, library: None },
     Program { title: "C", name: "double_fork", language: Language::C, detaches: true, library: None },
     Program { title: "C, waits", name: "double_fork_ready", language: Language::C, detaches: true, library: None },
@@ -36,7 +36,7 @@ pub(crate) const PROGRAMS: [Program; 7] = [
 
 impl Program {
     /// The index of the program whose costs any program of that language has.
-    pub(crate) fn empty(&self) -> usize {
+    pub(super) fn empty(&self) -> usize {
         match self.language {
             Language::C => EMPTY_C,
             Language::Rust => EMPTY_RUST,

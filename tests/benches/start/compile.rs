@@ -8,22 +8,20 @@ use std::{
     process::Command,
 };
 
-use crate::{
-    Result,
-    program::{Language, PROGRAMS, Program},
-};
+use super::program::{Language, PROGRAMS, Program};
+use crate::Result;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/programs");
 
 /// Where the programs are that tell when their `main` began, and where those that idle.
-pub(crate) struct Compiled {
+pub(super) struct Compiled {
     telling: PathBuf,
     idling: PathBuf,
     from_c: PathBuf,
 }
 
 impl Compiled {
-    pub(crate) fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let compiled = Self { telling: directory("telling"), idling: directory("idling"), from_c: directory("from_c") };
         cargo_build(&compiled.telling, &["--bins"])?;
         cargo_build(&compiled.idling, &["--bins", "--features", "idle"])?;
@@ -36,7 +34,7 @@ impl Compiled {
     }
 
     /// The program that tells when its `main` began.
-    pub(crate) fn telling(&self, program: &Program) -> PathBuf {
+    pub(super) fn telling(&self, program: &Program) -> PathBuf {
         match program.language {
             Language::C => self.from_c.join(program.name),
             Language::Rust => self.telling.join("release").join(program.name),
@@ -44,17 +42,17 @@ impl Compiled {
     }
 
     /// The program whose `main` idles, which has nothing else in it. In Rust only.
-    pub(crate) fn idling(&self, program: &Program) -> Option<PathBuf> {
+    pub(super) fn idling(&self, program: &Program) -> Option<PathBuf> {
         (program.language == Language::Rust).then(|| self.idling.join("release").join(program.name))
     }
 }
 
 /// A directory of this benchmark's own below Cargo's target directory.
-pub(crate) fn directory(name: &str) -> PathBuf {
+pub(super) fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("start").join(name)
 }
 
-pub(crate) fn cargo_build(target: &Path, arguments: &[&str]) -> Result<()> {
+pub(super) fn cargo_build(target: &Path, arguments: &[&str]) -> Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     run(Command::new(cargo)
         .args(["build", "--release", "--quiet"])
@@ -64,7 +62,7 @@ pub(crate) fn cargo_build(target: &Path, arguments: &[&str]) -> Result<()> {
         .current_dir(SOURCES))
 }
 
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub(super) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }

@@ -16,27 +16,24 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    Result,
-    clock::now,
+use super::{
     compile::Compiled,
     descendants::{self, DEADLINE},
     program::{DOUBLE_FORK, Each, PEER, PROGRAMS, Program},
-    quartiles::quartiles,
-    table::Table,
 };
+use crate::{Result, clock::now, quartiles::quartiles, table::Table};
 
 /// Until programs and libraries are in the page cache.
 const WARM_UP_ROUNDS: usize = 5;
 
 /// In microseconds, one of each a round.
 #[derive(Default)]
-pub(crate) struct Times {
+pub(super) struct Times {
     launcher_exited: Vec<f64>,
     main_began: Vec<f64>,
 }
 
-pub(crate) fn measure(compiled: &Compiled, rounds: usize) -> Result<Each<Times>> {
+pub(super) fn measure(compiled: &Compiled, rounds: usize) -> Result<Each<Times>> {
     let ear = Ear::new()?;
     let mut times = Each::<Times>::default();
     for round in 0..WARM_UP_ROUNDS + rounds {
@@ -115,7 +112,7 @@ fn microseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-pub(crate) fn report(times: &Each<Times>, table: &mut Table) {
+pub(super) fn report(times: &Each<Times>, table: &mut Table) {
     report_one("launcher exited, µs", times.each_ref().map(|times| &times.launcher_exited), table);
     report_one("main began, µs", times.each_ref().map(|times| &times.main_began), table);
 }

@@ -2,16 +2,13 @@
 
 use std::fs;
 
-use crate::{
-    Result,
-    clock::now,
+use super::{
     compile::{cargo_build, directory},
     program::{Each, PROGRAMS, Program},
-    quartiles::median,
-    table::Table,
 };
+use crate::{Result, clock::now, quartiles::median, table::Table};
 
-pub(crate) fn measure(rounds: usize) -> Result<Each<Vec<f64>>> {
+pub(super) fn measure(rounds: usize) -> Result<Each<Vec<f64>>> {
     let mut seconds = Each::<Vec<_>>::default();
     for _ in 0..rounds {
         for (program, seconds) in PROGRAMS.iter().zip(&mut seconds) {
@@ -34,7 +31,7 @@ fn measure_one(program: &Program) -> Result<Option<f64>> {
     Ok(Some(seconds))
 }
 
-pub(crate) fn report(seconds: &Each<Vec<f64>>, table: &mut Table) {
+pub(super) fn report(seconds: &Each<Vec<f64>>, table: &mut Table) {
     let medians =
         seconds.each_ref().map(|seconds| (!seconds.is_empty()).then(|| format!("{:.1}", median(seconds.clone()))));
     table.row("clean build, s", medians);
