@@ -361,6 +361,13 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
+        "pidfd" => {
+            // SAFETY: a new descriptor is returned, or an error.
+            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
+            // SAFETY: just opened, and nobody else's; no error is positive.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
+            said = nix::sys::stat::fstat(&pidfd)?.st_ino.to_string();
+        }
         "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
