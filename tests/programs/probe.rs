@@ -301,7 +301,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
         "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
-        "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
+        "run-again" => said = format!("{:?}", Daemon::default().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),
         // SAFETY: there is none: the crash is what the test wants.
