@@ -20,6 +20,7 @@ use nix::{
 use support::{DEADLINE, Process, Stage, Terminal, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// The socket of a manager that wants to know who speaks.
 struct Manager(UnixDatagram);
@@ -79,6 +80,22 @@ fn in_the_foreground_the_program_speaks_itself() {
     daemon.send("return");
     assert_eq!(manager.hears(), ("STOPPING=1".to_owned(), daemon.process));
     assert!(program.wait().expect("its end").success());
+}
+
+/// `StandardInput=tty` of systemd.exec(5) gives a service a terminal.
+#[test]
+fn a_service_on_a_terminal_speaks_too() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let terminal = Terminal::open();
+    let mut shell = stage.command("sh");
+    shell.args(["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh", ARRANGE, "--terminal"]).arg(&terminal.path);
+    shell.args(["--", PROBE, "--notify"]).env("NOTIFY_SOCKET", stage.path("notify"));
+    let _program = stage.start(&mut shell);
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.sight.get("terminal"), "some");
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(manager.hears(), ("READY=1".to_owned(), daemon.process));
 }
 
 #[test]
