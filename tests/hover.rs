@@ -47,9 +47,10 @@ fn is_installed() -> bool {
 fn project() -> TempDir {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let project = TempDir::new().expect("create a directory");
-    let library = repository.join("daemon-rt");
+    let library = repository.join("daemon-rt").display().to_string();
     let manifest = format!(
-        "[package]\nname = \"hovered\"\nedition = \"2024\"\n[dependencies]\ndaemon-rt = {{ path = {library:?} }}\n[workspace]\n"
+        "[package]\nname = \"hovered\"\nedition = \"2024\"\n\n\
+        [dependencies]\ndaemon-rt = {{ path = {library:?} }}\n\n[workspace]\n"
     );
     fs::write(project.path().join("Cargo.toml"), manifest).expect("write");
     fs::copy(repository.join("Cargo.lock"), project.path().join("Cargo.lock")).expect("copy");
