@@ -255,32 +255,3 @@ fn the_line_begins_with_the_programs_name() {
         "no luck: the cause",
     );
 }
-
-/// Whatever step it is that finds no descriptor left.
-#[test]
-fn a_limit_of_open_files() {
-    let files = ["--stdin", "input", "--stdout", "out", "--stderr", "err"];
-    let stand_in = ["--stdin", "input", "--start-timeout", "500", "--notify"];
-    for options in [files.as_slice(), &stand_in] {
-        let refusing = (4..100).take_while(|limit| is_too_low(*limit, options)).count();
-        assert!((3..50).contains(&refusing), "{refusing} limits were too low");
-    }
-}
-
-/// Without descriptors, the start fails, and leaves nothing; `main` begins with enough of them.
-fn is_too_low(limit: i32, options: &[&str]) -> bool {
-    let stage = Stage::new();
-    fs::write(stage.path("input"), "").expect("write");
-    let script = "ulimit -n $0 && exec \"$@\"";
-    let launch = stage.launch(stage.command("sh").args(["-c", script, &limit.to_string(), PROBE]).args(options));
-    let began = ["probe: the daemon ended before it was ready", "probe: the daemon was not ready"];
-    if launch.status == 0 || began.iter().any(|line| launch.stderr.contains(line)) {
-        return false;
-    }
-    assert_eq!((launch.status, launch.stdout.as_str()), (1, ""), "{launch:?}");
-    let line = launch.stderr.strip_suffix(": Too many open files (os error 24)\n");
-    assert!(line.is_some_and(|line| line.starts_with("probe: cannot ") && !line.contains('\n')), "{launch:?}");
-    assert_eq!(stage.processes(), [], "left behind");
-    assert_eq!(stage.files(), ["input"], "left behind");
-    true
-}

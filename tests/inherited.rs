@@ -134,6 +134,49 @@ fn keep_fds_keeps_what_it_names_and_no_more() {
 }
 
 #[test]
+fn keep_env_keeps_what_it_names_and_no_more() {
+    let stage = Stage::new();
+    let mut command = stage.command(PROBE);
+    command.env_clear().env("PROBE_SOCKET", stage.path("probe.socket"));
+    command.env("KEPT", "value").env("KEPT_NOT", "value").env("WATCHDOG_USEC", "1").env("=", "no variable");
+    let launch = stage.launch(command.args(["--detach", "always", "--keep-env", "KEPT,PROBE_SOCKET,UNSET"]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let mut daemon = stage.daemon();
+    let environment = daemon.ask("environment-of-child");
+    let names: Vec<_> = environment.split('\0').filter_map(|entry| Some(entry.split_once('=')?.0)).collect();
+    assert_eq!(names, ["KEPT", "PROBE_SOCKET", "WATCHDOG_USEC"]);
+    assert_eq!(daemon.ask("variable KEPT"), "value");
+}
+
+#[test]
+fn keep_env_keeps_what_setup_set() {
+    let stage = Stage::new();
+    let socket = format!("PROBE_SOCKET={}", stage.path("probe.socket").display());
+    let launch = stage.launch(stage.command(PROBE).args(["--variable", "SET=in setup", "--variable", &socket]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    assert_eq!(stage.daemon().ask("variable SET"), "in setup");
+}
+
+#[test]
+fn keep_env_takes_names() {
+    let stage = Stage::new();
+    for (names, why) in
+        [("PATH,", "`keep_env` has an empty name"), ("LANG=C", "`keep_env` takes names of variables, found `LANG=C`")]
+    {
+        let launch = stage.launch(stage.command(PROBE).args(["--keep-env", names]));
+        assert_eq!((launch.status, launch.stderr), (1, format!("probe: {why}\n")));
+    }
+}
+
+#[test]
+fn the_environment_is_the_managers_in_the_foreground() {
+    let stage = Stage::new();
+    let _probe =
+        stage.start(stage.command(PROBE).args(["--foreground", "--keep-env", "PROBE_SOCKET"]).env("LEFT", "alone"));
+    assert_eq!(stage.daemon().ask("variable LEFT"), "alone");
+}
+
+#[test]
 fn a_taken_descriptor_is_the_programs() {
     let stage = Stage::new();
     let taken = stage.path("taken");

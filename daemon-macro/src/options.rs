@@ -37,6 +37,7 @@ const KEYS: &[Key] = &[
     flag("no_new_privs", checks::ANY, &["NoNewPrivileges", "no_new_privileges"]),
     flag("reopen_logs", checks::ANY, &["reopen", "reopen_log", "logrotate", "rotate_logs", "log_reopen"]),
     value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
+    value("keep_env", r#"["PATH", "LANG"]"#, checks::ANY, &["PassEnvironment", "env", "environment", "pass_env", "env_keep"]),
     value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
     value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
     flag("notify", checks::ANY, &["sd_notify", "ready"]),

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 use std::os::fd::{OwnedFd, RawFd};
 use std::{
+    ffi::OsString,
     fmt::Display,
     path::PathBuf,
     process::{ExitCode, Termination},
@@ -50,6 +51,7 @@ pub struct Daemon {
     pub(crate) group: Option<Id>,
     pub(crate) no_new_privs: bool,
     pub(crate) reopen_logs: bool,
+    pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -111,6 +113,7 @@ impl Daemon {
             group: None,
             no_new_privs: false,
             reopen_logs: false,
+            keep_env: None,
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
@@ -271,6 +274,24 @@ impl Daemon {
     /// Elsewhere than on Unix it does nothing.
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
         self.reopen_logs = reopen_logs;
+        self
+    }
+
+    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`: all others are removed, but for
+    /// those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`, and
+    /// those that follow [`user`](Self::user). Default: all are kept.
+    ///
+    /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does, daemon(7),
+    /// step 4. What `setup` set counts as well, and a name that is not set is passed over. `PassEnvironment=` in
+    /// systemd.exec(5) is the like. In the foreground the environment is left as the manager made it.
+    ///
+    /// The start fails when a name is empty, or has a `=` in it.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Unix it does nothing.
+    pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
+        self.keep_env = Some(names.into_iter().map(Into::into).collect());
         self
     }
 

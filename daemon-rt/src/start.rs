@@ -28,6 +28,7 @@ pub(crate) use self::{
 };
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     mem,
     ops::Range,
@@ -139,6 +140,7 @@ pub(crate) struct Prepared {
     place: Place,
     privileges: Privileges,
     lock: Option<Lock>,
+    keep_env: Option<Vec<OsString>>,
     keep_fds: Vec<RawFd>,
     passed_fds: Range<RawFd>,
     notify: bool,
@@ -150,6 +152,7 @@ pub(crate) struct Settled {
     privileges: Privileges,
     lock: Option<Lock>,
     pub(crate) manager: Option<Manager>,
+    keep_env: Option<Vec<OsString>>,
     notify: bool,
     streams: InPlace,
     launcher: u32,
@@ -166,6 +169,7 @@ impl Prepared {
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             umask: check::umask(daemon.umask)?,
+            keep_env: daemon.keep_env.take().map(check::keep_env).transpose()?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             passed_fds: daemon.launched_by.passed_descriptors(),
             notify: daemon.notify,
@@ -204,6 +208,7 @@ impl Prepared {
             privileges: self.privileges,
             lock: self.lock,
             manager: self.manager,
+            keep_env: self.keep_env,
             notify: self.notify,
             streams,
             name: self.complaints.into_name(),
@@ -221,6 +226,9 @@ impl Settled {
     /// In the daemon.
     pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
         self.streams.keep();
+        if let Some(names) = &self.keep_env {
+            variables::keep(names, thread);
+        }
         variables::follow(self.launcher, thread);
         if let Some(manager) = self.manager.take() {
             manager.keep();

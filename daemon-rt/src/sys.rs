@@ -2,8 +2,6 @@
 #![allow(unsafe_code)]
 
 use std::{
-    env,
-    ffi::OsStr,
     io,
     mem::MaybeUninit,
     os::{
@@ -26,9 +24,14 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-pub(crate) use self::{hangup::on_hangup, local_socket::connect};
+pub(crate) use self::{
+    environment::{retain_variables, set_variable},
+    hangup::on_hangup,
+    local_socket::connect,
+};
 use crate::start::threads::SingleThread;
 
+mod environment;
 mod hangup;
 mod local_socket;
 
@@ -224,17 +227,6 @@ pub(crate) fn write_at_once(fd: RawFd, parts: [&[u8]; 2]) -> nix::Result<()> {
     Ok(())
 }
 
-/// Sets a variable of the environment, or removes it.
-pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
-    // SAFETY: nobody else reads or writes the environment: `SingleThread` is the evidence that there is no other thread.
-    unsafe {
-        match value {
-            Some(value) => env::set_var(key, value),
-            None => env::remove_var(key),
-        }
-    }
-}
-
 /// 32 bits of each set.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[repr(C)]
@@ -369,6 +361,13 @@ pub(crate) struct Action {
 pub(crate) fn default_action(signal: c_int) -> Action {
     let before = Action { signal, action: action(signal) };
     set_action(signal, &action_of(libc::SIG_DFL));
+    before
+}
+
+/// Ignores a signal, and returns the action that it had.
+pub(crate) fn ignore(signal: c_int) -> Action {
+    let before = Action { signal, action: action(signal) };
+    set_action(signal, &action_of(libc::SIG_IGN));
     before
 }
 

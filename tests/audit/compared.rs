@@ -59,10 +59,7 @@ fn ours() -> Result<Compared, Failure> {
 
 const OURS: &[Note] = &[
     Note { ids: &["2a"], text: "An ignored SIGPIPE stays ignored: the Rust runtime ignores it in every program." },
-    Note {
-        ids: &["4b"],
-        text: "The environment is handed on, but for the variables of 4a: `setup` can remove what `main` is not to have.",
-    },
+    Note { ids: &["4b"], text: "By the option; `setup` can set variables. The default is all that the launcher has." },
     Note { ids: &["10"], text: "By the option; the default is 0o027." },
 ];
 

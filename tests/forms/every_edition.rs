@@ -23,6 +23,7 @@ fn setup(_: &mut Daemon) -> Result<BTreeMap<&'static str, u8>, String> {
     stderr = (|a: Stdio, _b: u8| a)(Stdio::inherit(), 1),
     umask = sum::<u8, u16,>(0o20, 0o2) | <u32 as Default>::default() << 1,
     chdir = if "a" > "b" { "/tmp" } else { "/" },
+    keep_env = ["PATH"].map(str::to_owned),
     keep_fds = [9, 8].iter().map(|fd| fd + 1).collect::<Vec<_>>(),
     detach = Detach::Never,
     notify = 3 as u8 > 2 || false,

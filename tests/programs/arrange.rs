@@ -1,6 +1,6 @@
 //! Runs a program as a test wants it to be launched:
 //! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--close-others] [--lock N] [--ignore SIGNAL]
-//! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] -- program argument…`
+//! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] [--nameless] -- program argument…`
 
 #![allow(unsafe_code)]
 
@@ -24,6 +24,7 @@ use nix::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
+    let mut is_nameless = false;
     while let Some(option) = arguments.next() {
         let option = option.into_string().map_err(|_| "option")?;
         if option == "--" {
@@ -71,12 +72,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mask = libc::mode_t::from_str_radix(&value()?, 8)?;
                 nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
             }
+            "--nameless" => is_nameless = true,
             "--group" => unistd::setpgid(unistd::Pid::from_raw(0), unistd::Pid::from_raw(0))?,
             other => return Err(format!("unknown option {other}").into()),
         }
     }
     let command = arguments.map(|argument| CString::new(argument.into_vec())).collect::<Result<Vec<_>, _>>()?;
-    match unistd::execvp(command.first().ok_or("no program")?, &command)? {}
+    let program = command.first().ok_or("no program")?;
+    match unistd::execvp(program, if is_nameless { &[] } else { &command[..] })? {}
 }
 
 /// A session leader that opens a terminal gets it as its controlling one.

@@ -42,6 +42,7 @@ use nix::{
     unistd::{self, ForkResult},
 };
 use sd_notify::NotifyState;
+use support::Mark;
 
 #[path = "listeners.rs"]
 mod listeners;
@@ -53,13 +54,23 @@ type Failure = Box<dyn Error>;
 struct Kept {
     opened: Vec<(String, OwnedFd)>,
     launch: String,
+    /// Whether to be ready before anything else.
+    is_ready: bool,
 }
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
+    Mark::Setup.set();
+    let kept = obey_command_line(daemon);
+    Mark::Start.set();
+    kept
+}
+
+fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
     let (id, detaches) = (process::id(), launched_by.detaches());
     let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
+    let mut variables = Vec::new();
     let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
         // No argument can hold a NUL byte: `\0` stands for it.
@@ -92,6 +103,15 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let numbers = value()?.split(',').map(RawFd::from_str).collect::<Result<Vec<_>, _>>()?;
                 daemon.keep_fds(numbers);
             }
+            "--keep-env" => _ = daemon.keep_env(value()?.split(',')),
+            "--variable" => {
+                let value = value()?;
+                let (name, value) = value.split_once('=').ok_or("NAME=VALUE")?;
+                // SAFETY: there is no other thread.
+                unsafe { env::set_var(name, value) };
+                variables.push(name.to_owned());
+                daemon.keep_env(&variables);
+            }
             "--panic-hook" => {
                 let path = std::path::absolute(value()?)?;
                 panic::set_hook(Box::new(move |panic| _ = fs::write(&path, panic.to_string())));
@@ -103,6 +123,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
+            "--ready" => kept.is_ready = true,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--open" => {
                 let path = value()?;
@@ -216,6 +237,10 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 
 #[daemon_rt::daemon(setup = setup)]
 pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
+    if kept.is_ready {
+        daemon_rt::ready()?;
+    }
+    Mark::Main.set();
     let sight = kept.launch.clone() + &sight();
     // From a jail, or as another user, the socket may be out of reach.
     let connection = kept.opened.iter().position(|(name, _)| name == "connection");
@@ -311,6 +336,9 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             drop(terminal);
         }
         "variable" => said = env::var(rest).unwrap_or_else(|error| error.to_string()),
+        "environment-of-child" => {
+            said = String::from_utf8(Command::new("/bin/cat").arg("/proc/self/environ").output()?.stdout)?;
+        }
         "read" => said = fs::read_to_string(rest)?,
         "list" => {
             let names: Result<Vec<_>, _> =

@@ -6,6 +6,7 @@
 mod daemon;
 mod launcher;
 mod machine;
+mod mark;
 mod process;
 mod skip;
 mod stage;
@@ -18,6 +19,7 @@ pub use crate::{
     daemon::{Daemon, Sight},
     launcher::{Launch, Launcher},
     machine::Machine,
+    mark::Mark,
     process::{Process, processes_marked},
     skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,

@@ -134,6 +134,15 @@ impl Stage {
         poll(&mut ready, PollTimeout::ZERO) == Ok(0)
     }
 
+    /// Hangs up on the next daemon to report.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is none.
+    pub fn refuse_daemon(&self) {
+        drop(self.listener.accept().expect("a connection"));
+    }
+
     /// Everybody alive who was started in this stage.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {

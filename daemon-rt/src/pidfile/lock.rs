@@ -77,9 +77,11 @@ impl Lock {
 
     fn attempt(file: File, is_new: bool, path: &Path) -> io::Result<Attempt> {
         let locked = sys::lock(file.as_fd(), libc::LOCK_EX);
-        if is_new && locked.is_err() {
+        let spare = file.try_clone(); // who takes the file back opens it once more, when no other descriptor may be left
+        if is_new && (locked.is_err() || spare.is_err()) {
             open::take_back(&file, path);
         }
+        drop(spare?);
         if !locked? {
             return Ok(Attempt::Held(Content::read(&file)?));
         }
@@ -94,9 +96,10 @@ impl Lock {
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         let failed = |cannot: &str, error| Error::because(format!("{cannot} {}", self.path.display()), error);
         let process = process::id();
-        self.file
-            .write_all_at(format!("{process}\n").as_bytes(), 0)
-            .map_err(|error| failed("cannot write the process id to", error))?;
+        let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
+        let written = self.file.write_all_at(format!("{process}\n").as_bytes(), 0);
+        on_limit.restore();
+        written.map_err(|error| failed("cannot write the process id to", error))?;
         sys::at_exit(remove_held).map_err(|error| failed("cannot see to the removal of", error))?;
         self.owner = process;
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);

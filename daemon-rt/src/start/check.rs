@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 use std::fs::File;
 use std::{
+    ffi::OsString,
     fs, io,
     os::{fd::RawFd, unix::ffi::OsStrExt},
     path::Path,
@@ -76,6 +77,23 @@ pub(crate) fn directory_inside(root: &Path, path: &Path) -> Result<(), Error> {
 #[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
 pub(crate) fn directory_inside(_: &Path, _: &Path) -> Result<(), Error> {
     Ok(())
+}
+
+/// Names alone: one with a value is no name, POSIX XBD 8.1, and would be kept by none.
+pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
+    for name in &names {
+        match name.as_bytes() {
+            b"" => return Err(Error::new("`keep_env` has an empty name")),
+            bytes if bytes.contains(&b'=') => {
+                return Err(Error::new(format!(
+                    "`keep_env` takes names of variables, found `{}`",
+                    name.to_string_lossy()
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
 }
 
 pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {

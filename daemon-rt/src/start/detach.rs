@@ -27,7 +27,7 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
             inherited.become_interruptible(); // whatever `setup` did: it would keep Ctrl-C from ending the launcher
-            launcher::wait(leader, &to_leader, prepared)
+            launcher::wait(leader, to_leader, prepared)
         }
         Ok(ForkResult::Child) => drop(to_leader),
         Err(error) => {

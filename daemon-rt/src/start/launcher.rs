@@ -1,12 +1,6 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{
-    io,
-    net::Shutdown,
-    os::{fd::AsFd, unix::net::UnixStream},
-    process::ExitStatus,
-    time::Duration,
-};
+use std::{io, net::Shutdown, os::unix::net::UnixStream, process::ExitStatus, time::Duration};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
@@ -22,8 +16,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long the leader may take to end the group and say so.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) -> ! {
-    let report = match receive(leader, from_leader, prepared.start_timeout) {
+pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> ! {
+    let report = match receive(leader, &from_leader, prepared.start_timeout) {
         Ok(Some(report)) => report,
         nothing => {
             let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
@@ -33,8 +27,8 @@ pub(crate) fn wait(leader: Pid, from_leader: &UnixStream, prepared: Prepared) ->
     };
     if report.is_ready() {
         tell_manager(&prepared, report.daemon);
-        let _ = sys::send(from_leader.as_fd(), &[0]); // the leader has `ready()` wait for it
     }
+    drop(from_leader); // the leader has `ready()` wait for that
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
     let ended = sys::wait(leader).ok().flatten();

@@ -110,7 +110,7 @@ impl Leader<'_> {
     fn await_manager(&self) {
         let mut launcher = self.launcher;
         if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
-            let _ = launcher.read(&mut [0]); // or it has gone, or the manager takes no message
+            let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
         }
     }
 

@@ -14,7 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::{libc, unistd::Uid};
+use nix::{
+    libc,
+    unistd::{Uid, geteuid},
+};
 
 use crate::{
     Error,
@@ -104,19 +107,23 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 
 impl Created {
     fn new(path: &Path, file: &File, rights: &Rights) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+        let metadata = file.metadata().inspect_err(|_| _ = fs::remove_file(path))?;
         Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino(), rights: rights.clone() })
     }
 }
 
 impl Drop for Created {
     fn drop(&mut self) {
-        let _ = self.rights.act(|| {
+        let remove = || {
             let found = fs::symlink_metadata(&self.path)?;
             if (found.dev(), found.ino(), found.len()) == (self.device, self.inode, 0) {
                 fs::remove_file(&self.path)?;
             }
             Ok(())
-        });
+        };
+        let _ = match &self.rights {
+            Rights::User(account) if account.uid == geteuid() => Ok(remove()), // the way back from the user failed
+            rights => rights.act(remove),
+        };
     }
 }

@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use nix::libc;
+use nix::{
+    libc,
+    sys::resource::{RLIM_INFINITY, Resource, getrlimit},
+};
 
 use crate::sys;
 
@@ -57,6 +60,11 @@ impl StandIn {
             _ => false,
         }
     }
+}
+
+/// Whether a write to it can end the program with SIGXFSZ, setrlimit(2), where one to the null device cannot.
+pub(crate) fn has_limit() -> bool {
+    getrlimit(Resource::RLIMIT_FSIZE).map_or(true, |(limit, _)| limit != RLIM_INFINITY)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -20,7 +20,7 @@ use super::{
     open::{self, Created, Rights},
     reopening::{Candidate, Reopening},
     shown::ErrorStream,
-    stand_in::StandIn,
+    stand_in::{self, StandIn},
 };
 use crate::{
     Error, Stdio, last_words,
@@ -139,6 +139,7 @@ impl Streams {
     /// Opens a second way into the error stream, for [`said`](Self::said).
     fn show_errors(&mut self, account: Option<&Account>) -> Result<(), Error> {
         match &self.stderr {
+            Stream::Null if stand_in::has_limit() => {}
             Stream::Null => _ = self.stand_in(), // without it the daemon starts as well, and only its reasons are not seen
             Stream::File { file, path: Some(path), .. } => {
                 let reader = Rights::of(account, path).act(|| Ok(open::again_for_reading(file, path)))?;

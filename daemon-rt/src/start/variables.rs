@@ -1,6 +1,5 @@
-//! Variables by which a manager means the process that it started: after a detach, the daemon is meant.
-//!
-//! Libraries of the program compare them with their own process id, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
+//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process that
+//! it started. After a detach, the daemon is meant.
 
 use std::{env, ffi::OsString, os::fd::AsRawFd, process};
 
@@ -9,7 +8,19 @@ use nix::unistd::getpid;
 use super::threads::SingleThread;
 use crate::{launched_by, sys};
 
-/// In the daemon. What `setup` removed stays away, and what names somebody else is none of ours.
+/// How a manager speaks to libraries of the program, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
+const MANAGERS: [&str; 7] =
+    ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
+/// Removes what is neither among the names nor a manager's.
+pub(crate) fn keep(names: &[OsString], thread: &SingleThread) {
+    sys::retain_variables(
+        |name| names.iter().any(|kept| kept == name) || MANAGERS.iter().any(|&kept| kept == name),
+        thread,
+    );
+}
+
+/// Those that name the launcher. What `setup` removed stays away, and what names somebody else is none of ours.
 pub(crate) fn follow(launcher: u32, thread: &SingleThread) {
     let own = OsString::from(process::id().to_string());
     let names_launcher = |key| env::var_os(key).is_some_and(|value| launched_by::number(&value) == Some(launcher));

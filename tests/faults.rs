@@ -1,0 +1,201 @@
+//! Whatever system call of a start fails, in the launcher, the leader or the daemon: either one line says which program and
+//! which step, and nothing is left, or the daemon is there, whole.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Mutex,
+    thread,
+    time::Instant,
+};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+use support::{is_root, skip};
+
+use self::{
+    case::{Case, calls, cases},
+    judge::{Good, Outcome, good, judge},
+    scene::{Place, Scene},
+    table::{Row, Table},
+};
+
+#[path = "faults/case.rs"]
+mod case;
+#[path = "faults/errors.rs"]
+mod errors;
+#[path = "faults/judge.rs"]
+mod judge;
+#[path = "faults/run.rs"]
+mod run;
+#[path = "faults/scene.rs"]
+mod scene;
+#[path = "faults/table.rs"]
+mod table;
+#[path = "faults/whole.rs"]
+mod whole;
+
+/// How often a call is waited for that is not made in every start.
+const ATTEMPTS: usize = 3;
+
+const BARE: Scene = Scene::new("bare", &[]);
+
+#[test]
+fn a_bare_detach() {
+    whatever_fails(&BARE);
+}
+
+const NOTIFYING: Scene =
+    Scene::new("notifying", &["--notify", "--ready", "--pidfile", "pid", "--stdout", "log", "--reopen-logs"]);
+
+#[test]
+fn a_daemon_that_says_when_it_is_ready() {
+    whatever_fails(&NOTIFYING);
+}
+
+const UNPRIVILEGED: Scene = Scene {
+    has_groups: true,
+    ..Scene::new(
+        "unprivileged",
+        &["--notify", "--ready", "--pidfile", "pid", "--stdout", "log", "--user", "nobody", "--no-new-privs"],
+    )
+};
+
+#[test]
+fn a_daemon_that_gives_up_root() {
+    if is_root() {
+        whatever_fails(&UNPRIVILEGED);
+    }
+}
+
+const LOGGING_AS_USER: Scene = Scene {
+    has_groups: true,
+    is_nobodys: true,
+    ..Scene::new("logging as user", &["--stdout", "log", "--user", "nobody"])
+};
+
+#[test]
+fn a_log_that_is_opened_as_the_user() {
+    if is_root() {
+        whatever_fails(&LOGGING_AS_USER);
+    }
+}
+
+const JAILED: Scene = Scene {
+    has_manager: true,
+    ..Scene::new(
+        "jailed",
+        &[
+            "--detach",
+            "always",
+            "--notify",
+            "--ready",
+            "--chroot",
+            "jail",
+            "--connect",
+            "--stdin",
+            "data/input",
+            "--keep-fds",
+            "9",
+        ],
+    )
+};
+
+#[test]
+fn in_a_jail_under_a_manager() {
+    if is_root() {
+        whatever_fails(&JAILED);
+    }
+}
+
+const FOREGROUND: Scene = Scene::new("foreground", &["--foreground", "--pidfile", "pid"]);
+
+#[test]
+fn in_the_foreground() {
+    whatever_fails(&FOREGROUND);
+}
+
+#[test]
+fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
+    if !is_root() || !is_supported() {
+        return;
+    }
+    let place = JAILED.place();
+    for occurrence in 1.. {
+        let fault = ["--at", "leader", "newfstatat", &occurrence.to_string(), "error=12", "--", scene::MARKED];
+        let options = ["--chroot", "jail", "--open-directory", "."];
+        let launch = place.stage.launch(place.stage.command(scene::INJECT).args(fault).args(options));
+        assert!(launch.stderr.starts_with("marked: "), "{launch:?}");
+        assert!(place.stage.no_daemon_reported());
+        if !launch.stdout.contains("hit") {
+            assert_ne!(occurrence, 1);
+            return;
+        }
+    }
+}
+
+/// Tries every case, writes the table of them, and fails for each that did not come out right.
+fn whatever_fails(scene: &Scene) {
+    if !is_supported() {
+        return;
+    }
+    let (good, list) = thread::scope(|scope| scope.spawn(|| good(scene)).join()).expect("a good start");
+    let cases = cases(&calls(&list));
+    let table = try_all(scene, &good, &cases);
+    table.show(scene.name);
+    assert_eq!(table.wrong(), "");
+    assert!(table.unreached() * 50 < cases.len(), "{} calls were not reached", table.unreached());
+}
+
+/// The registers of a traced process have other names elsewhere.
+fn is_supported() -> bool {
+    let supported = cfg!(target_arch = "x86_64");
+    if !supported {
+        skip("x86_64");
+    }
+    supported
+}
+
+/// As many at once as there are processors, on one of which a tracer and those whom it traces are quickest.
+fn try_all<'case>(scene: &Scene, good: &Good, cases: &'case [Case]) -> Table<'case> {
+    let next = Mutex::new(cases.iter().enumerate());
+    let rows = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for processor in processors() {
+            let (next, rows) = (&next, &rows);
+            scope.spawn(move || {
+                sched_setaffinity(Pid::from_raw(0), &processor).expect("stay on one processor");
+                let mut place = scene.place();
+                loop {
+                    let Some((index, case)) = next.lock().expect("the cases").next() else { return };
+                    let start = Instant::now();
+                    let outcome = attempt(scene, &place, good, case);
+                    if outcome.is_err() {
+                        place = scene.place();
+                    }
+                    rows.lock().expect("the rows").insert(index, Row { case, outcome, time: start.elapsed() });
+                }
+            });
+        }
+    });
+    Table(rows.into_inner().expect("the rows"))
+}
+
+fn attempt(scene: &Scene, place: &Place, good: &Good, case: &Case) -> Result<Outcome, String> {
+    let once = || catch_unwind(AssertUnwindSafe(|| judge(scene, place, good, case)));
+    let mut attempts = (0..ATTEMPTS).map(|_| once().unwrap_or_else(|_| Err("the test itself gave up".into())));
+    attempts.find(|outcome| *outcome != Ok(Outcome::Unreached)).unwrap_or(Ok(Outcome::Unreached))
+}
+
+/// Those on which this test may run.
+fn processors() -> Vec<CpuSet> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("the processors");
+    let numbers = (0..CpuSet::count()).filter(|number| allowed.is_set(*number).unwrap_or(false));
+    let alone = numbers.map(|number| {
+        let mut processor = CpuSet::new();
+        processor.set(number).map(|()| processor).expect("a processor")
+    });
+    alone.collect()
+}

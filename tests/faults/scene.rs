@@ -1,0 +1,142 @@
+//! The starts that are tried.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    path::Path,
+    process::Command,
+};
+
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+    unistd::{User, chown},
+};
+use support::Stage;
+
+pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
+pub(crate) const INJECT: &str = env!("CARGO_BIN_EXE_inject");
+/// In group(5), where it may stand since the scene's last place.
+const OWN_GROUP: &str = "staffed:x:7777:nobody\n";
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
+
+/// A way to start the probe.
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) options: &'static [&'static str],
+    /// Whether `nobody` is in a group besides his own.
+    pub(crate) has_groups: bool,
+    /// Whether a service manager waits for word.
+    pub(crate) has_manager: bool,
+    /// Whether the directory of the log is that user's.
+    pub(crate) is_nobodys: bool,
+}
+
+impl Scene {
+    pub(crate) const fn new(name: &'static str, options: &'static [&'static str]) -> Self {
+        Self { name, options, has_groups: false, has_manager: false, is_nobodys: false }
+    }
+}
+
+/// Where one of them is tried, one time after the other.
+pub(crate) struct Place {
+    pub(crate) stage: Stage,
+    manager: Option<UnixDatagram>,
+}
+
+impl Scene {
+    pub(crate) fn is_in_foreground(&self) -> bool {
+        self.has("--foreground")
+    }
+
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.contains(&option)
+    }
+
+    /// Others than root may enter it. Of the scene's own groups the calling thread knows, and those whom it starts.
+    pub(crate) fn place(&self) -> Place {
+        let stage = Stage::new();
+        set_mode(&stage, "", 0o755);
+        set_mode(&stage, "probe.socket", 0o666);
+        for directory in ["data", "jail"] {
+            fs::create_dir(stage.path(directory)).expect("create a directory");
+        }
+        for file in ["data/handed-on", "data/input"] {
+            fs::write(stage.path(file), "").expect("write");
+        }
+        if self.has_groups {
+            let groups = fs::read_to_string("/etc/group").expect("the groups").replace(OWN_GROUP, "") + OWN_GROUP;
+            fs::write(stage.path("data/group"), groups).expect("write");
+            fs::write(stage.path("data/nsswitch.conf"), "passwd: files\ngroup: files\n").expect("write");
+            mount_databases(&stage).expect("mount");
+        }
+        if self.is_nobodys {
+            let nobody = User::from_name("nobody").expect("a database").expect("nobody");
+            chown(stage.directory(), Some(nobody.uid), Some(nobody.gid)).expect("give it away");
+        }
+        let manager = self.has_manager.then(|| UnixDatagram::bind(stage.path("data/manager")).expect("bind"));
+        Place { stage, manager }
+    }
+
+    /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
+    pub(crate) fn command(&self, place: &Place, options: &[String]) -> Command {
+        let stage = &place.stage;
+        let mut command = stage.command(INJECT);
+        if self.has_manager {
+            command.env("NOTIFY_SOCKET", stage.path("data/manager"));
+        }
+        command.args(options).arg("--");
+        command.args([
+            ARRANGE,
+            "--close-others",
+            "--fd",
+            "9=data/handed-on",
+            "--ignore",
+            "SIGUSR1",
+            "--block-all",
+            "--",
+        ]);
+        command.arg(MARKED).args(self.options);
+        command
+    }
+}
+
+impl Place {
+    /// Forgets those who came here and were ended.
+    pub(crate) fn forget(&self) {
+        self.heard();
+        while !self.stage.no_daemon_reported() {
+            self.stage.refuse_daemon();
+        }
+    }
+
+    /// What the manager has heard by now.
+    pub(crate) fn heard(&self) -> String {
+        let Some(manager) = &self.manager else { return String::new() };
+        manager.set_nonblocking(true).expect("look once");
+        let mut text = [0; 256];
+        let mut heard = String::new();
+        while let Ok(length) = manager.recv(&mut text) {
+            heard += &String::from_utf8_lossy(&text[..length]);
+            heard += "\n";
+        }
+        heard
+    }
+}
+
+/// In a mount namespace of this thread's own. Its nsswitch.conf(5) names files alone: what other services call is theirs.
+fn mount_databases(stage: &Stage) -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    mount_at(None, Path::new("/"), MsFlags::MS_PRIVATE | MsFlags::MS_REC)?;
+    ["group", "nsswitch.conf"].into_iter().try_for_each(|name| {
+        mount_at(Some(&stage.path("data").join(name)), &Path::new("/etc").join(name), MsFlags::MS_BIND)
+    })
+}
+
+fn mount_at(source: Option<&Path>, target: &Path, flags: MsFlags) -> nix::Result<()> {
+    mount(source, target, None::<&str>, flags, None::<&str>)
+}
+
+fn set_mode(stage: &Stage, name: &str, mode: u32) {
+    fs::set_permissions(stage.path(name), Permissions::from_mode(mode)).expect("a mode");
+}
