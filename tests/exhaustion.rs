@@ -167,6 +167,7 @@ fn a_limit_of_the_size_of_files() {
     let limited = || after(&stage, "ulimit -f 0", PROBE);
     let line = "cannot write the process id to {}/pid: File too large (os error 27)";
     refused(&stage, limited().args(["--pidfile", "pid"]), line);
+    refused(&stage, limited().args(["--pidfile", "pid", "--foreground"]), line);
     refused(&stage, limited().args(["--pidfile", "pid", "--stdout", "log", "--notify"]), line);
     whole(&stage, limited().args(["--stdout", "log"]));
 }

@@ -99,11 +99,14 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 
 /// flock(2) without waiting: whether the lock was free. An open file has one lock, whoever its descriptor is copied to.
 pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
-    // SAFETY: changes nothing but the lock.
-    match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
-        Ok(_) => Ok(true),
-        Err(Errno::EWOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
+    loop {
+        // SAFETY: changes nothing but the lock.
+        match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
+            Ok(_) => return Ok(true),
+            Err(Errno::EWOULDBLOCK) => return Ok(false),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

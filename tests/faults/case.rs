@@ -140,6 +140,11 @@ fn lasts(name: &str, errno: Errno) -> bool {
 }
 
 impl Case {
+    /// What happens to calls that do well, signal(7), read(2).
+    pub(crate) fn is_no_failure(&self) -> bool {
+        matches!(self.fault, Fault::Short | Fault::Delay | Fault::Error(Errno::EINTR) | Fault::LateError(Errno::EINTR))
+    }
+
     pub(crate) fn arguments(&self) -> [String; 5] {
         ["--at".into(), self.process.clone(), self.call.clone(), self.occurrence.clone(), self.fault.word()]
     }

@@ -54,7 +54,7 @@ pub(crate) fn for_appending(path: &CStr, owner: Uid) -> Result<Opened, Refusal> 
     for _ in 0..ATTEMPTS {
         seen = match open_existing(path, owner) {
             Err(Refusal::System(Errno::ENOENT)) => match create(path) {
-                Err(Errno::EEXIST) => Errno::EEXIST, // somebody was quicker
+                Err(errno @ (Errno::EEXIST | Errno::EINTR)) => errno, // somebody was quicker, or a signal came
                 created => return Ok(created?),
             },
             Err(Refusal::System(Errno::EINTR)) => Errno::EINTR,
