@@ -232,6 +232,37 @@ fn a_linked_parent_directory() {
     assert!(!of_root.join("new").exists());
 }
 
+/// What root alone can change is followed as root: up, and along a link to another place.
+#[test]
+fn a_way_that_root_laid() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    let of_root = directory(&stage, "of-root", 0, 0o755);
+    directory(&stage, "of-user", nobody().0, 0o755);
+    symlink(&of_root, stage.path("link")).expect("link");
+    for logs in ["of-user/../of-root", "link", "of-root/../link/../of-root"] {
+        let mut daemon = started(&stage, &["--stdout", &format!("{logs}/log")]);
+        daemon.ask("stdout one");
+        assert_eq!(stage.read("of-root/log"), "one\n", "{logs}");
+        fs::remove_file(of_root.join("log")).expect("remove");
+    }
+}
+
+#[test]
+fn links_that_lead_nowhere() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    symlink("there", stage.path("here")).expect("link");
+    symlink("here", stage.path("there")).expect("link");
+    refused(&stage, &["--pidfile", "here/pid"], "cannot lock {}/here/pid: too many symbolic links lead to it");
+    let line = "cannot open stdout {}/here/log as user nobody: Too many levels of symbolic links (os error 40)";
+    refused(&stage, &["--stdout", "here/log"], line);
+}
+
 /// Nobody can replace what is root's in a sticky directory, but anybody can put a link of their own there.
 #[test]
 fn a_link_in_a_sticky_directory_above() {

@@ -81,6 +81,22 @@ fn a_log_where_nothing_can_be_created() {
 }
 
 #[test]
+fn an_input_to_truncate() {
+    let stage = Stage::new();
+    refused(&stage, &["--stdin", "truncate:log"], "`stdin` is read from: a path for it cannot be truncated");
+}
+
+/// Only of a stream is it a mistake.
+#[test]
+fn directories_that_are_named_as_constructors() {
+    let stage = Stage::new();
+    for name in ["null", "inherit", "-"] {
+        let line = format!("cannot change directory to {{}}/{name}: No such file or directory (os error 2)");
+        refused(&stage, &["--chdir", name], &line);
+    }
+}
+
+#[test]
 fn a_directory_as_log() {
     let stage = Stage::new();
     fs::create_dir(stage.path("directory")).expect("create a directory");
@@ -225,11 +241,6 @@ fn paths_that_say_nothing_or_something_else() {
             refused(&stage, &[&format!("--{option}"), word], &line);
         }
     }
-    refused(
-        &stage,
-        &["--stdin", "truncate:file"],
-        "cannot open stdin {}/truncate:file: No such file or directory (os error 2)",
-    );
 }
 
 /// `{:#}` gives the cause.

@@ -56,6 +56,15 @@ fn directory_and_umask_follow_the_options() {
     assert_eq!(stage.path("work/file").metadata().expect("the file").permissions().mode() & 0o777, 0o664);
 }
 
+/// Beyond the numbers that are tried where nothing lists them.
+#[test]
+fn a_descriptor_with_a_high_number_is_closed() {
+    let stage = Stage::new();
+    let mut command = stage.command("sh");
+    command.args(["-c", "ulimit -n 4096 && exec \"$@\"", "sh", ARRANGE, "--fd", "4000=held", "--", PROBE]);
+    only_standard_streams(&stage.started(&mut command).sight);
+}
+
 #[test]
 fn ignored_and_blocked_signals_are_reset() {
     let stage = Stage::new();

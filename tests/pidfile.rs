@@ -120,6 +120,15 @@ fn setup_may_lock_it_early() {
     assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
 }
 
+/// It holds the pidfile itself: its own error is the one to show.
+#[test]
+fn a_setup_that_locked_it_may_fail() {
+    let stage = Stage::new();
+    let launch = stage.launch(probe(&stage).args(["--lock", "--fail", "no luck"]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: no luck: the cause\n"));
+    assert_eq!(stage.files(), [""; 0]);
+}
+
 #[test]
 fn of_many_starts_at_once_one_succeeds() {
     for options in [[].as_slice(), &["--lock"], &["--notify"]] {

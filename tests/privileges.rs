@@ -12,6 +12,7 @@ use std::{
 use nix::unistd::{Group, User, getuid};
 use support::{Daemon, Launch, Process, Stage, eventually, is_ordinary_user, is_root, skip};
 
+mod mounts;
 mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
@@ -143,6 +144,29 @@ fn user_and_group_alone_or_both() {
 }
 
 /// As the group database has it: the test's own, seen by the launcher alone.
+/// As in an image with nothing but the program.
+#[test]
+fn without_a_user_database_numbers_will_do() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let behind = || mounts::behind(&stage, "mount -t tmpfs tmpfs /etc", PROBE);
+    for (options, line) in [
+        (["--user", "nobody"].as_slice(), "`user` is unknown: there is no user nobody"),
+        (&["--user-number", "65534", "--group", "nogroup"], "`group` is unknown: there is no group nogroup"),
+        (
+            &["--user", "65534"],
+            "`user` is 65534, a number without an entry in the user database: `group` is needed as well",
+        ),
+    ] {
+        refused(&stage, behind().args(options), line);
+    }
+    let daemon = started(&stage, behind().args(["--user", "65534", "--group", "65533"]));
+    assert_eq!(ids(daemon.process), (65534, 65533));
+    assert_eq!(daemon.process.status("Groups").as_deref(), Some("65533"));
+}
+
 #[test]
 fn supplementary_groups_are_those_of_the_group_database() {
     if !is_root() {

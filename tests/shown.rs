@@ -191,6 +191,16 @@ fn a_stream_that_the_program_replaced_stays_so() {
 
 /// It would fill the memory: nobody reads the file any more.
 #[test]
+fn a_stream_that_the_program_closed_stays_so() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    assert_eq!(daemon.ask("close 2"), "");
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(launcher.end().status, 0);
+    assert_eq!(daemon.look().descriptors().get(&2), None);
+}
+
+#[test]
 fn a_child_cannot_write_to_the_stand_in_after_ready() {
     let stage = Stage::new();
     let (launcher, mut daemon) = starting(&stage, &[]);

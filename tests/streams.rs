@@ -9,6 +9,7 @@ use nix::{sys::stat::Mode, unistd::mkfifo};
 use support::{Daemon, Stage, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// A daemon that was started with these options, and started well.
 fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
@@ -46,6 +47,50 @@ fn two_streams_on_one_path_do_not_overwrite_each_other() {
         }
         assert_eq!(stage.read("log"), "one\ntwo\nthree\nfour\n", "{options:?}");
     }
+}
+
+#[test]
+fn input_of_the_launchers() {
+    let stage = Stage::new();
+    fs::write(stage.path("in"), "words").expect("write");
+    let mut command = stage.command(PROBE);
+    command.args(["--stdin", "inherited"]).stdin(File::open(stage.path("in")).expect("open"));
+    assert_eq!(stage.started(&mut command).ask("stdin"), "words");
+}
+
+#[test]
+fn input_from_an_open_file() {
+    let stage = Stage::new();
+    fs::write(stage.path("in"), "words").expect("write");
+    assert_eq!(daemon(&stage, &["--stdin", "file:in"]).ask("stdin"), "words");
+}
+
+#[test]
+fn errors_follow_an_output_that_is_inherited() {
+    let stage = Stage::new();
+    let (output, errors) = (stage.create("out"), stage.create("err"));
+    let mut command = stage.command(ARRANGE);
+    command.args(["--", PROBE, "--stdout", "inherited"]).stdout(output).stderr(errors);
+    assert!(command.status().expect("start").success());
+    let mut daemon = stage.daemon();
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!((stage.read("out"), stage.read("err")), ("one\n".into(), "two\n".into()));
+}
+
+/// Each is open under the other's number.
+#[test]
+fn streams_that_change_places() {
+    let stage = Stage::new();
+    let (output, errors) = (stage.create("out"), stage.create("err"));
+    let mut command = stage.command(PROBE);
+    command.args(["--stdout", "number:2", "--stderr", "number:1"]).stdout(output).stderr(errors);
+    assert!(command.status().expect("start").success());
+    let mut daemon = stage.daemon();
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!((stage.read("out"), stage.read("err")), ("two\n".into(), "one\n".into()));
+    assert_eq!(daemon.sight.descriptors().len(), 3);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The one error type: what could not be done, and why.
 
+#[cfg(test)]
+mod tests;
+
 use std::{borrow::Cow, error, fmt, io};
 
 /// Why a start, or a call that belongs to one, failed.

@@ -14,7 +14,7 @@ use std::{
     mem,
     net::TcpListener,
     os::{
-        fd::{AsRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     panic,
@@ -77,7 +77,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
         let mut value = || arguments.next().map(|value| value.replace("\\0", "\0")).ok_or("an option without a value");
         match option.as_str() {
             "--name" => _ = daemon.name(value()?),
-            "--stdin" => _ = daemon.stdin(value()?),
+            "--stdin" => _ = daemon.stdin(stdio(&value()?)?),
             "--stdout" => _ = daemon.stdout(stdio(&value()?)?),
             "--stderr" => _ = daemon.stderr(stdio(&value()?)?),
             "--umask" => _ = daemon.umask(u32::from_str_radix(&value()?, 8)?),
@@ -228,7 +228,9 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
                 shell.args(["-c", command]).stdin(input).stdout(output).stderr(process::Stdio::null()).spawn()?;
             OwnedFd::from(child.stdin.take().ok_or("no pipe")?).into()
         }
-        Some(("file", path)) => File::options().append(true).create(true).open(path)?.into(),
+        Some(("file", path)) => File::options().read(true).append(true).create(true).open(path)?.into(),
+        // SAFETY: a standard stream, which nothing in here owns.
+        Some(("number", number)) => unsafe { OwnedFd::from_raw_fd(number.parse()?) }.into(),
         None if value == "inherited" => Stdio::inherit(),
         None if value == "nothing" => Stdio::null(),
         _ => value.into(),
@@ -359,6 +361,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
+        "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
         "replace-by-link" => {

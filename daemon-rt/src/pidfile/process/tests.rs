@@ -1,6 +1,14 @@
-use nix::libc::SIGHUP;
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use super::is_default;
+use nix::{
+    libc::{SIGHUP, SIGKILL, SIGSTOP},
+    unistd::Pid,
+};
+
+use super::{Process, is_default};
 use crate::random::{cases, text};
 
 /// The lines that count, proc(5), among others in the order of the kernel.
@@ -38,4 +46,21 @@ fn a_set_that_is_not_shown_may_have_the_signal() {
         let text = String::from_utf8(text(&mut rng, b"SigCgt:Ign Blk\n\t0123456789abcdefg", 80)).unwrap();
         assert!(!is_default(SIGHUP, &text), "{text}");
     }
+}
+
+/// As where the kernel has no pidfds.
+#[test]
+fn without_a_pidfd_a_process_is_known_by_its_number() {
+    let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
+    let process = Process { pid: Pid::from_raw(sleep.id().try_into().unwrap()), pidfd: None };
+    process.signal(SIGSTOP).unwrap();
+    assert!(process.exists());
+    let start = Instant::now();
+    assert!(!process.wait(Duration::from_millis(50)).unwrap());
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    process.signal(SIGKILL).unwrap();
+    sleep.wait().unwrap(); // until then it is there
+    assert!(!process.exists());
+    assert!(process.wait(Duration::MAX).unwrap());
+    assert!(process.signal(SIGKILL).is_err());
 }
