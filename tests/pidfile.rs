@@ -120,6 +120,18 @@ fn setup_may_lock_it_early() {
     assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
 }
 
+#[test]
+fn a_start_that_fails_leaves_another_file_of_that_name() {
+    let stage = Stage::new();
+    let start = stage.start(probe(&stage).arg("--notify"));
+    let mut daemon = stage.daemon();
+    fs::remove_file(stage.path("pid")).expect("remove a file");
+    fs::write(stage.path("pid"), "another\n").expect("write");
+    daemon.send("exit 3");
+    assert_eq!(start.end().status, 3);
+    assert_eq!(stage.read("pid"), "another\n");
+}
+
 /// It holds the pidfile itself: its own error is the one to show.
 #[test]
 fn a_setup_that_locked_it_may_fail() {
