@@ -3,6 +3,9 @@
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from {}
 
+#[doc = include_str!("docs/cost.md")]
+pub mod cost {}
+
 #[doc = include_str!("docs/dependencies.md")]
 pub mod dependencies {}
 
