@@ -55,7 +55,8 @@ fn rename(stage: &Stage, from: &str, to: &str) {
     fs::rename(stage.path(from), stage.path(to)).expect("rename");
 }
 
-/// Sends SIGHUP, and waits until it has been handled: the probe says so, which listens for it as well, and comes second.
+/// Sends SIGHUP, and waits until it has been handled: the probe says so, which listens for it as well, and comes
+/// second.
 fn hang_up(daemon: &mut Daemon) {
     let before: u32 = daemon.ask("heard").parse().expect("a number");
     daemon.process.signal(Signal::SIGHUP);

@@ -46,7 +46,8 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     // What is printed, [`Termination`] alone knows.
     let reader = io::stderr().as_fd().try_clone_to_owned().and_then(|null| StandIn::new(null.into()));
     let reader = reader.and_then(|reader| reader.put_in_place().map(|()| reader));
-    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null device.
+    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null
+    // device.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
     let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();

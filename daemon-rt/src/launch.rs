@@ -76,8 +76,8 @@ impl Complaints {
         self.name
     }
 
-    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more; where it
-    /// is the peer of a connection, the line goes to the system's log.
+    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more; where
+    /// it is the peer of a connection, the line goes to the system's log.
     pub(crate) fn say(&self, said: &str, text: &str) {
         if !self.has_reader {
             return syslog::say(&self.name, text);

@@ -1,7 +1,7 @@
 //! Opening a log, by rules that a stranger with a place in its directory cannot bend.
 //!
-//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7), and
-//! nothing allocates or locks.
+//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7),
+//! and nothing allocates or locks.
 
 use std::{ffi::CStr, fmt, io, os::fd::OwnedFd};
 

@@ -15,8 +15,8 @@ struct Before {
 }
 
 impl Account {
-    /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user may
-    /// not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
+    /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
+    /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
         let before = Before::note().map_err(|error| cannot(self, error))?;
         let done = match self.take_on() {

@@ -28,7 +28,8 @@ pub(super) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
 }
 
 /// The change of the user id clears the permitted and effective sets, but not the inheritable one, and none where
-/// root's were kept by prctl(2) or the user was not root before. The ambient set goes with any of them, capabilities(7).
+/// root's were kept by prctl(2) or the user was not root before. The ambient set goes with any of them,
+/// capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn give_up_capabilities() -> Result<(), Error> {
     crate::sys::clear_capabilities().map_err(|error| Error::because("cannot give up capabilities", error))

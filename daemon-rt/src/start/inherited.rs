@@ -102,8 +102,8 @@ impl Inherited {
         }
     }
 
-    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every Rust
-    /// program has.
+    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every
+    /// Rust program has.
     pub(crate) fn stop_ignoring_signals(&self) {
         for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
             sys::stop_ignoring(signal);

@@ -1,5 +1,5 @@
-//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody reads
-//! that they cannot.
+//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody
+//! reads that they cannot.
 
 use std::{
     ffi::CString,
@@ -61,8 +61,8 @@ impl Reopening<'_> {
         Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
     }
 
-    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let the
-    /// user do so; where it was there, somebody put it there for the user, who has to be let write to it.
+    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
+    /// the user do so; where it was there, somebody put it there for the user, who has to be let write to it.
     fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);

@@ -27,8 +27,8 @@ impl ErrorStream {
         Ok(Self { file, start })
     }
 
-    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or would
-    /// be written to the file that it comes from.
+    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or
+    /// would be written to the file that it comes from.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
             Ok(bytes) if !self.is_own_stderr() => for_terminal(&bytes),

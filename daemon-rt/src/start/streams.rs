@@ -81,8 +81,8 @@ impl InPlace {
 }
 
 impl Streams {
-    /// `account`: who the daemon becomes. `reopening`: if its logs are opened anew. `until_ready`: the program itself tells when it is ready, and may write to its
-    /// error stream before.
+    /// `account`: who the daemon becomes. `reopening`: if its logs are opened anew. `until_ready`: the program itself
+    /// tells when it is ready, and may write to its error stream before.
     pub(crate) fn open(
         stdin: Stdio,
         stdout: Stdio,

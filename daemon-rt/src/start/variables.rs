@@ -1,5 +1,5 @@
-//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process that
-//! it started. After a detach, the daemon is meant.
+//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process
+//! that it started. After a detach, the daemon is meant.
 
 use std::{env, ffi::OsString, os::fd::AsRawFd, process};
 
