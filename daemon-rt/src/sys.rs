@@ -17,7 +17,7 @@ mod sockets;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::capabilities::{capabilities, clear_capabilities};
 #[cfg(target_vendor = "apple")]
-pub(crate) use self::groups::{groups_of, own_groups, set_groups};
+pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 pub(crate) use self::{
     descriptors::{
         closes_on_exec, duplicate_onto, is_terminal, lock, set_close_on_exec, status_of, take, write_at_once,

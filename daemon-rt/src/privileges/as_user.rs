@@ -4,7 +4,10 @@ use std::io;
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 
-use super::{account::Account, change::set_groups, database::own_groups};
+use super::{
+    account::Account,
+    groups::{getgroups, setgroups},
+};
 use crate::Error;
 
 /// What the process was before.
@@ -28,7 +31,7 @@ impl Account {
     }
 
     fn take_on(&self) -> nix::Result<()> {
-        set_groups(&self.groups)?;
+        setgroups(&self.groups)?;
         setegid(self.gid)?;
         seteuid(self.uid)
     }
@@ -36,13 +39,13 @@ impl Account {
 
 impl Before {
     fn note() -> nix::Result<Self> {
-        Ok(Self { uid: geteuid(), gid: getegid(), groups: own_groups()? })
+        Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()? })
     }
 
     fn restore(self) -> nix::Result<()> {
         seteuid(self.uid)?;
         setegid(self.gid)?;
-        set_groups(&self.groups)
+        setgroups(&self.groups)
     }
 }
 

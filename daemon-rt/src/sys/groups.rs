@@ -10,7 +10,7 @@ use nix::{
 
 /// getgrouplist(3), whose groups are of type int there.
 #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the same 32 bits under another type")]
-pub(crate) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
+pub(crate) fn getgrouplist(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
     let mut groups: Vec<c_int> = vec![0; 64];
     loop {
         let mut count = c_int::try_from(groups.len()).map_err(|_| Errno::E2BIG)?;
@@ -26,7 +26,7 @@ pub(crate) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
 }
 
 /// getgroups(2).
-pub(crate) fn own_groups() -> nix::Result<Vec<Gid>> {
+pub(crate) fn getgroups() -> nix::Result<Vec<Gid>> {
     // SAFETY: a count of 0 asks for the number of groups and writes none.
     let count = Errno::result(unsafe { libc::getgroups(0, ptr::null_mut()) })?;
     let mut groups: Vec<libc::gid_t> = vec![0; usize::try_from(count).unwrap_or(0)];
@@ -37,7 +37,7 @@ pub(crate) fn own_groups() -> nix::Result<Vec<Gid>> {
 }
 
 /// setgroups(2), after which the directory service adds no groups of its own there.
-pub(crate) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
+pub(crate) fn setgroups(groups: &[Gid]) -> nix::Result<()> {
     let groups: Vec<libc::gid_t> = groups.iter().map(|group| group.as_raw()).collect();
     let count = c_int::try_from(groups.len()).map_err(|_| Errno::EINVAL)?;
     // SAFETY: pointer and count describe `groups`.
