@@ -13,7 +13,10 @@ use std::{
 
 use nix::{
     libc,
-    sys::signal::{SigSet, Signal},
+    sys::{
+        signal::{SigSet, Signal},
+        stat::SFlag,
+    },
 };
 
 use crate::{start::stand_in::StandIn, sys, syslog};
@@ -84,5 +87,5 @@ impl LastWords {
 /// Whether standard error is the device of that number.
 pub(crate) fn is_device(number: libc::dev_t) -> bool {
     sys::status_of(libc::STDERR_FILENO)
-        .is_ok_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFCHR && status.st_rdev == number)
+        .is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFCHR && status.st_rdev == number)
 }

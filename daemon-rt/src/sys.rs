@@ -20,7 +20,8 @@ pub(crate) use self::capabilities::{capabilities, clear_capabilities};
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 pub(crate) use self::{
     descriptors::{
-        closes_on_exec, duplicate_onto, is_terminal, lock, set_close_on_exec, status_of, take, write_at_once,
+        STANDARD_STREAMS, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock, set_close_on_exec,
+        status_of, take, write_at_once,
     },
     environment::{retain_variables, set_variable},
     hangup::on_hangup,

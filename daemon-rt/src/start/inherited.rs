@@ -45,7 +45,7 @@ impl Inherited {
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
-        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).any(|number| sys::closes_on_exec(number).is_err()) {
+        if sys::STANDARD_STREAMS.into_iter().any(|number| sys::closes_on_exec(number).is_err()) {
             let _ = null::open(); // tried again, and reported, when the streams are opened
         }
         Self {
@@ -72,7 +72,7 @@ impl Inherited {
     /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
     pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
         let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));
-        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).contains(&number) {
+        if sys::STANDARD_STREAMS.contains(&number) {
             return Err(cannot("it is a standard stream; duplicate it instead"));
         }
         let Some(index) = self.descriptors.iter().position(|descriptor| descriptor.number == number) else {
@@ -134,8 +134,7 @@ impl Descriptor {
         if number <= libc::STDERR_FILENO || sys::closes_on_exec(number).ok()? {
             return None;
         }
-        let file = sys::status_of(number).ok().map(|status| (status.st_dev, status.st_ino));
-        Some(Self { number, file })
+        Some(Self { number, file: sys::identity_of(number).ok() })
     }
 
     fn is_still_inherited(self) -> bool {

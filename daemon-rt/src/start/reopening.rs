@@ -18,12 +18,7 @@ use nix::{
     unistd::{AccessFlags, faccessat},
 };
 
-use crate::{
-    Error,
-    logs::{Log, open},
-    privileges::Account,
-    sys,
-};
+use crate::{Error, logs::Log, privileges::Account, sys};
 
 /// Of the daemon that will do it.
 pub(crate) struct Reopening<'start> {
@@ -48,7 +43,7 @@ impl Reopening<'_> {
         let what = format!("cannot reopen {stream} {}", path.display());
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
-        if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&open::kind(&status)) {
+        if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
             return Ok(None);
         }
         let path_in_daemon = match self.root {

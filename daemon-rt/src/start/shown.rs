@@ -37,10 +37,8 @@ impl ErrorStream {
     }
 
     fn is_own_stderr(&self) -> bool {
-        match [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::status_of) {
-            [Ok(file), Ok(stderr)] => (file.st_dev, file.st_ino) == (stderr.st_dev, stderr.st_ino),
-            _ => false,
-        }
+        let files = [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::identity_of);
+        matches!(files, [Ok(own), Ok(stderr)] if own == stderr)
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {

@@ -9,8 +9,11 @@ use std::{
 use nix::{
     errno::Errno,
     libc::{self, c_int},
-    sys::stat::FileStat,
+    sys::stat::{FileStat, SFlag},
 };
+
+/// Standard input, output and error.
+pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
 
 /// fstat(2) of a number that may not be open at all.
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
@@ -19,6 +22,16 @@ pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
     Errno::result(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
     // SAFETY: written, since the call succeeded.
     Ok(unsafe { status.assume_init() })
+}
+
+/// Which kind of file it is: `S_IFREG` and the like, inode(7).
+pub(crate) fn kind_of(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
+}
+
+/// What tells an open file from every other, as long as it is open: the numbers of its device and its inode.
+pub(crate) fn identity_of(fd: RawFd) -> io::Result<(libc::dev_t, libc::ino_t)> {
+    status_of(fd).map(|status| (status.st_dev, status.st_ino))
 }
 
 /// isatty(3) of a number that may not be open at all.
