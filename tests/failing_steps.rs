@@ -83,7 +83,8 @@ fn a_log_where_nothing_can_be_created() {
 #[test]
 fn an_input_to_truncate() {
     let stage = Stage::new();
-    refused(&stage, &["--stdin", "truncate:log"], "`stdin` is read from: a path for it cannot be truncated");
+    let why = "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`";
+    refused(&stage, &["--stdin", "truncate:log"], why);
 }
 
 /// Only of a stream is it a mistake.

@@ -67,13 +67,11 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 
 /// Streams, signals and descriptors stay what they are.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
-    let mask = check::umask(daemon.umask)?;
     let place = Place::new(daemon)?;
     let privileges = Privileges::new(daemon)?;
     let thread = privileges.are_to_change().then(|| threads::refuse_second(Step::GiveUpPrivileges)).transpose()?;
     let manager = Manager::connect(daemon)?;
     let lock = instance::take_lock(daemon)?;
-    umask(mask);
     place.enter()?;
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
@@ -97,8 +95,9 @@ fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 
-/// Where the daemon is in the file system.
+/// Where the daemon is in the file system, and what it leaves to others of the files that it creates there.
 struct Place {
+    umask: Mode,
     root: Option<PathBuf>,
     /// Inside of that.
     directory: PathBuf,
@@ -106,22 +105,24 @@ struct Place {
 
 impl Place {
     fn new(daemon: &Daemon) -> Result<Self, Error> {
+        let umask = check::umask(daemon.umask)?;
         let directory = check::path("chdir", &daemon.chdir)?;
         let Some(root) = &daemon.chroot else {
             let directory = daemon.inherited.absolute(directory)?;
             check::directory(&directory)?;
-            return Ok(Self { root: None, directory });
+            return Ok(Self { umask, root: None, directory });
         };
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
         privileges::demand(Privilege::ChangeRoot, &format!("cannot change the root directory to {}", root.display()))?;
         check::root(&root)?;
         let directory = Path::new("/").join(directory);
         check::directory_inside(&root, &directory)?;
-        Ok(Self { root: Some(root), directory })
+        Ok(Self { umask, root: Some(root), directory })
     }
 
     /// Everything that is to be open must be open.
     fn enter(&self) -> Result<(), Error> {
+        umask(self.umask);
         if let Some(root) = &self.root {
             jail::enter(root)?;
         }
@@ -136,7 +137,6 @@ pub(crate) struct Prepared {
     pub(crate) manager: Option<Manager>,
     pub(crate) start_timeout: Duration,
     pub(crate) streams: Streams,
-    umask: Mode,
     place: Place,
     privileges: Privileges,
     lock: Option<Lock>,
@@ -168,7 +168,6 @@ impl Prepared {
         let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
-            umask: check::umask(daemon.umask)?,
             keep_env: daemon.keep_env.take().map(check::keep_env).transpose()?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             passed_fds: daemon.launched_by.passed_descriptors(),
@@ -201,7 +200,6 @@ impl Prepared {
     pub(crate) fn settle(self, inherited: &Inherited) -> Result<Settled, Error> {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         inherited.stop_ignoring_signals();
-        umask(self.umask);
         let streams = self.streams.put_in_place()?;
         self.place.enter()?;
         Ok(Settled {
