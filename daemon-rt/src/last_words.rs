@@ -19,7 +19,7 @@ use nix::{
     },
 };
 
-use crate::{start::stand_in::StandIn, sys, syslog};
+use crate::{start::streams::stand_in::StandIn, sys, syslog};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;

@@ -11,13 +11,9 @@ mod launcher;
 mod leader;
 mod manager;
 mod null;
-mod open;
 mod ready;
-mod reopening;
 mod report;
-mod shown;
-pub(crate) mod stand_in;
-mod streams;
+pub(crate) mod streams;
 pub(crate) mod threads;
 mod variables;
 
@@ -46,9 +42,8 @@ use nix::{
 use self::{
     inherited::Inherited,
     manager::Manager,
-    reopening::Reopening,
     report::Report,
-    streams::{InPlace, Streams},
+    streams::{InPlace, Reopening, Streams},
     threads::{SingleThread, Step},
 };
 use crate::{
@@ -176,15 +171,7 @@ impl Prepared {
             manager: Manager::connect(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
-            streams: Streams::open(
-                mem::take(&mut daemon.stdin),
-                mem::take(&mut daemon.stdout),
-                daemon.stderr.take(),
-                &daemon.inherited,
-                account,
-                daemon.reopen_logs.then_some(&reopening),
-                daemon.notify,
-            )?,
+            streams: Streams::open(daemon, account, &reopening)?,
             complaints,
             place,
             privileges,
