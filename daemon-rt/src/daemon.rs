@@ -12,7 +12,7 @@ use std::{
 
 use crate::{Error, Id, LaunchedBy, Stdio, launch, start};
 #[cfg(unix)]
-use crate::{pidfile::Lock, start::inherited::Inherited};
+use crate::{inherited::Inherited, pidfile::Lock};
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 #[cfg(not(unix))]

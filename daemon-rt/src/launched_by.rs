@@ -15,7 +15,7 @@ use self::{
     environment::{Environment, Named},
     parent::{Group, Parent},
 };
-use crate::start::inherited::Inherited;
+use crate::inherited::Inherited;
 
 /// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///

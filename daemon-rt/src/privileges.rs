@@ -24,7 +24,7 @@ pub(crate) use self::{
     account::Account,
     permission::{Privilege, demand},
 };
-use crate::{Daemon, Error, start::threads::SingleThread};
+use crate::{Daemon, Error, threads::SingleThread};
 
 /// What the launcher found out, for the process in which `main` runs.
 pub(crate) struct Privileges {

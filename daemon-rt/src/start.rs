@@ -4,17 +4,14 @@ mod check;
 mod children;
 mod detach;
 mod group;
-pub(crate) mod inherited;
 mod instance;
 mod jail;
 mod launcher;
 mod leader;
 mod manager;
-mod null;
 mod ready;
 mod report;
 pub(crate) mod streams;
-pub(crate) mod threads;
 mod variables;
 
 pub use self::ready::ready;
@@ -40,19 +37,19 @@ use nix::{
 };
 
 use self::{
-    inherited::Inherited,
     manager::Manager,
     report::Report,
     streams::{InPlace, Reopening, Streams},
-    threads::{SingleThread, Step},
 };
 use crate::{
     Daemon, Error,
-    launch::Complaints,
+    complaints::Complaints,
+    inherited::Inherited,
     logs,
     pidfile::Lock,
     privileges::{self, Privilege, Privileges},
     sys,
+    threads::{self, SingleThread, Step},
 };
 
 /// Returns where `main` is to run.

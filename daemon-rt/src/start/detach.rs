@@ -9,10 +9,8 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-use super::{
-    Prepared, Settled, group, inherited::Inherited, launcher, leader::Leader, report::Report, threads::SingleThread,
-};
-use crate::{Error, sys};
+use super::{Prepared, Settled, group, launcher, leader::Leader, report::Report};
+use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
 pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {

@@ -11,8 +11,7 @@ use nix::{
     unistd::{chdir, chroot},
 };
 
-use super::inherited;
-use crate::{Error, sys};
+use crate::{Error, inherited, sys};
 
 /// One `fchdir` to an open directory and one `..` is the way out, for whoever runs in there.
 pub(crate) fn enter(root: &Path) -> Result<(), Error> {

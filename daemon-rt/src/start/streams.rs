@@ -18,8 +18,7 @@ use std::{
 use nix::libc;
 
 use self::{open::Rights, reopening::Candidate, shown::ErrorStream, stand_in::StandIn, stream::Stream};
-use super::null;
-use crate::{Daemon, Error, logs::Log, privileges::Account, sys};
+use crate::{Daemon, Error, logs::Log, null, privileges::Account, sys};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {

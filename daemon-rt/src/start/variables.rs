@@ -5,8 +5,7 @@ use std::{env, ffi::OsString, os::fd::AsRawFd, process};
 
 use nix::unistd::getpid;
 
-use super::threads::SingleThread;
-use crate::{launched_by, sys};
+use crate::{launched_by, sys, threads::SingleThread};
 
 /// How a manager speaks to libraries of the program, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
 const MANAGERS: [&str; 7] =

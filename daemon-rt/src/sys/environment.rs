@@ -7,7 +7,7 @@ use std::{
     ptr,
 };
 
-use crate::start::threads::SingleThread;
+use crate::threads::SingleThread;
 
 /// Sets a variable, or removes it.
 pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {

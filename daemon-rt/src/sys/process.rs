@@ -8,7 +8,7 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-use crate::start::threads::SingleThread;
+use crate::threads::SingleThread;
 
 /// fork(2). The child is a copy of the whole process, since there was no other thread.
 pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {

@@ -14,13 +14,7 @@ use nix::{
 };
 
 use super::open::{self, Created, Rights};
-use crate::{
-    Error, Stdio,
-    privileges::Account,
-    start::{check, inherited::Inherited},
-    stdio::Kind,
-    sys,
-};
+use crate::{Error, Stdio, inherited::Inherited, privileges::Account, start::check, stdio::Kind, sys};
 
 pub(super) enum Stream {
     Inherited,

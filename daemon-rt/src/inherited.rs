@@ -16,8 +16,7 @@ use nix::{
     unistd,
 };
 
-use super::null;
-use crate::{Error, sys};
+use crate::{Error, null, sys};
 
 /// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
 /// keeps them low.
@@ -153,7 +152,7 @@ fn only_standard_streams() -> bool {
 
 /// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
 /// Those of the standard streams may be missing.
-pub(super) fn open_descriptors() -> Vec<RawFd> {
+pub(crate) fn open_descriptors() -> Vec<RawFd> {
     if only_standard_streams() {
         return Vec::new();
     }
