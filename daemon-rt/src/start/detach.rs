@@ -9,7 +9,12 @@ use nix::{
     unistd::{self, ForkResult},
 };
 
-use super::{Prepared, Settled, group, launcher, leader::Leader, report::Report};
+use super::{
+    group, launcher,
+    leader::Leader,
+    prepared::{Prepared, Settled},
+    report::Report,
+};
 use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.

@@ -13,7 +13,7 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use super::{Settled, children::Children, group, report::Report};
+use super::{children::Children, group, prepared::Settled, report::Report};
 use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
