@@ -1,7 +1,6 @@
 //! What the launcher makes ready for the daemon, so that what can fail has failed by then.
 
 use std::{
-    ffi::OsString,
     mem,
     ops::Range,
     os::{fd::RawFd, unix::net::UnixStream},
@@ -16,7 +15,7 @@ use super::{
     ready,
     report::Report,
     streams::{InPlace, Reopening, Streams},
-    variables,
+    variables::Variables,
 };
 use crate::{
     Daemon, Error, complaints::Complaints, inherited::Inherited, pidfile::Lock, privileges::Privileges, sys,
@@ -31,11 +30,10 @@ pub(crate) struct Prepared {
     place: Place,
     privileges: Privileges,
     lock: Option<Lock>,
-    keep_env: Option<Vec<OsString>>,
+    variables: Variables,
     keep_fds: Vec<RawFd>,
     passed_fds: Range<RawFd>,
     notify: bool,
-    launcher: u32,
 }
 
 /// What the daemon does itself; dropped, it removes what was created in vain.
@@ -43,10 +41,9 @@ pub(crate) struct Settled {
     privileges: Privileges,
     lock: Option<Lock>,
     pub(crate) manager: Option<Manager>,
-    keep_env: Option<Vec<OsString>>,
+    variables: Variables,
     pub(crate) notify: bool,
     streams: InPlace,
-    launcher: u32,
     name: String,
 }
 
@@ -59,11 +56,10 @@ impl Prepared {
         let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
-            keep_env: daemon.keep_env.take().map(check::keep_env).transpose()?,
+            variables: Variables::new(daemon)?,
             keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
             passed_fds: daemon.launched_by.passed_descriptors(),
             notify: daemon.notify,
-            launcher: process::id(),
             manager: Manager::connect(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
@@ -89,11 +85,10 @@ impl Prepared {
             privileges: self.privileges,
             lock: self.lock,
             manager: self.manager,
-            keep_env: self.keep_env,
+            variables: self.variables,
             notify: self.notify,
             streams,
             name: self.complaints.into_name(),
-            launcher: self.launcher,
         })
     }
 }
@@ -107,10 +102,7 @@ impl Settled {
     /// In the daemon.
     pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
         self.streams.keep();
-        if let Some(names) = &self.keep_env {
-            variables::keep(names, thread);
-        }
-        variables::follow(self.launcher, thread);
+        self.variables.change(thread);
         if let Some(manager) = self.manager.take() {
             manager.keep();
         }
