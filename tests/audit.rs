@@ -58,8 +58,8 @@ fn ours_meets_every_criterion() {
 #[test]
 fn a_program_in_the_background_is_no_daemon() {
     let report = Report::of(&["sh", &format!("{SOURCES}/background.sh"), PLAIN]);
-    // Shells of their own accord do not ignore SIGCHLD, and give a program in the background no input; it is no session's
-    // leader, has the streams of the launcher, and speaks to systemd itself.
+    // Shells of their own accord do not ignore SIGCHLD, and give a program in the background no input; it is no
+    // session's leader, has the streams of the launcher, and speaks to systemd itself.
     report.assert_marked("met", &["2c", "5", "7", "9b", "15a", "C9", "N2"]);
     assert_eq!(report.0.status.code(), Some(1));
 }
