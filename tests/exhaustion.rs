@@ -47,13 +47,7 @@ fn end(daemon: &Daemon) {
 
 /// The start fails with that line, in which `{}` is the directory, and leaves nothing.
 fn refused(stage: &Stage, command: &mut Command, line: &str) {
-    let before = stage.files();
-    let launch = stage.launch(command);
-    let line = format!("probe: {line}\n").replace("{}", &stage.directory().to_string_lossy());
-    assert_eq!((launch.status, &launch.stderr), (1, &line), "{launch:?}");
-    assert_eq!(stage.processes(), [], "left behind");
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.files(), before, "left behind");
+    stage.refuses(command, &format!("probe: {line}"));
 }
 
 /// A program after that script of the shell, in the same process.

@@ -107,8 +107,8 @@ fn once(calls: &[Call], index: usize) -> Vec<Case> {
     faults.map(case).collect()
 }
 
-/// A full disk stays full; and a filter of system calls, seccomp(2), says EPERM or ENOSYS time and again. What cannot fail, no
-/// program could do without.
+/// A full disk stays full; and a filter of system calls, seccomp(2), says EPERM or ENOSYS time and again. What cannot
+/// fail, no program could do without.
 fn always(name: &str) -> impl Iterator<Item = Case> {
     let mut errors = errors(name).unwrap_or_default();
     if !errors.is_empty() {

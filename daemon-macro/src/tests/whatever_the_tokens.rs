@@ -1,4 +1,5 @@
-//! What holds whatever tokens the attribute is given: it expands, `main` stays, and every mistake is shown in its place.
+//! What holds whatever tokens the attribute is given: it expands, `main` stays, and every mistake is shown in its
+//! place.
 
 use std::{
     fmt,
