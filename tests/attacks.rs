@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::{sys::signal::Signal, unistd::User};
-use support::{Daemon, Launch, Stage, is_root};
+use support::{Daemon, Stage, is_root};
 
 mod preload;
 
@@ -50,18 +50,12 @@ fn probe(stage: &Stage) -> Command {
 }
 
 fn started(stage: &Stage, options: &[&str]) -> Daemon {
-    let launch = stage.launch(probe(stage).args(options).arg("--connect"));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    stage.daemon()
+    stage.started(probe(stage).args(options).arg("--connect"))
 }
 
 /// The start fails with that line, and the secret is what it was.
 fn refused(stage: &Stage, options: &[&str], line: &str) {
-    let Launch { status, stdout, stderr } = stage.launch(probe(stage).args(options));
-    let line = line.replace("{}", &stage.directory().to_string_lossy());
-    assert_eq!((status, stdout.as_str(), stderr), (1, "", format!("probe: {line}\n")));
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.processes(), []);
+    stage.refuses(probe(stage).args(options), &format!("probe: {line}"));
     secret_is_untouched(stage);
 }
 

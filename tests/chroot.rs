@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::unistd::User;
-use support::{Daemon, Launch, Process, Stage, is_root};
+use support::{Daemon, Process, Stage, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
@@ -34,12 +34,7 @@ fn started(stage: &Stage, command: &mut Command) -> Daemon {
 }
 
 fn refused(stage: &Stage, command: &mut Command, line: &str) {
-    let before = stage.files();
-    let Launch { status, stderr, .. } = stage.launch(command.args(["--stdout", "log", "--pidfile", "pid"]));
-    let line = line.replace("{}", &stage.directory().to_string_lossy());
-    assert_eq!((status, stderr), (1, format!("probe: {line}\n")));
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.files(), before, "left behind");
+    stage.refuses(command.args(["--stdout", "log", "--pidfile", "pid"]), &format!("probe: {line}"));
 }
 
 fn place(process: Process, what: &str) -> PathBuf {

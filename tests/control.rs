@@ -38,7 +38,7 @@ fn status_tells_what_is() {
     let before = SystemTime::now() - Duration::from_secs(1);
     assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Stopped, "no file");
     let (mut daemon, pidfile) = started(&stage, &[]);
-    let Ok(Status::Running { pid, since }) = pidfile.status() else { panic!("{:?}", pidfile.status()) };
+    let Ok(Status::Running { pid, since, .. }) = pidfile.status() else { panic!("{:?}", pidfile.status()) };
     assert_eq!(pid, daemon.process.0.unsigned_abs());
     assert!(before <= since && since <= SystemTime::now() + Duration::from_secs(1), "{since:?}");
     end(&mut daemon);

@@ -47,13 +47,7 @@ fn end(daemon: &Daemon) {
 
 /// The start fails with that line, in which `{}` is the directory, and leaves nothing.
 fn refused(stage: &Stage, command: &mut Command, line: &str) {
-    let before = stage.files();
-    let launch = stage.launch(command);
-    let line = format!("probe: {line}\n").replace("{}", &stage.directory().to_string_lossy());
-    assert_eq!((launch.status, &launch.stderr), (1, &line), "{launch:?}");
-    assert_eq!(stage.processes(), [], "left behind");
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.files(), before, "left behind");
+    stage.refuses(command, &format!("probe: {line}"));
 }
 
 /// A program after that script of the shell, in the same process.
@@ -167,6 +161,7 @@ fn a_limit_of_the_size_of_files() {
     let limited = || after(&stage, "ulimit -f 0", PROBE);
     let line = "cannot write the process id to {}/pid: File too large (os error 27)";
     refused(&stage, limited().args(["--pidfile", "pid"]), line);
+    refused(&stage, limited().args(["--pidfile", "pid", "--foreground"]), line);
     refused(&stage, limited().args(["--pidfile", "pid", "--stdout", "log", "--notify"]), line);
     whole(&stage, limited().args(["--stdout", "log"]));
 }

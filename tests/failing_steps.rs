@@ -3,32 +3,19 @@
 use std::{
     fs,
     os::unix::{fs::symlink, process::CommandExt},
-    process::Command,
 };
 
 use nix::{
     sys::stat::Mode,
     unistd::{mkdir, mkfifo},
 };
-use support::{Launch, Stage, is_ordinary_user};
+use support::{Stage, is_ordinary_user};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 /// A start with these options fails and says this. `{}` stands for the launch directory.
 fn refused(stage: &Stage, options: &[&str], line: &str) {
-    refused_as("probe", stage, stage.command(PROBE).args(options), line);
-}
-
-fn refused_as(name: &str, stage: &Stage, command: &mut Command, line: &str) {
-    let before = stage.files();
-    let Launch { status, stdout, stderr } = stage.launch(command);
-    let directory = stage.directory().canonicalize().expect("a path");
-    let line = line.replace("{}", &directory.to_string_lossy());
-    assert_eq!(stderr, format!("{name}: {line}\n"));
-    assert_eq!((status, stdout.as_str()), (1, ""));
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.processes(), [], "left behind");
-    assert_eq!(stage.files(), before, "left behind");
+    stage.refuses(stage.command(PROBE).args(options), &format!("probe: {line}"));
 }
 
 #[test]
@@ -91,11 +78,8 @@ fn a_socket_as_log() {
 #[test]
 fn an_input_to_truncate() {
     let stage = Stage::new();
-    refused(
-        &stage,
-        &["--stdin", "truncate:log"],
-        "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`",
-    );
+    let why = "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`";
+    refused(&stage, &["--stdin", "truncate:log"], why);
 }
 
 /// Only of a stream is it a mistake.
@@ -265,16 +249,12 @@ fn setup_itself() {
 #[test]
 fn the_line_begins_with_the_programs_name() {
     let stage = Stage::new();
-    let line = "cannot open stdin {}/missing: No such file or directory (os error 2)";
+    let line = |name: &str| format!("{name}: cannot open stdin {{}}/missing: No such file or directory (os error 2)");
     let options = ["--stdin", "missing"];
-    refused_as("clockd", &stage, stage.command(PROBE).args(["--name", "clockd"]).args(options), line);
-    refused_as("clockd", &stage, stage.command(PROBE).arg0("/usr/bin/clockd").args(options), line);
-    refused_as("clockd", &stage, stage.command(PROBE).arg0("clockd").args(options), line);
-    refused_as("daemon", &stage, stage.command(PROBE).arg0("").args(options), line);
-    refused_as(
-        "clockd",
-        &stage,
-        stage.command(PROBE).args(["--name", "clockd", "--fail", "no luck"]),
-        "no luck: the cause",
-    );
+    stage.refuses(stage.command(PROBE).args(["--name", "clockd"]).args(options), &line("clockd"));
+    stage.refuses(stage.command(PROBE).arg0("/usr/bin/clockd").args(options), &line("clockd"));
+    stage.refuses(stage.command(PROBE).arg0("clockd").args(options), &line("clockd"));
+    stage.refuses(stage.command(PROBE).arg0("").args(options), &line("daemon"));
+    let mut failing_setup = stage.command(PROBE);
+    stage.refuses(failing_setup.args(["--name", "clockd", "--fail", "no luck"]), "clockd: no luck: the cause");
 }

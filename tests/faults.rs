@@ -1,5 +1,5 @@
-//! Whatever system call of a start fails, in the launcher, the leader or the daemon: either one line says which program and
-//! which step, and nothing is left, or the daemon is there, whole.
+//! Whatever system call of a start fails, in the launcher, the leader or the daemon: either one line says which program
+//! and which step, and nothing is left, or the daemon is there, whole.
 
 use std::{
     collections::BTreeMap,

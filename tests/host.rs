@@ -22,8 +22,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Brings it up with those files, each copied from the first path to the second. Says what the test needs where that
-    /// is not to be, or where one of the test's tools is missing.
+    /// Brings it up with those files, each copied from the first path to the second. Says what the test needs where
+    /// that is not to be, or where one of the test's tools is missing.
     pub(crate) fn boot(tools: &[&str], files: &[(&Path, &str)]) -> Option<Self> {
         if !is_root() || !are_installed(&["ip", "nsenter", "unshare"]) || !are_installed(tools) {
             return None;

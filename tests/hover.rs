@@ -2,14 +2,20 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 use support::skip;
 use tempfile::TempDir;
+
+/// The server builds the attribute first, and reads the standard library.
+const PATIENCE: Duration = Duration::from_secs(100);
 
 const PROGRAM: &str = "\
 use daemon_rt::daemon;
@@ -47,9 +53,10 @@ fn is_installed() -> bool {
 fn project() -> TempDir {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let project = TempDir::new().expect("create a directory");
-    let library = repository.join("daemon-rt");
+    let library = repository.join("daemon-rt").display().to_string();
     let manifest = format!(
-        "[package]\nname = \"hovered\"\nedition = \"2024\"\n[dependencies]\ndaemon-rt = {{ path = {library:?} }}\n[workspace]\n"
+        "[package]\nname = \"hovered\"\nedition = \"2024\"\n\n\
+        [dependencies]\ndaemon-rt = {{ path = {library:?} }}\n\n[workspace]\n"
     );
     fs::write(project.path().join("Cargo.toml"), manifest).expect("write");
     fs::copy(repository.join("Cargo.lock"), project.path().join("Cargo.lock")).expect("copy");
@@ -62,7 +69,7 @@ fn project() -> TempDir {
 struct Editor {
     server: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Receiver<Value>,
     file: String,
     asked: u64,
 }
@@ -82,7 +89,7 @@ impl Editor {
         let (input, output) = (server.stdin.take().expect("an input"), server.stdout.take().expect("an output"));
         let root = format!("file://{}", project.display());
         let file = format!("{root}/src/main.rs");
-        let mut editor = Self { server, input, output: BufReader::new(output), file: file.clone(), asked: 0 };
+        let mut editor = Self { server, input, output: messages(output), file: file.clone(), asked: 0 };
         editor.ask(
             "initialize",
             &json!({
@@ -136,24 +143,43 @@ impl Editor {
 
     /// The next message. What the server asks of the editor is answered with nothing.
     fn next(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut header = String::new();
-            assert_ne!(self.output.read_line(&mut header).expect("read"), 0, "rust-analyzer has ended");
-            match header.trim_end().split_once(": ") {
-                Some(("Content-Length", value)) => length = value.parse().expect("a length"),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        let mut text = vec![0; length];
-        self.output.read_exact(&mut text).expect("read");
-        let message: Value = serde_json::from_slice(&text).expect("JSON");
+        let message = self.output.recv_timeout(PATIENCE).expect("a message of rust-analyzer's");
         if message.get("method").is_some() && message.get("id").is_some() {
             self.send(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": null }));
         }
         message
     }
+}
+
+/// Until the server ends.
+fn messages(output: ChildStdout) -> Receiver<Value> {
+    let (sender, receiver) = mpsc::channel();
+    let mut output = BufReader::new(output);
+    thread::spawn(move || {
+        while let Some(message) = message(&mut output) {
+            if sender.send(message).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// A header that tells the length, an empty line, and JSON.
+fn message(output: &mut impl BufRead) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        output.read_line(&mut header).ok()?;
+        match header.trim_end().split_once(": ") {
+            Some(("Content-Length", value)) => length = value.parse().ok()?,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut text = vec![0; length];
+    output.read_exact(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 impl Drop for Editor {

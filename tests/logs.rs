@@ -14,7 +14,7 @@ use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
     unistd::mkfifo,
 };
-use support::{Daemon, Launch, Process, Stage, eventually, is_ordinary_user, is_root};
+use support::{Daemon, Process, Stage, eventually, is_ordinary_user, is_root};
 
 mod mounts;
 mod preload;
@@ -55,7 +55,8 @@ fn rename(stage: &Stage, from: &str, to: &str) {
     fs::rename(stage.path(from), stage.path(to)).expect("rename");
 }
 
-/// Sends SIGHUP, and waits until it has been handled: the probe says so, which listens for it as well, and comes second.
+/// Sends SIGHUP, and waits until it has been handled: the probe says so, which listens for it as well, and comes
+/// second.
 fn hang_up(daemon: &mut Daemon) {
     let before: u32 = daemon.ask("heard").parse().expect("a number");
     daemon.process.signal(Signal::SIGHUP);
@@ -687,10 +688,7 @@ fn a_log_that_somebody_creates_for_the_user() {
 }
 
 fn refused(stage: &Stage, options: &[&str], line: &str) {
-    let Launch { status, stdout, stderr } = stage.launch(probe(stage).args(options));
-    assert_eq!((status, stdout.as_str(), stderr), (1, "", format!("probe: {line}\n")));
-    assert!(stage.no_daemon_reported());
-    assert_eq!(stage.processes(), [], "left behind");
+    stage.refuses(probe(stage).args(options), &format!("probe: {line}"));
 }
 
 #[test]

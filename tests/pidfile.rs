@@ -350,13 +350,6 @@ fn what_is_no_pidfile_is_refused_and_not_touched() {
     }
 }
 
-#[test]
-fn a_device_is_refused() {
-    let stage = Stage::new();
-    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "/dev/null"]));
-    assert_eq!(launch.stderr, "probe: cannot lock /dev/null: it is not a regular file\n");
-}
-
 /// For root, and for a user who may write there.
 #[test]
 fn a_full_file_system_and_a_read_only_one_are_errors() {

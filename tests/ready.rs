@@ -155,7 +155,7 @@ fn it_is_too_late_when_the_launcher_has_gone() {
 fn it_is_too_late_when_the_time_is_over() {
     let stage = Stage::new();
     let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM", "--start-timeout", "50"]);
-    eventually("the SIGTERM that it blocks", || is_pending(&daemon, Signal::SIGTERM).then_some(()));
+    eventually("the SIGTERM that it blocks", || daemon.process.has_pending(Signal::SIGTERM).then_some(()));
     for _ in 0..2 {
         assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
     }
@@ -165,12 +165,6 @@ fn it_is_too_late_when_the_time_is_over() {
         (1, "probe: the daemon was not ready within 50ms: it has not called `ready`\n")
     );
     eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
-}
-
-/// Among those sent to the process and not delivered, proc(5).
-fn is_pending(daemon: &Daemon, signal: Signal) -> bool {
-    let pending = daemon.process.status("ShdPnd").expect("its status");
-    u64::from_str_radix(&pending, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) != 0
 }
 
 #[test]

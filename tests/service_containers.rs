@@ -32,8 +32,8 @@ fn containerfile() {
     succeeds(&host.run(&format!("tar --create --dereference $({libraries}) | {podman} import - {base}")));
     succeeds(&host.run(&format!("{podman} build --file Containerfile --tag service .")));
 
-    // Without a network of its own and control groups, which take more than the machine of a test may have; and with what
-    // kubernetes.yaml asks for.
+    // Without a network of its own and control groups, which take more than the machine of a test may have; and with
+    // what kubernetes.yaml asks for.
     let Commands { start, reload, stop } = commands("Podman, Docker");
     let confined = "--network host --cgroups disabled --read-only --cap-drop all --security-opt no-new-privileges";
     let podman = |command: &str| host.run(&command.replacen("podman", podman, 1));

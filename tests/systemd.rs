@@ -346,7 +346,7 @@ fn reload_stop_and_start_again() {
         let mut first = systemd.started(UNIT);
         first.ask("block-signal SIGHUP");
         assert_eq!(systemd.systemctl(&["reload", UNIT]).status, 0);
-        eventually("SIGHUP", || is_pending(&first, Signal::SIGHUP).then_some(()));
+        eventually("SIGHUP", || first.process.has_pending(Signal::SIGHUP).then_some(()));
         assert_eq!(systemd.state(UNIT), running(&first));
 
         assert_eq!(systemd.systemctl(&["restart", UNIT]).status, 0);
@@ -386,13 +386,7 @@ fn the_end_of_main_is_the_start_of_the_stop() {
         daemon.ask("stay-at-exit");
         daemon.send("return");
         systemd.reaches(UNIT, &format!("deactivating stop-sigterm success {}", daemon.sight.get("pid")));
-        assert!(!is_pending(&daemon, Signal::SIGTERM), "it was systemd that stopped it");
+        assert!(!daemon.process.has_pending(Signal::SIGTERM), "it was systemd that stopped it");
         daemon.process.signal(Signal::SIGKILL);
     }
-}
-
-/// Among those sent to the process and not delivered, proc(5).
-fn is_pending(daemon: &Daemon, signal: Signal) -> bool {
-    let pending = daemon.process.status("ShdPnd").expect("its status");
-    u64::from_str_radix(&pending, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) != 0
 }

@@ -94,8 +94,8 @@ fn forking_with_another_pidfile() {
     assert!(!systemd.path("/run/another.pid").exists());
 }
 
-/// It looks as `Type=forking` does, and systemd finds the daemon by the pidfile. With `Type=exec` it may forget the exec
-/// when the launcher is quick, and the start times out.
+/// It looks as `Type=forking` does, and systemd finds the daemon by the pidfile. With `Type=exec` it may forget the
+/// exec when the launcher is quick, and the start times out.
 #[test]
 fn simple_with_a_pidfile() {
     let Some(systemd) = boot("Type=simple\nPIDFile=/run/probe.pid", "") else { return };

@@ -67,8 +67,8 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
     len
 }
 
-/// The length of the generic arguments that the `<` at the head of `tokens` opens; 1 where nothing closes them, as after
-/// "less than".
+/// The length of the generic arguments that the `<` at the head of `tokens` opens; 1 where nothing closes them, as
+/// after "less than".
 pub(crate) fn generics_len(tokens: &[TokenTree]) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{Error, Id, LaunchedBy, Stdio, launch, start};
 #[cfg(unix)]
-use crate::{pidfile::Lock, start::inherited::Inherited};
+use crate::{inherited::Inherited, pidfile::Lock};
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 #[cfg(not(unix))]
@@ -20,8 +20,8 @@ type RawFd = i32;
 
 /// The options of a daemon, and its start.
 ///
-/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of the
-/// same name, described here. `setup` gets the value to change what the attribute said, as
+/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of
+/// the same name, described here. `setup` gets the value to change what the attribute said, as
 /// [`std::process::Command`] is built: each method changes the value and returns it.
 ///
 /// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
@@ -80,8 +80,8 @@ pub enum Detach {
     ///
     /// An error where there is no fork.
     Always,
-    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir`, `chroot`,
-    /// `user`, `group`, `no_new_privs` and `pidfile` apply.
+    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir`,
+    /// `chroot`, `user`, `group`, `no_new_privs` and `pidfile` apply.
     Never,
 }
 
@@ -124,8 +124,8 @@ impl Daemon {
         }
     }
 
-    /// The program's name in messages of the start and in [last words](macro@crate::daemon#last-words), e.g. `"clockd"`.
-    /// Default: the file name of its zeroth argument.
+    /// The program's name in messages of the start and in [last words](macro@crate::daemon#last-words), e.g.
+    /// `"clockd"`. Default: the file name of its zeroth argument.
     pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
         self.name = Some(name.into());
         self
@@ -134,7 +134,8 @@ impl Daemon {
     /// Where standard input comes from: a path, which is read, a [`Stdio`], a `File` or an `OwnedFd`. Default:
     /// [`Stdio::null`], daemon(7), step 9.
     ///
-    /// The start fails when the file cannot be opened, or is a symbolic link. In the foreground the stream is left alone.
+    /// The start fails when the file cannot be opened, or is a symbolic link. In the foreground the stream is left
+    /// alone.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.stdin = stdin.into();
         self
@@ -143,22 +144,22 @@ impl Daemon {
     /// Where standard output goes: a path, which is appended to, a [`Stdio`], a `File` or an `OwnedFd`, e.g.
     /// `"/var/log/clockd.log"`. Default: [`Stdio::null`], daemon(7), step 9.
     ///
-    /// A file that is missing is created with mode 0640 and belongs to [`user`](Self::user); [`Stdio::append`] says which
-    /// files are refused. In the foreground the stream is left alone.
+    /// A file that is missing is created with mode 0640 and belongs to [`user`](Self::user); [`Stdio::append`] says
+    /// which files are refused. In the foreground the stream is left alone.
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.stdout = stdout.into();
         self
     }
 
-    /// Where standard error goes: as for [`stdout`](Self::stdout). Default: where standard output goes, as under systemd
-    /// (`StandardError=`, systemd.exec(5)).
+    /// Where standard error goes: as for [`stdout`](Self::stdout). Default: where standard output goes, as under
+    /// systemd (`StandardError=`, systemd.exec(5)).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stderr.into());
         self
     }
 
-    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777, e.g. `0o077`.
-    /// Default: 0o027, which leaves nothing to others. daemon(7) has 0 in step 10, and leaves it to each file.
+    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777, e.g.
+    /// `0o077`. Default: 0o027, which leaves nothing to others. daemon(7) has 0 in step 10, and leaves it to each file.
     ///
     /// The start fails when the number is out of range.
     pub fn umask(&mut self, umask: u32) -> &mut Self {
@@ -166,8 +167,8 @@ impl Daemon {
         self
     }
 
-    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/`, so that no file system is kept from being unmounted,
-    /// daemon(7), step 11.
+    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/`, so that no file system is kept from being
+    /// unmounted, daemon(7), step 11.
     ///
     /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
     /// the new root directory. The start fails when it is missing, no directory, or may not be entered.
@@ -176,8 +177,8 @@ impl Daemon {
         self
     }
 
-    /// The root directory, chroot(2): the only part of the file system whose names the daemon can reach. Default: that of
-    /// the launcher.
+    /// The root directory, chroot(2): the only part of the file system whose names the daemon can reach. Default: that
+    /// of the launcher.
     ///
     /// [`chdir`](Self::chdir) is looked up inside. Streams, pidfile and what `setup` opened are open before and go on
     /// working; users and groups are looked up before, too. A relative path starts from the directory of the launch.
@@ -204,10 +205,10 @@ impl Daemon {
     /// user, and are removed for a number without an entry in the user database. All of it is so for `User=` in
     /// systemd.exec(5).
     ///
-    /// It is no error, and takes no privilege, to be that user already. The start fails when nobody has that name; when a
-    /// number has no entry in the user database and no `group` is given; when another user is asked for and the program
-    /// is not run by root (on Linux: without `CAP_SETUID` and `CAP_SETGID`); in a user namespace, where that lacks the
-    /// ids or denies setgroups(2); and in the foreground, when there is a second thread.
+    /// It is no error, and takes no privilege, to be that user already. The start fails when nobody has that name; when
+    /// a number has no entry in the user database and no `group` is given; when another user is asked for and the
+    /// program is not run by root (on Linux: without `CAP_SETUID` and `CAP_SETGID`); in a user namespace, where that
+    /// lacks the ids or denies setgroups(2); and in the foreground, when there is a second thread.
     ///
     /// # Platform-specific behavior
     ///
@@ -231,8 +232,8 @@ impl Daemon {
         self
     }
 
-    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits and
-    /// file capabilities have no effect any more, `PR_SET_NO_NEW_PRIVS` of prctl(2). Default: no, as for
+    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits
+    /// and file capabilities have no effect any more, `PR_SET_NO_NEW_PRIVS` of prctl(2). Default: no, as for
     /// `NoNewPrivileges=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
@@ -243,31 +244,34 @@ impl Daemon {
         self
     }
 
-    /// Whether SIGHUP has the files of stdout and stderr opened anew that were given by their paths, as after a rotation,
-    /// logrotate(8). Default: no, and SIGHUP ends a daemon that does not handle it. [`reopen_logs`](crate::reopen_logs)
-    /// does the same by a call.
+    /// Whether SIGHUP has the files of stdout and stderr opened anew that were given by their paths, as after a
+    /// rotation, logrotate(8). Default: no, and SIGHUP ends a daemon that does not handle it.
+    /// [`reopen_logs`](crate::reopen_logs) does the same by a call.
     ///
-    /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights that
-    /// the daemon has by then; a file that is missing is created, and none is truncated. The new file takes the old one's
-    /// place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in one of the two.
-    /// Where it cannot be opened, the old one stays, and a line in it says why, once until it can. What the program has
-    /// put in the place of a stream since stays, and so does a stream that was given otherwise than by its path.
+    /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights
+    /// that the daemon has by then; a file that is missing is created, and none is truncated. The new file takes the
+    /// old one's place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in
+    /// one of the two. Where it cannot be opened, the old one stays, and a line in it says why, once until it can. What
+    /// the program has put in the place of a stream since stays, and so does a stream that was given otherwise than by
+    /// its path.
     ///
-    /// It happens in a signal handler, before what the program does on SIGHUP: the handler calls one that `setup` installed,
-    /// and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by sigaction(2) and
-    /// calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without
-    /// exec has the handler too, for its own descriptors.
+    /// It happens in a signal handler, before what the program does on SIGHUP: the handler calls one that `setup`
+    /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by
+    /// sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
+    /// handler of `setup` says otherwise. A worker that is forked without exec has the handler too, for its own
+    /// descriptors.
     ///
-    /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a descriptor of
-    /// a directory outside could reach it, which is a way out; and the `user` must be able to write to it by its name or,
-    /// where the start itself creates it, to create files in its directory. A log that was there before may lie where the
-    /// user creates nothing: who put it there puts the next one there, as `create` in logrotate.conf(5).
+    /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a
+    /// descriptor of a directory outside could reach it, which is a way out; and the `user` must be able to write to it
+    /// by its name or, where the start itself creates it, to create files in its directory. A log that was there before
+    /// may lie where the user creates nothing: who put it there puts the next one there, as `create` in
+    /// logrotate.conf(5).
     ///
-    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these: give
-    /// it a directory that is root's.
+    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these:
+    /// give it a directory that is root's.
     ///
-    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where no
-    /// stream was given by a path.
+    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where
+    /// no stream was given by a path.
     ///
     /// # Platform-specific behavior
     ///
@@ -277,13 +281,14 @@ impl Daemon {
         self
     }
 
-    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`: all others are removed, but for
-    /// those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`, and
-    /// those that follow [`user`](Self::user). Default: all are kept.
+    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`: all others are removed,
+    /// but for those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`,
+    /// `sd_watchdog_enabled(3)`, and those that follow [`user`](Self::user). Default: all are kept.
     ///
-    /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does, daemon(7),
-    /// step 4. What `setup` set counts as well, and a name that is not set is passed over. `PassEnvironment=` in
-    /// systemd.exec(5) is the like. In the foreground the environment is left as the manager made it.
+    /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
+    /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
+    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground the environment is left as the manager made
+    /// it.
     ///
     /// The start fails when a name is empty, or has a `=` in it.
     ///
@@ -295,18 +300,20 @@ impl Daemon {
         self
     }
 
-    /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every other one
-    /// that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself, and sockets
-    /// that a manager passed, stay open in any case.
+    /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every
+    /// other one that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself,
+    /// and sockets that a manager passed, stay open in any case.
     ///
-    /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program itself uses.
+    /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program
+    /// itself uses.
     pub fn keep_fds(&mut self, descriptors: impl IntoIterator<Item = RawFd>) -> &mut Self {
         self.keep_fds = descriptors.into_iter().collect();
         self
     }
 
-    /// Whether the program detaches, daemon(7), steps 5 to 8, or stays in the foreground. Default: [`Detach::Auto`], which
-    /// goes by who [launched](Self::launched_by) it. Command lines set [`Detach::Never`] for an option such as `--foreground`.
+    /// Whether the program detaches, daemon(7), steps 5 to 8, or stays in the foreground. Default: [`Detach::Auto`],
+    /// which goes by who [launched](Self::launched_by) it. Command lines set [`Detach::Never`] for an option such as
+    /// `--foreground`.
     pub fn detach(&mut self, detach: Detach) -> &mut Self {
         self.detach = detach;
         self
@@ -328,36 +335,37 @@ impl Daemon {
         }
     }
 
-    /// Whether the launcher waits until the program calls [`ready`](crate::ready), daemon(7), steps 14 and 15. Default: no;
-    /// the daemon is ready when its process is there. [`start_timeout`](Self::start_timeout) says for how long.
+    /// Whether the launcher waits until the program calls [`ready`](crate::ready), daemon(7), steps 14 and 15. Default:
+    /// no; the daemon is ready when its process is there. [`start_timeout`](Self::start_timeout) says for how long.
     ///
-    /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or after a
-    /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The start
-    /// fails when that socket cannot be reached.
+    /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or
+    /// after a detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The
+    /// start fails when that socket cannot be reached.
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
         self
     }
 
-    /// How long the daemon may take until it is ready, a [`Duration`]; it is ended when the time is over. Default: 90 seconds,
-    /// as under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error of the start.
+    /// How long the daemon may take until it is ready, a [`Duration`]; it is ended when the time is over. Default: 90
+    /// seconds, as under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error
+    /// of the start.
     pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.start_timeout = timeout;
         self
     }
 
-    /// The file that guarantees one running instance, and tells who it is, daemon(7), step 12, e.g. `"/run/clockd.pid"`.
-    /// Default: none.
+    /// The file that guarantees one running instance, and tells who it is, daemon(7), step 12, e.g.
+    /// `"/run/clockd.pid"`. Default: none.
     ///
-    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The daemon
-    /// writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that unwinds
-    /// too, or empties it where it may not remove it any more.
-    /// After a signal the file stays, unlocked, and the next start takes it over: [`PidFile`](crate::PidFile) is how to
-    /// ask. It is created with mode 0644 and belongs to whoever launched the program. A relative path starts from the
-    /// directory of the launch.
+    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The
+    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that
+    /// unwinds too, or empties it where it may not remove it any more. After a signal the file stays, unlocked, and the
+    /// next start takes it over: [`PidFile`](crate::PidFile) is how to ask. It is created with mode 0644 and belongs to
+    /// whoever launched the program. A relative path starts from the directory of the launch.
     ///
     /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, or
-    /// has a second hard link; for root also when others may write to it, or in a directory of its path that is not sticky.
+    /// has a second hard link; for root also when others may write to it, or in a directory of its path that is not
+    /// sticky.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
@@ -369,8 +377,8 @@ impl Daemon {
         self
     }
 
-    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket, which
-    /// is another instance's as long as that runs.
+    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket,
+    /// which is another instance's as long as that runs.
     ///
     /// # Errors
     ///

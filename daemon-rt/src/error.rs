@@ -8,8 +8,8 @@ use std::{borrow::Cow, error, fmt, io};
 /// Why a start, or a call that belongs to one, failed.
 ///
 /// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
-/// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error 13)`.
-/// Texts start in lower case and end without a period, so that they can stand behind a program's name.
+/// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
+/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name.
 #[derive(Debug)]
 pub struct Error {
     what: Cow<'static, str>,

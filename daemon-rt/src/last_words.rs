@@ -13,10 +13,13 @@ use std::{
 
 use nix::{
     libc,
-    sys::signal::{SigSet, Signal},
+    sys::{
+        signal::{SigSet, Signal},
+        stat::SFlag,
+    },
 };
 
-use crate::{start::stand_in::StandIn, sys, syslog};
+use crate::{start::streams::stand_in::StandIn, sys, syslog};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -46,7 +49,8 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     // What is printed, [`Termination`] alone knows.
     let reader = io::stderr().as_fd().try_clone_to_owned().and_then(|null| StandIn::new(null.into()));
     let reader = reader.and_then(|reader| reader.put_in_place().map(|()| reader));
-    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null device.
+    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null
+    // device.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
     let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
@@ -83,5 +87,5 @@ impl LastWords {
 /// Whether standard error is the device of that number.
 pub(crate) fn is_device(number: libc::dev_t) -> bool {
     sys::status_of(libc::STDERR_FILENO)
-        .is_ok_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFCHR && status.st_rdev == number)
+        .is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFCHR && status.st_rdev == number)
 }

@@ -1,15 +1,12 @@
 //! `setup`, the start, and `main` in the process that is the daemon by then.
 
 use std::{
-    env,
     fmt::Display,
-    io::{self, Write},
-    path::Path,
     process::{ExitCode, Termination},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, last_words, start, syslog, terminal::for_terminal};
+use crate::{Daemon, Error, complaints::Complaints, last_words, start};
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -50,44 +47,4 @@ fn refuse_second_run() -> Result<(), Error> {
         return Err(Error::new("cannot start a second daemon in one process"));
     }
     Ok(())
-}
-
-/// What became of a start, for whoever reads standard error.
-pub(crate) struct Complaints {
-    name: String,
-    has_reader: bool,
-}
-
-impl Complaints {
-    pub(crate) fn of(daemon: &Daemon) -> Self {
-        Self {
-            name: daemon.name.clone().or_else(zeroth_argument).unwrap_or_else(|| "daemon".to_owned()),
-            has_reader: !daemon.launched_by.has_peer_on_stderr(),
-        }
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    #[cfg(unix)]
-    pub(crate) fn into_name(self) -> String {
-        self.name
-    }
-
-    /// Prints what the daemon said, and the line below it. Nothing can be done about a stderr that takes no more; where it
-    /// is the peer of a connection, the line goes to the system's log.
-    pub(crate) fn say(&self, said: &str, text: &str) {
-        if !self.has_reader {
-            return syslog::say(&self.name, text);
-        }
-        let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
-        let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
-    }
-}
-
-fn zeroth_argument() -> Option<String> {
-    let argument = env::args_os().next()?;
-    Some(Path::new(&argument).file_name()?.to_string_lossy().into_owned())
 }

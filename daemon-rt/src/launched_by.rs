@@ -15,12 +15,12 @@ use self::{
     environment::{Environment, Named},
     parent::{Group, Parent},
 };
-use crate::start::inherited::Inherited;
+use crate::inherited::Inherited;
 
 /// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///
-/// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach) does
-/// not change it. [`Detach::Auto`](crate::Detach::Auto) has the table. For a log, or for a person who asks why:
+/// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach)
+/// does not change it. [`Detach::Auto`](crate::Detach::Auto) has the table. For a log, or for a person who asks why:
 ///
 /// ```no_run
 /// use std::{convert::Infallible, process::ExitCode};
@@ -170,8 +170,8 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
     if let Some(name) = SUPERVISORS.into_iter().find(|name| is_child && parent.is_named(name)) {
         return Evidence::Parent(name);
     }
-    // A shell that is process 1 shares its group with what it starts. Whether the parent of a shell's `program &` has left
-    // it to process 1 by now is luck, and so it counts for nothing.
+    // A shell that is process 1 shares its group with what it starts. Whether the parent of a shell's `program &` has
+    // left it to process 1 by now is luck, and so it counts for nothing.
     if parent.id == 1
         && parent.group != Group::Shared
         && !inherited.is_in_background()

@@ -11,6 +11,7 @@
 //!
 //! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
 
+mod complaints;
 mod daemon;
 #[cfg(unix)]
 mod directories;
@@ -18,6 +19,8 @@ mod directories;
 pub mod docs;
 mod error;
 mod id;
+#[cfg(unix)]
+mod inherited;
 #[cfg_attr(not(unix), path = "last_words_elsewhere.rs")]
 mod last_words;
 mod launch;
@@ -25,6 +28,8 @@ mod launch;
 mod launched_by;
 #[cfg_attr(not(unix), path = "logs_elsewhere.rs")]
 mod logs;
+#[cfg(unix)]
+mod null;
 mod pidfile;
 #[cfg(unix)]
 mod privileges;
@@ -41,6 +46,8 @@ mod sys;
 #[cfg_attr(not(unix), path = "syslog_elsewhere.rs")]
 mod syslog;
 mod terminal;
+#[cfg(unix)]
+mod threads;
 
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;

@@ -28,10 +28,10 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
 /// [`reopen_logs`](crate::Daemon::reopen_logs).
 ///
-/// For a program that learns in another way that its logs were renamed. The option has to be set all the same: it is what
-/// looks at the start whether this will be possible. What is written meanwhile by other threads goes to the old file or to
-/// the new one, and none of it is lost. In the foreground it does nothing, since streams are left alone there. It is not
-/// for signal handlers.
+/// For a program that learns in another way that its logs were renamed. The option has to be set all the same: it is
+/// what looks at the start whether this will be possible. What is written meanwhile by other threads goes to the old
+/// file or to the new one, and none of it is lost. In the foreground it does nothing, since streams are left alone
+/// there. It is not for signal handlers.
 ///
 /// # Errors
 ///
@@ -69,8 +69,8 @@ pub(crate) fn leave_alone() {
 
 /// Async-signal-safe, signal-safety(7).
 ///
-/// One at a time: two could put an older file in place last. Who comes second waits for nobody, who may be the thread that
-/// the signal interrupted, but has the first start over.
+/// One at a time: two could put an older file in place last. Who comes second waits for nobody, who may be the thread
+/// that the signal interrupted, but has the first start over.
 fn reopen_all() {
     ASKED.store(true, SeqCst);
     let own = getpid().as_raw();

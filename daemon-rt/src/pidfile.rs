@@ -45,8 +45,8 @@ use crate::Error;
 /// # Errors
 ///
 /// Each call fails when the file is not a regular one, belongs to neither root nor the caller, has a second hard link,
-/// or may be written by others; for root also when others may write in a directory of its path that is not sticky; and when
-/// the file is locked but names nobody who can hold the lock.
+/// or may be written by others; for root also when others may write in a directory of its path that is not sticky; and
+/// when the file is locked but names nobody who can hold the lock.
 ///
 /// # Platform-specific behavior
 ///
@@ -64,6 +64,7 @@ pub struct PidFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// A daemon runs (0).
+    #[non_exhaustive]
     Running {
         /// Its process id.
         pid: u32,
@@ -131,8 +132,9 @@ impl PidFile {
     }
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
-    /// left behind is removed then, if that is permitted. It is no error when no daemon runs. A daemon that is the first
-    /// process of its pid namespace has to handle SIGTERM: from inside, SIGKILL has no effect on it, `pid_namespaces(7)`.
+    /// left behind is removed then, if that is permitted. It is no error when no daemon runs. A daemon that is the
+    /// first process of its pid namespace has to handle SIGTERM: from inside, SIGKILL has no effect on it,
+    /// `pid_namespaces(7)`.
     ///
     /// # Errors
     ///

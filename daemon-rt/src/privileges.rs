@@ -5,6 +5,7 @@ mod as_user;
 mod change;
 mod database;
 mod environment;
+mod groups;
 #[cfg_attr(
     not(any(
         target_os = "linux",
@@ -23,7 +24,7 @@ pub(crate) use self::{
     account::Account,
     permission::{Privilege, demand},
 };
-use crate::{Daemon, Error, start::threads::SingleThread};
+use crate::{Daemon, Error, threads::SingleThread};
 
 /// What the launcher found out, for the process in which `main` runs.
 pub(crate) struct Privileges {

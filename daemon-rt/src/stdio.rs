@@ -59,16 +59,16 @@ impl Stdio {
     /// refused, and so is a file of somebody else's that has a second hard link: whoever can plant one in the log
     /// directory would have the daemon write to any file. A FIFO needs a reader, open(2).
     ///
-    /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with that
-    /// user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below it. A
-    /// sticky directory such as `/tmp` counts only as the last one.
+    /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with
+    /// that user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below
+    /// it. A sticky directory such as `/tmp` counts only as the last one.
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Append(path.into()))
     }
 
-    /// As [`append`](Self::append), but what the file holds is thrown away by the start, when only the forks are left that
-    /// could fail.
+    /// As [`append`](Self::append), but what the file holds is thrown away by the start, when only the forks are left
+    /// that could fail.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Truncate(path.into()))

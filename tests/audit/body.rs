@@ -67,8 +67,8 @@ pub(crate) fn open_log(path: &str) -> Result<File, String> {
     File::options().append(true).create(true).open(path).map_err(|error| format!("cannot open {path}: {error}"))
 }
 
-/// The body of `main`: tells the auditor, at the socket that `PROBE_SOCKET` names, that it has begun, and obeys one command
-/// a line. It ends when the connection does: no audit leaves it behind.
+/// The body of `main`: tells the auditor, at the socket that `PROBE_SOCKET` names, that it has begun, and obeys one
+/// command a line. It ends when the connection does: no audit leaves it behind.
 pub(crate) fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
     let mut ready = Some(ready);
     let mut connection = BufReader::new(UnixStream::connect(env::var("PROBE_SOCKET")?)?);

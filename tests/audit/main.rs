@@ -3,9 +3,9 @@
 //! - `audit COMMAND [ARGUMENT]...` grades one, with a line for each criterion, and exits with 1 if it does not meet one.
 //! - `audit` builds what ours is compared with, grades all, and prints the page daemon-rt/src/docs/side_by_side.md.
 //!
-//! The command, whose paths are absolute, takes options by the names of the attribute's, `--pidfile PATH` for example, and exits with 64, `EX_USAGE`
-//! of sysexits.h, where it does not have one. Its `main` connects to the socket that `PROBE_SOCKET` names, and obeys:
-//! body.rs is such a `main`, programs/probe.rs another. Some criteria need root.
+//! The command, whose paths are absolute, takes options by the names of the attribute's, `--pidfile PATH` for example,
+//! and exits with 64, `EX_USAGE` of sysexits.h, where it does not have one. Its `main` connects to the socket that
+//! `PROBE_SOCKET` names, and obeys: body.rs is such a `main`, programs/probe.rs another. Some criteria need root.
 
 mod build;
 mod compared;

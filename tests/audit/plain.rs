@@ -1,5 +1,5 @@
-//! A program that knows nothing of daemons: what the tools of the audit make one of. It tells a service manager that it is
-//! ready, `sd_notify(3)`, if there is one.
+//! A program that knows nothing of daemons: what the tools of the audit make one of. It tells a service manager that it
+//! is ready, `sd_notify(3)`, if there is one.
 
 mod body;
 

@@ -35,8 +35,8 @@ struct Way {
     command: fn(&Stage) -> Result<Command>,
 }
 
-/// All others are compared with the first. There, too, both streams go to one open file: Linux locks that for each write
-/// then.
+/// All others are compared with the first. There, too, both streams go to one open file: Linux locks that for each
+/// write then.
 const WAYS: [Way; 3] = [
     Way { title: "sh: > log 2>&1", command: redirected },
     Way { title: "detached", command: |stage| detached(stage, &[]) },

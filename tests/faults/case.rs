@@ -107,8 +107,8 @@ fn once(calls: &[Call], index: usize) -> Vec<Case> {
     faults.map(case).collect()
 }
 
-/// A full disk stays full; and a filter of system calls, seccomp(2), says EPERM or ENOSYS time and again. What cannot fail, no
-/// program could do without.
+/// A full disk stays full; and a filter of system calls, seccomp(2), says EPERM or ENOSYS time and again. What cannot
+/// fail, no program could do without.
 fn always(name: &str) -> impl Iterator<Item = Case> {
     let mut errors = errors(name).unwrap_or_default();
     if !errors.is_empty() {
@@ -140,6 +140,11 @@ fn lasts(name: &str, errno: Errno) -> bool {
 }
 
 impl Case {
+    /// What happens to calls that do well, signal(7), read(2).
+    pub(crate) fn is_no_failure(&self) -> bool {
+        matches!(self.fault, Fault::Short | Fault::Delay | Fault::Error(Errno::EINTR) | Fault::LateError(Errno::EINTR))
+    }
+
     pub(crate) fn arguments(&self) -> [String; 5] {
         ["--at".into(), self.process.clone(), self.call.clone(), self.occurrence.clone(), self.fault.word()]
     }

@@ -1,8 +1,8 @@
 //! How each system call of a start can fail: the ERRORS section of its page in section 2 of the manual.
 //!
-//! Left out is what no kernel says of arguments that are good: that a descriptor is closed (EBADF) where the call is made
-//! to learn just that, `fcntl(F_GETFD)`, fstat(2), or to close it; that a signal or a pointer is none (EINVAL, EFAULT) to
-//! sigaction(2) and sigprocmask(2). And that the other end is gone (EPIPE, ECONNRESET): there, it is killed.
+//! Left out is what no kernel says of arguments that are good: that a descriptor is closed (EBADF) where the call is
+//! made to learn just that, `fcntl(F_GETFD)`, fstat(2), or to close it; that a signal or a pointer is none (EINVAL,
+//! EFAULT) to sigaction(2) and sigprocmask(2). And that the other end is gone (EPIPE, ECONNRESET): there, it is killed.
 
 use nix::errno::Errno;
 

@@ -124,7 +124,8 @@ impl Place {
     }
 }
 
-/// In a mount namespace of this thread's own. Its nsswitch.conf(5) names files alone: what other services call is theirs.
+/// In a mount namespace of this thread's own. Its nsswitch.conf(5) names files alone: what other services call is
+/// theirs.
 fn mount_databases(stage: &Stage) -> nix::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount_at(None, Path::new("/"), MsFlags::MS_PRIVATE | MsFlags::MS_REC)?;

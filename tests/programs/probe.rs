@@ -1,7 +1,8 @@
 //! A daemon that tells what it sees, and does what its test says.
 //!
 //! Options on the command line are those of the attribute. In `main` it connects to the socket that `PROBE_SOCKET`
-//! names, tells what it finds, and obeys one command a line. It ends when the connection does: no test leaves it behind.
+//! names, tells what it finds, and obeys one command a line. It ends when the connection does: no test leaves it
+//! behind.
 
 #![allow(unsafe_code)]
 

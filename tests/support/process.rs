@@ -77,6 +77,17 @@ impl Process {
         status.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
     }
 
+    /// Whether that signal was sent to the whole process, and is not delivered yet, proc(5).
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no such process.
+    #[must_use]
+    pub fn has_pending(self, signal: Signal) -> bool {
+        let pending = self.status("ShdPnd").expect("its status");
+        u64::from_str_radix(&pending, 16).expect("a set of signals") & (1 << (signal as i32 - 1)) != 0
+    }
+
     /// What a descriptor is open on.
     #[must_use]
     pub fn descriptor(self, number: i32) -> Option<PathBuf> {

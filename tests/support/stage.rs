@@ -98,6 +98,23 @@ impl Stage {
         self.daemon()
     }
 
+    /// Asserts that a start fails, says that line and nothing else, and leaves nothing behind. `{}` in the line stands
+    /// for the directory.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not.
+    pub fn refuses(&self, command: &mut Command, line: &str) {
+        let before = self.files();
+        let Launch { status, stdout, stderr } = self.launch(command);
+        let directory = self.directory().canonicalize().expect("a path");
+        let line = line.replace("{}", &directory.to_string_lossy());
+        assert_eq!((status, stdout.as_str(), stderr), (1, "", format!("{line}\n")), "{command:?}");
+        assert!(self.no_daemon_reported(), "main ran");
+        assert_eq!(self.processes(), [], "left behind");
+        assert_eq!(self.files(), before, "left behind");
+    }
+
     /// The next daemon to report.
     ///
     /// # Panics

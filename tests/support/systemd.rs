@@ -49,8 +49,8 @@ pub struct Systemd {
 impl Systemd {
     /// Boots it with those programs in `/usr/bin`, and units by their names. Says what the test needs where it cannot.
     ///
-    /// Programs that it starts find the socket to report to, as all of a stage do. The directory of the stage is the same
-    /// inside.
+    /// Programs that it starts find the socket to report to, as all of a stage do. The directory of the stage is the
+    /// same inside.
     ///
     /// # Panics
     ///

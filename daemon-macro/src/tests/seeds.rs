@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,15 @@ use crate::tokens::is_punct;
 pub(super) struct Use {
     pub(super) options: Vec<TokenTree>,
     pub(super) item: Vec<TokenTree>,
+}
+
+/// Not in the package that a registry has, which is this directory alone.
+pub(super) fn are_missing(test: &str) -> bool {
+    let are_missing = !directory("tests/ui").exists();
+    if are_missing {
+        let _ = writeln!(io::stderr(), "skipped: needs the repository: {test}"); // past the capture of a test's output
+    }
+    are_missing
 }
 
 pub(super) fn uses() -> Vec<Use> {
@@ -28,9 +38,13 @@ pub(super) fn uses_in(file: &Path) -> Vec<Use> {
 /// The Rust files below a directory of the repository, in an order that a directory does not have of its own.
 pub(super) fn files(directory: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    find_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut files);
+    find_files(&self::directory(directory), &mut files);
     files.sort();
     files
+}
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
 }
 
 fn find_files(directory: &Path, files: &mut Vec<PathBuf>) {

@@ -5,10 +5,7 @@ use std::{
     os::{fd::RawFd, unix::fs::OpenOptionsExt},
 };
 
-use nix::{
-    libc,
-    sys::stat::{FileStat, SFlag},
-};
+use nix::{libc, sys::stat::SFlag};
 
 use crate::sys;
 
@@ -17,7 +14,7 @@ pub(super) fn have_controlling_terminal() -> bool {
     match File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty") {
         Ok(_) => true,
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => false,
-        Err(_) => (libc::STDIN_FILENO..=libc::STDERR_FILENO).any(sys::is_terminal),
+        Err(_) => sys::STANDARD_STREAMS.into_iter().any(sys::is_terminal),
     }
 }
 
@@ -27,15 +24,15 @@ pub(super) fn socket_family(number: RawFd) -> Option<libc::c_int> {
 
 /// Whether nobody waits at the other end of one of the standard streams: no terminal, pipe or socket.
 pub(super) fn are_nobodys() -> bool {
-    (libc::STDIN_FILENO..=libc::STDERR_FILENO)
+    sys::STANDARD_STREAMS
+        .into_iter()
         .all(|number| !is(number, SFlag::S_IFIFO) && !is(number, SFlag::S_IFSOCK) && !sys::is_terminal(number))
 }
 
 pub(super) fn are_the_same(one: RawFd, other: RawFd) -> bool {
-    let file = |number| sys::status_of(number).ok().map(|status: FileStat| (status.st_dev, status.st_ino));
-    file(one).is_some() && file(one) == file(other)
+    matches!([one, other].map(sys::identity_of), [Ok(one), Ok(other)] if one == other)
 }
 
 fn is(number: RawFd, kind: SFlag) -> bool {
-    sys::status_of(number).is_ok_and(|status| SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == kind)
+    sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == kind)
 }

@@ -87,7 +87,7 @@ impl Log {
 
     /// Says in the old log, once, why that goes on. In a file only: a FIFO may be full, or have no reader.
     fn tell(&self, refusal: Refusal, old: RawFd) {
-        let is_file = sys::status_of(old).is_ok_and(|status| open::kind(&status) == SFlag::S_IFREG);
+        let is_file = sys::status_of(old).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFREG);
         if !is_file || self.is_told.load(Relaxed) {
             return;
         }

@@ -1,19 +1,18 @@
 //! Opening a log, by rules that a stranger with a place in its directory cannot bend.
 //!
-//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7), and
-//! nothing allocates or locks.
+//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7),
+//! and nothing allocates or locks.
 
 use std::{ffi::CStr, fmt, io, os::fd::OwnedFd};
 
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl, open},
-    libc,
     sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
     unistd::{Uid, unlink},
 };
 
-use crate::refusal::refused;
+use crate::{refusal::refused, sys};
 
 /// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
 /// without a reader is an error then, and no wait for one.
@@ -54,7 +53,7 @@ pub(crate) fn for_appending(path: &CStr, owner: Uid) -> Result<Opened, Refusal> 
     for _ in 0..ATTEMPTS {
         seen = match open_existing(path, owner) {
             Err(Refusal::System(Errno::ENOENT)) => match create(path) {
-                Err(Errno::EEXIST) => Errno::EEXIST, // somebody was quicker
+                Err(errno @ (Errno::EEXIST | Errno::EINTR)) => errno, // somebody was quicker, or a signal came
                 created => return Ok(created?),
             },
             Err(Refusal::System(Errno::EINTR)) => Errno::EINTR,
@@ -74,7 +73,7 @@ pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
 fn open_existing(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
     let status = fstat(&file)?;
-    if kind(&status) == SFlag::S_IFREG && status.st_nlink > 1 && status.st_uid != owner.as_raw() {
+    if sys::kind_of(&status) == SFlag::S_IFREG && status.st_nlink > 1 && status.st_uid != owner.as_raw() {
         return Err(Refusal::SecondLink);
     }
     let_block(&file)?;
@@ -97,10 +96,6 @@ fn create(path: &CStr) -> nix::Result<Opened> {
             Err(error)
         }
     }
-}
-
-pub(crate) fn kind(status: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
 }
 
 impl Refusal {

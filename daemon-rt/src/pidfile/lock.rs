@@ -1,5 +1,5 @@
-//! Holding a pidfile. The lock says that a daemon runs: the kernel drops it with the last process that holds it, however
-//! that ended. The number in the file only says who it is.
+//! Holding a pidfile. The lock says that a daemon runs: the kernel drops it with the last process that holds it,
+//! however that ended. The number in the file only says who it is.
 
 use std::{
     fs::{self, File},
@@ -91,8 +91,8 @@ impl Lock {
         Ok(Attempt::Locked(Self { file, path: path.to_owned(), owner: process::id() }))
     }
 
-    /// Says who this process is, keeps the lock until it exits, and removes the file then: after `exit` and a panic too,
-    /// and not in a child that was forked and exits.
+    /// Says who this process is, keeps the lock until it exits, and removes the file then: after `exit` and a panic
+    /// too, and not in a child that was forked and exits.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         let failed = |cannot: &str, error| Error::because(format!("{cannot} {}", self.path.display()), error);
         let process = process::id();

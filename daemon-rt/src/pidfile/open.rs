@@ -102,7 +102,8 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Who may write in a directory of the path may put another file there; in a sticky one not in place of somebody else's.
+/// Who may write in a directory of the path may put another file there; in a sticky one not in place of somebody
+/// else's.
 fn check_directories(path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());

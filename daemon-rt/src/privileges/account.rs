@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
 
-use super::{database, ids};
+use super::{database, groups, ids};
 use crate::{
     Error,
     id::{Id, Kind},
@@ -82,7 +82,7 @@ impl Account {
             numbers.dedup();
             numbers
         };
-        database::own_groups().is_ok_and(|own| sorted(&own) == sorted(&self.groups))
+        groups::getgroups().is_ok_and(|own| sorted(&own) == sorted(&self.groups))
     }
 }
 
@@ -150,9 +150,9 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let cannot = |error: nix::Error| Error::because(format!("cannot look up the groups of user {}", entry.name), error);
     let name = CString::new(entry.name.as_str()).map_err(|_| cannot(nix::Error::EINVAL))?;
-    let groups = database::groups_of(&name, gid).map_err(cannot)?;
+    let groups = groups::getgrouplist(&name, gid).map_err(cannot)?;
     database::group(gid)?;
-    if database::groups_of(&name, gid).map_err(cannot)? != groups {
+    if groups::getgrouplist(&name, gid).map_err(cannot)? != groups {
         return Err(Error::new(format!("cannot look up the groups of user {}: two answers differ", entry.name)));
     }
     Ok(groups)

@@ -4,7 +4,10 @@ use std::io;
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 
-use super::{account::Account, change::set_groups, database::own_groups};
+use super::{
+    account::Account,
+    groups::{getgroups, setgroups},
+};
 use crate::Error;
 
 /// What the process was before.
@@ -15,8 +18,8 @@ struct Before {
 }
 
 impl Account {
-    /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user may
-    /// not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
+    /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
+    /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
         let before = Before::note().map_err(|error| cannot(self, error))?;
         let done = match self.take_on() {
@@ -28,7 +31,7 @@ impl Account {
     }
 
     fn take_on(&self) -> nix::Result<()> {
-        set_groups(&self.groups)?;
+        setgroups(&self.groups)?;
         setegid(self.gid)?;
         seteuid(self.uid)
     }
@@ -36,13 +39,13 @@ impl Account {
 
 impl Before {
     fn note() -> nix::Result<Self> {
-        Ok(Self { uid: geteuid(), gid: getegid(), groups: own_groups()? })
+        Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()? })
     }
 
     fn restore(self) -> nix::Result<()> {
         seteuid(self.uid)?;
         setegid(self.gid)?;
-        set_groups(&self.groups)
+        setgroups(&self.groups)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Becoming somebody else: groups first, then the group, then the user, since each step needs what the next one takes.
 
-use nix::unistd::{Gid, getegid};
+use nix::unistd::getegid;
 
-use super::{account::Account, ids, proof};
+use super::{account::Account, groups::setgroups, ids, proof};
 use crate::Error;
 
 pub(super) fn become_for_good(account: &Account) -> Result<(), Error> {
     let group_before = getegid();
     let Account { uid, gid, .. } = *account;
-    set_groups(&account.groups).map_err(|error| Error::because("cannot set the supplementary groups", error))?;
+    setgroups(&account.groups).map_err(|error| Error::because("cannot set the supplementary groups", error))?;
     ids::set_group(gid).map_err(|error| Error::because(format!("cannot set the group id to {gid}"), error))?;
     ids::set_user(uid).map_err(|error| Error::because(format!("cannot set the user id to {uid}"), error))?;
     if !uid.is_root() {
@@ -17,18 +17,9 @@ pub(super) fn become_for_good(account: &Account) -> Result<(), Error> {
     proof::demand(account, group_before)
 }
 
-#[cfg(not(target_vendor = "apple"))]
-pub(super) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
-    nix::unistd::setgroups(groups)
-}
-
-#[cfg(target_vendor = "apple")]
-pub(super) fn set_groups(groups: &[Gid]) -> nix::Result<()> {
-    crate::sys::set_groups(groups)
-}
-
 /// The change of the user id clears the permitted and effective sets, but not the inheritable one, and none where
-/// root's were kept by prctl(2) or the user was not root before. The ambient set goes with any of them, capabilities(7).
+/// root's were kept by prctl(2) or the user was not root before. The ambient set goes with any of them,
+/// capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn give_up_capabilities() -> Result<(), Error> {
     crate::sys::clear_capabilities().map_err(|error| Error::because("cannot give up capabilities", error))

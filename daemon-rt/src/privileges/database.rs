@@ -1,6 +1,4 @@
-//! The user and group database, nsswitch.conf(5), and the groups of this process.
-
-use std::ffi::CStr;
+//! The user and group database, nsswitch.conf(5).
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -29,30 +27,4 @@ fn none_or_failure<T>(error: nix::Error, what: &str) -> Result<Option<T>, Error>
         nix::Error::ENOENT | nix::Error::ESRCH => Ok(None),
         error => Err(Error::because(format!("cannot look up {what}"), error)),
     }
-}
-
-#[cfg(not(any(target_vendor = "apple", target_os = "solaris", target_os = "illumos")))]
-pub(super) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
-    nix::unistd::getgrouplist(user, gid)
-}
-
-#[cfg(target_vendor = "apple")]
-pub(super) fn groups_of(user: &CStr, gid: Gid) -> nix::Result<Vec<Gid>> {
-    crate::sys::groups_of(user, gid)
-}
-
-/// No getgrouplist(3) there.
-#[cfg(any(target_os = "solaris", target_os = "illumos"))]
-pub(super) fn groups_of(_: &CStr, _: Gid) -> nix::Result<Vec<Gid>> {
-    Err(nix::Error::ENOTSUP)
-}
-
-#[cfg(not(target_vendor = "apple"))]
-pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
-    nix::unistd::getgroups()
-}
-
-#[cfg(target_vendor = "apple")]
-pub(super) fn own_groups() -> nix::Result<Vec<Gid>> {
-    crate::sys::own_groups()
 }

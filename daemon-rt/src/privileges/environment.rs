@@ -1,7 +1,7 @@
 //! What the environment tells of the user, as systemd sets it for `User=`, systemd.exec(5).
 
 use super::account::Account;
-use crate::{start::threads::SingleThread, sys};
+use crate::{sys, threads::SingleThread};
 
 /// Root's `HOME` would have the program read and write in a directory that is not its own.
 pub(super) fn follow(account: &Account, thread: &SingleThread) {

@@ -59,7 +59,8 @@ pub(crate) fn root(path: &Path) -> Result<(), Error> {
     if fs::metadata(path).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
 }
 
-/// Links in the path lead where they will from inside, openat2(2); without that call, the start itself tells.
+/// Links in the path lead where they will from inside, openat2(2); without that call, or an answer of it, the start
+/// itself tells.
 #[cfg(target_os = "linux")]
 pub(crate) fn directory_inside(root: &Path, path: &Path) -> Result<(), Error> {
     let way = OpenHow::new()
@@ -67,8 +68,10 @@ pub(crate) fn directory_inside(root: &Path, path: &Path) -> Result<(), Error> {
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
     let found = File::open(root).and_then(|root| Ok(openat2(root, path, way)?));
     match found {
-        Err(error) if [Some(libc::ENOSYS), Some(libc::EPERM)].contains(&error.raw_os_error()) => Ok(()),
-        Err(error) => Err(Error::because(format!("cannot change directory to {}", path.display()), error)),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
+            _ => Err(Error::because(format!("cannot change directory to {}", path.display()), error)),
+        },
         Ok(_) => Ok(()),
     }
 }

@@ -10,9 +10,12 @@ use nix::{
 };
 
 use super::{
-    Prepared, Settled, group, inherited::Inherited, launcher, leader::Leader, report::Report, threads::SingleThread,
+    group, launcher,
+    leader::Leader,
+    prepared::{Prepared, Settled},
+    report::Report,
 };
-use crate::{Error, sys};
+use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
 pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {

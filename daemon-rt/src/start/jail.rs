@@ -11,8 +11,7 @@ use nix::{
     unistd::{chdir, chroot},
 };
 
-use super::inherited;
-use crate::{Error, sys};
+use crate::{Error, inherited, sys};
 
 /// One `fchdir` to an open directory and one `..` is the way out, for whoever runs in there.
 pub(crate) fn enter(root: &Path) -> Result<(), Error> {
@@ -24,9 +23,9 @@ pub(crate) fn enter(root: &Path) -> Result<(), Error> {
 }
 
 fn refuse_open_directories() -> Result<(), Error> {
-    for number in (libc::STDIN_FILENO..=libc::STDERR_FILENO).chain(inherited::open_descriptors()) {
+    for number in sys::STANDARD_STREAMS.into_iter().chain(inherited::open_descriptors()) {
         let may_lead_out = match sys::status_of(number) {
-            Ok(status) => status.st_mode & libc::S_IFMT == SFlag::S_IFDIR.bits(),
+            Ok(status) => sys::kind_of(&status) == SFlag::S_IFDIR,
             Err(error) => error.raw_os_error() != Some(libc::EBADF), // it is open on something that does not tell
         };
         if may_lead_out {

@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Prepared, children::Children, group, report::Report};
+use super::{children::Children, group, prepared::Prepared, report::Report};
 use crate::{Error, sys};
 
 /// How late the leader may be, which keeps the time itself.

@@ -13,7 +13,7 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use super::{Settled, children::Children, group, report::Report};
+use super::{children::Children, group, prepared::Settled, report::Report};
 use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
@@ -106,7 +106,8 @@ impl Leader<'_> {
         }
     }
 
-    /// What the daemon tells the service manager behind `ready()`, that listens to once the launcher has named the daemon.
+    /// What the daemon tells the service manager behind `ready()`, that listens to once the launcher has named the
+    /// daemon.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
         if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
@@ -156,6 +157,9 @@ impl Leader<'_> {
     fn report(&self, outcome: Outcome, after_term: Option<ExitStatus>) -> Option<Report> {
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
+            Outcome::Ended(status) if status.success() && self.settled.notify => Some(Report::failed(format!(
+                "the daemon ended before it was ready: {status}: it has not called `ready`"
+            ))),
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
             // Slow to end, it was not reached by the SIGTERM: the status is its own.
             Outcome::Unreachable => Some(match after_term {

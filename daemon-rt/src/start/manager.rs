@@ -33,7 +33,7 @@ impl Manager {
         let connected = address(socket).and_then(|address| {
             let line = UnixDatagram::unbound()?;
             line.set_write_timeout(Some(PATIENCE))?;
-            line.connect_addr(&address)?;
+            uninterrupted(|| line.connect_addr(&address))?;
             Ok(line)
         });
         connected.map(|line| Some(Self(line))).map_err(|error| {
@@ -56,11 +56,15 @@ impl Manager {
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        loop {
-            match self.0.send(state.as_bytes()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                sent => return sent.map(drop),
-            }
+        uninterrupted(|| self.0.send(state.as_bytes())).map(drop)
+    }
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
         }
     }
 }

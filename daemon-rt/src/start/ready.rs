@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{manager, report::Report, stand_in::StandIn};
+use super::{manager, report::Report, streams::stand_in::StandIn};
 use crate::Error;
 
 static STATE: Mutex<State> = Mutex::new(State::Told);

@@ -29,7 +29,8 @@ impl Report {
         Self { status: 1, text: text.into(), daemon: 0 }
     }
 
-    /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
+    /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a
+    /// failure.
     pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
         let code = match (status.code(), status.signal()) {
             (Some(0), _) | (None, None) => 1,
@@ -56,8 +57,8 @@ impl Report {
         Ok(())
     }
 
-    /// The report that comes in, or none where the other end is closed without one. `WouldBlock` means that none has come
-    /// yet, and never that half of one has.
+    /// The report that comes in, or none where the other end is closed without one. `WouldBlock` means that none has
+    /// come yet, and never that half of one has.
     pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
         let mut status = [0];
         let mut text = Vec::new();

@@ -1,19 +1,41 @@
-//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process that
-//! it started. After a detach, the daemon is meant.
+//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process
+//! that it started. After a detach, the daemon is meant.
 
 use std::{env, ffi::OsString, os::fd::AsRawFd, process};
 
 use nix::unistd::getpid;
 
-use super::threads::SingleThread;
-use crate::{launched_by, sys};
+use super::check;
+use crate::{Daemon, Error, launched_by, sys, threads::SingleThread};
 
 /// How a manager speaks to libraries of the program, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
 const MANAGERS: [&str; 7] =
     ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
+/// What the daemon is to make of its environment.
+pub(crate) struct Variables {
+    /// All of them, unless it says which.
+    keep: Option<Vec<OsString>>,
+    launcher: u32,
+}
+
+impl Variables {
+    /// In the launcher.
+    pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
+        Ok(Self { keep: daemon.keep_env.take().map(check::keep_env).transpose()?, launcher: process::id() })
+    }
+
+    /// In the daemon.
+    pub(crate) fn change(&self, thread: &SingleThread) {
+        if let Some(names) = &self.keep {
+            keep(names, thread);
+        }
+        follow(self.launcher, thread);
+    }
+}
+
 /// Removes what is neither among the names nor a manager's.
-pub(crate) fn keep(names: &[OsString], thread: &SingleThread) {
+fn keep(names: &[OsString], thread: &SingleThread) {
     sys::retain_variables(
         |name| names.iter().any(|kept| kept == name) || MANAGERS.iter().any(|&kept| kept == name),
         thread,
@@ -21,7 +43,7 @@ pub(crate) fn keep(names: &[OsString], thread: &SingleThread) {
 }
 
 /// Those that name the launcher. What `setup` removed stays away, and what names somebody else is none of ours.
-pub(crate) fn follow(launcher: u32, thread: &SingleThread) {
+fn follow(launcher: u32, thread: &SingleThread) {
     let own = OsString::from(process::id().to_string());
     let names_launcher = |key| env::var_os(key).is_some_and(|value| launched_by::number(&value) == Some(launcher));
     if names_launcher("LISTEN_PID") && env::var_os("LISTEN_PIDFDID").is_some() {

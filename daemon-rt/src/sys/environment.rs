@@ -7,11 +7,12 @@ use std::{
     ptr,
 };
 
-use crate::start::threads::SingleThread;
+use crate::threads::SingleThread;
 
 /// Sets a variable, or removes it.
 pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
-    // SAFETY: nobody else reads or writes the environment: `SingleThread` is the evidence that there is no other thread.
+    // SAFETY: nobody else reads or writes the environment: `SingleThread` is the evidence that there is no other
+    // thread.
     unsafe {
         match value {
             Some(value) => env::set_var(key, value),
@@ -23,9 +24,9 @@ pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
 /// Removes all variables but those with certain names. What has no form of a variable goes as well, which unsetenv(3)
 /// does not find.
 pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThread) {
-    // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody else
-    // reads or writes it: `SingleThread` is the evidence that there is no other thread. What is written is nearer to its
-    // beginning than what is read.
+    // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody
+    // else reads or writes it: `SingleThread` is the evidence that there is no other thread. What is written is nearer
+    // to its beginning than what is read.
     unsafe {
         let mut from = *environment();
         let mut to = from;

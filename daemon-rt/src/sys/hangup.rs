@@ -7,7 +7,7 @@ use nix::{
     libc::{self, c_int, c_void, siginfo_t},
 };
 
-use super::{action, action_of, set_action};
+use super::signals::{action, action_of, set_action};
 
 type Handler = extern "C" fn(c_int);
 type InformedHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);

@@ -1,5 +1,5 @@
-//! The crate `daemonizr`, as its documentation has it. The pidfile and the log are named before the working directory, to
-//! which they would be relative otherwise.
+//! The crate `daemonizr`, as its documentation has it. The pidfile and the log are named before the working directory,
+//! to which they would be relative otherwise.
 
 #[path = "../body.rs"]
 mod body;

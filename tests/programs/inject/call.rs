@@ -75,7 +75,8 @@ impl Call {
         ptrace::setregs(self.process, self.registers)
     }
 
-    /// On entry: to read or write one byte; and what to give back on exit, since the program expects its register unchanged.
+    /// On entry: to read or write one byte; and what to give back on exit, since the program expects its register
+    /// unchanged.
     pub(crate) fn shorten(mut self) -> nix::Result<Option<c_ulonglong>> {
         let length = self.registers.rdx;
         let is_transfer =

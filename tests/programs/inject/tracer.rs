@@ -183,7 +183,8 @@ impl Tracer {
         if self.unknown.remove(&child) { self.resume(child, None) } else { Ok(()) }
     }
 
-    /// Those whose parent was killed in its fork, and will not tell who they are. The launcher, a subreaper, is the next.
+    /// Those whose parent was killed in its fork, and will not tell who they are. The launcher, a subreaper, is the
+    /// next.
     fn adopt_orphans(&mut self) -> nix::Result<()> {
         let is_orphan = |process: &Pid| {
             let parent = Process(process.as_raw()).stat(4).and_then(|parent| parent.parse().ok()).map(Pid::from_raw);

@@ -1,5 +1,5 @@
-//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody reads
-//! that they cannot.
+//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody
+//! reads that they cannot.
 
 use std::{
     ffi::CString,
@@ -18,12 +18,7 @@ use nix::{
     unistd::{AccessFlags, faccessat},
 };
 
-use crate::{
-    Error,
-    logs::{Log, open},
-    privileges::Account,
-    sys,
-};
+use crate::{Error, logs::Log, privileges::Account, sys};
 
 /// Of the daemon that will do it.
 pub(crate) struct Reopening<'start> {
@@ -48,7 +43,7 @@ impl Reopening<'_> {
         let what = format!("cannot reopen {stream} {}", path.display());
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
-        if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&open::kind(&status)) {
+        if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
             return Ok(None);
         }
         let path_in_daemon = match self.root {
@@ -61,8 +56,8 @@ impl Reopening<'_> {
         Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
     }
 
-    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let the
-    /// user do so; where it was there, somebody put it there for the user, who has to be let write to it.
+    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
+    /// the user do so; where it was there, somebody put it there for the user, who has to be let write to it.
     fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);

@@ -27,8 +27,8 @@ impl ErrorStream {
         Ok(Self { file, start })
     }
 
-    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or would
-    /// be written to the file that it comes from.
+    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or
+    /// would be written to the file that it comes from.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
             Ok(bytes) if !self.is_own_stderr() => for_terminal(&bytes),
@@ -37,10 +37,8 @@ impl ErrorStream {
     }
 
     fn is_own_stderr(&self) -> bool {
-        match [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::status_of) {
-            [Ok(file), Ok(stderr)] => (file.st_dev, file.st_ino) == (stderr.st_dev, stderr.st_ino),
-            _ => false,
-        }
+        let files = [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::identity_of);
+        matches!(files, [Ok(own), Ok(stderr)] if own == stderr)
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {

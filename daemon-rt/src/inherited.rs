@@ -16,8 +16,7 @@ use nix::{
     unistd,
 };
 
-use super::null;
-use crate::{Error, sys};
+use crate::{Error, null, sys};
 
 /// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
 /// keeps them low.
@@ -45,7 +44,7 @@ impl Inherited {
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
-        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).any(|number| sys::closes_on_exec(number).is_err()) {
+        if sys::STANDARD_STREAMS.into_iter().any(|number| sys::closes_on_exec(number).is_err()) {
             let _ = null::open(); // tried again, and reported, when the streams are opened
         }
         Self {
@@ -72,7 +71,7 @@ impl Inherited {
     /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
     pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
         let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));
-        if (libc::STDIN_FILENO..=libc::STDERR_FILENO).contains(&number) {
+        if sys::STANDARD_STREAMS.contains(&number) {
             return Err(cannot("it is a standard stream; duplicate it instead"));
         }
         let Some(index) = self.descriptors.iter().position(|descriptor| descriptor.number == number) else {
@@ -102,8 +101,8 @@ impl Inherited {
         }
     }
 
-    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every Rust
-    /// program has.
+    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every
+    /// Rust program has.
     pub(crate) fn stop_ignoring_signals(&self) {
         for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
             sys::stop_ignoring(signal);
@@ -134,8 +133,7 @@ impl Descriptor {
         if number <= libc::STDERR_FILENO || sys::closes_on_exec(number).ok()? {
             return None;
         }
-        let file = sys::status_of(number).ok().map(|status| (status.st_dev, status.st_ino));
-        Some(Self { number, file })
+        Some(Self { number, file: sys::identity_of(number).ok() })
     }
 
     fn is_still_inherited(self) -> bool {
@@ -154,7 +152,7 @@ fn only_standard_streams() -> bool {
 
 /// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
 /// Those of the standard streams may be missing.
-pub(super) fn open_descriptors() -> Vec<RawFd> {
+pub(crate) fn open_descriptors() -> Vec<RawFd> {
     if only_standard_streams() {
         return Vec::new();
     }

@@ -54,8 +54,8 @@ impl StandIn {
     }
 
     fn is_replaced(&self) -> bool {
-        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::status_of) {
-            [Ok(current), Ok(own)] => (current.st_dev, current.st_ino) != (own.st_dev, own.st_ino),
+        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::identity_of) {
+            [Ok(current), Ok(own)] => current != own,
             [Err(error), _] => error.raw_os_error() == Some(libc::EBADF), // closed
             _ => false,
         }

@@ -1,0 +1,122 @@
+//! What the launcher makes ready for the daemon, so that what can fail has failed by then.
+
+use std::{
+    mem,
+    ops::Range,
+    os::{fd::RawFd, unix::net::UnixStream},
+    process,
+    time::Duration,
+};
+
+use super::{
+    check, detach, instance,
+    manager::Manager,
+    place::Place,
+    ready,
+    report::Report,
+    streams::{InPlace, Reopening, Streams},
+    variables::Variables,
+};
+use crate::{
+    Daemon, Error, complaints::Complaints, inherited::Inherited, pidfile::Lock, privileges::Privileges, sys,
+    threads::SingleThread,
+};
+
+pub(crate) struct Prepared {
+    pub(crate) complaints: Complaints,
+    pub(crate) manager: Option<Manager>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) streams: Streams,
+    place: Place,
+    privileges: Privileges,
+    lock: Option<Lock>,
+    variables: Variables,
+    keep_fds: Vec<RawFd>,
+    passed_fds: Range<RawFd>,
+    notify: bool,
+}
+
+/// What the daemon does itself; dropped, it removes what was created in vain.
+pub(crate) struct Settled {
+    privileges: Privileges,
+    lock: Option<Lock>,
+    pub(crate) manager: Option<Manager>,
+    variables: Variables,
+    pub(crate) notify: bool,
+    streams: InPlace,
+    name: String,
+}
+
+impl Prepared {
+    pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
+        let privileges = Privileges::new(daemon)?;
+        let account = privileges.account.as_ref().filter(|account| !account.is_current());
+        let complaints = Complaints::of(daemon);
+        let place = Place::new(daemon)?;
+        let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
+        Ok(Self {
+            start_timeout: check::start_timeout(daemon.start_timeout)?,
+            variables: Variables::new(daemon)?,
+            keep_fds: check::keep_fds(mem::take(&mut daemon.keep_fds))?,
+            passed_fds: daemon.launched_by.passed_descriptors(),
+            notify: daemon.notify,
+            manager: Manager::connect(daemon)?,
+            lock: instance::take_lock(daemon)?,
+            // Last, since another instance's logs are not to be truncated.
+            streams: Streams::open(daemon, account, &reopening)?,
+            complaints,
+            place,
+            privileges,
+        })
+    }
+
+    /// Removes what was created in vain, before a stderr that nobody reads may end this process.
+    pub(crate) fn take_back(self) -> Complaints {
+        self.complaints
+    }
+
+    /// In the leader, whose child has all of this from its first instruction on.
+    pub(crate) fn settle(self, inherited: &Inherited) -> Result<Settled, Error> {
+        inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
+        inherited.stop_ignoring_signals();
+        let streams = self.streams.put_in_place()?;
+        self.place.enter()?;
+        Ok(Settled {
+            privileges: self.privileges,
+            lock: self.lock,
+            manager: self.manager,
+            variables: self.variables,
+            notify: self.notify,
+            streams,
+            name: self.complaints.into_name(),
+        })
+    }
+}
+
+impl Settled {
+    /// Whether the daemon has a part in the start that the leader waits for.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.notify || self.lock.is_some() || self.privileges.are_to_change()
+    }
+
+    /// In the daemon.
+    pub(crate) fn begin(mut self, thread: &SingleThread, leader: Option<UnixStream>) {
+        self.streams.keep();
+        self.variables.change(thread);
+        if let Some(manager) = self.manager.take() {
+            manager.keep();
+        }
+        let Some(leader) = leader else { return self.streams.look_after(self.name) };
+        let begun =
+            self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
+        if let Err(error) = begun {
+            detach::give_up(&leader, error);
+        }
+        self.streams.look_after(self.name);
+        if self.notify {
+            ready::await_ready(leader, self.streams.stand_in);
+        } else if Report::ready(process::id()).send(&leader).is_err() {
+            sys::exit_now(1); // nobody gets a daemon that they were not told about
+        }
+    }
+}

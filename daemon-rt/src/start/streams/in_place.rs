@@ -1,0 +1,36 @@
+//! The streams of a daemon that may fail to start yet.
+
+use std::mem;
+
+use nix::libc;
+
+use super::{open::Created, stand_in::StandIn};
+use crate::{
+    last_words,
+    logs::{self, Log},
+};
+
+pub(crate) struct InPlace {
+    pub(crate) stand_in: Option<StandIn>,
+    pub(super) logs: Option<Vec<Log>>,
+    /// The number of the null device.
+    pub(super) null: libc::dev_t,
+    pub(super) created: Vec<Created>,
+}
+
+impl InPlace {
+    /// What was created is the daemon's from now on.
+    pub(crate) fn keep(&mut self) {
+        self.created.drain(..).for_each(mem::forget);
+    }
+
+    /// Once the daemon is who it is to be, and before a signal can reach it.
+    pub(crate) fn look_after(&mut self, name: String) {
+        if let Some(logs) = self.logs.take() {
+            logs::watch(logs);
+        }
+        if self.stand_in.is_some() || last_words::is_device(self.null) {
+            last_words::arm(name, self.null);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What Linux has in place of root, capabilities(7).
+
+use std::io;
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+};
+
+/// 32 bits of each set.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct CapabilityWord {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// The sets of capabilities of this process, capabilities(7).
+#[derive(Debug)]
+pub(crate) struct Capabilities([CapabilityWord; 2]);
+
+impl Capabilities {
+    /// Whether the capability of that number is in effect.
+    pub(crate) fn has(&self, capability: u32) -> bool {
+        self.0[0].effective & (1 << capability) != 0
+    }
+
+    pub(crate) fn are_empty(&self) -> bool {
+        self.0 == [CapabilityWord::default(); 2]
+    }
+}
+
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: c_int,
+}
+
+impl CapabilityHeader {
+    /// Version 3 has 64 capabilities, in two words; process 0 is the caller, capget(2).
+    const OWN: Self = Self { version: 0x2008_0522, pid: 0 };
+}
+
+/// capget(2).
+pub(crate) fn capabilities() -> io::Result<Capabilities> {
+    let mut header = CapabilityHeader::OWN;
+    let mut words = [CapabilityWord::default(); 2];
+    // SAFETY: this version of the header asks for two words.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, words.as_mut_ptr()) })?;
+    Ok(Capabilities(words))
+}
+
+/// capset(2) to no capability at all: permitted, effective, inheritable, and with these the ambient ones.
+pub(crate) fn clear_capabilities() -> io::Result<()> {
+    let mut header = CapabilityHeader::OWN;
+    let words = [CapabilityWord::default(); 2];
+    // SAFETY: this version of the header announces two words.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, words.as_ptr()) })?;
+    Ok(())
+}

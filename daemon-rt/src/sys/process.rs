@@ -1,0 +1,66 @@
+//! Processes: their beginning, their end, and the wait for it.
+
+use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, ptr};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    unistd::{ForkResult, Pid},
+};
+
+use crate::threads::SingleThread;
+
+/// fork(2). The child is a copy of the whole process, since there was no other thread.
+pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {
+    // SAFETY: POSIX restricts the child of a *multi-threaded* process to async-signal-safe calls, because locks held
+    // by threads that are not copied stay locked; `SingleThread` is the evidence that there are none.
+    Ok(unsafe { nix::unistd::fork() }?)
+}
+
+/// `_exit(2)`: no destructor, no atexit handler, no stdio flush. What they would do is the daemon's to do, once.
+pub(crate) fn exit_now(status: u8) -> ! {
+    // SAFETY: has no preconditions.
+    unsafe { libc::_exit(c_int::from(status)) }
+}
+
+/// Writes out what C libraries have buffered, so that it is not lost by `_exit` or written twice by the copy.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream means all of them, fflush(3).
+    unsafe { libc::fflush(ptr::null_mut()) };
+}
+
+/// atexit(3).
+pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: the function is there as long as the program is.
+    if unsafe { libc::atexit(function) } == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+}
+
+/// waitpid(2) without waiting: a child that has ended, if there is one. Unlike nix's, it knows real-time signals.
+pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
+    wait_for(child, libc::WNOHANG)
+}
+
+/// waitpid(2) for a child that is known to end.
+pub(crate) fn wait(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
+    wait_for(child, 0)
+}
+
+fn wait_for(child: Pid, flags: c_int) -> io::Result<Option<(Pid, ExitStatus)>> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a valid place for the result.
+        match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, flags) }) {
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// kill(2) with any signal, real-time ones too.
+pub(crate) fn kill(pid: Pid, signal: c_int) -> io::Result<()> {
+    // SAFETY: has no preconditions.
+    Errno::result(unsafe { libc::kill(pid.as_raw(), signal) })?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What signals do.
+
+use std::{mem::MaybeUninit, ptr};
+
+use nix::libc::{self, c_int};
+
+/// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
+const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
+
+/// The signals that are ignored now, real-time ones too.
+pub(crate) fn ignored_signals() -> Vec<c_int> {
+    (1..=LAST_SIGNAL)
+        .filter(|&signal| action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN))
+        .collect()
+}
+
+/// Gives a signal its default action back if it is ignored.
+pub(crate) fn stop_ignoring(signal: c_int) {
+    if action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN) {
+        set_action(signal, &action_of(libc::SIG_DFL));
+    }
+}
+
+/// Gives a signal its default action.
+pub(crate) fn set_default(signal: c_int) {
+    set_action(signal, &action_of(libc::SIG_DFL));
+}
+
+/// Whether nothing but the default action is there for a signal.
+pub(crate) fn has_default(signal: c_int) -> bool {
+    action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_DFL)
+}
+
+/// What a signal does, to be put back later.
+pub(crate) struct Action {
+    signal: c_int,
+    action: Option<libc::sigaction>,
+}
+
+impl Action {
+    pub(crate) fn restore(self) {
+        if let Some(action) = self.action {
+            set_action(self.signal, &action);
+        }
+    }
+}
+
+/// Gives a signal its default action, and returns the one that it had.
+pub(crate) fn default_action(signal: c_int) -> Action {
+    let before = Action { signal, action: action(signal) };
+    set_action(signal, &action_of(libc::SIG_DFL));
+    before
+}
+
+/// Ignores a signal, and returns the action that it had.
+pub(crate) fn ignore(signal: c_int) -> Action {
+    let before = Action { signal, action: action(signal) };
+    set_action(signal, &action_of(libc::SIG_IGN));
+    before
+}
+
+/// Lets a signal interrupt a wait, and do nothing else.
+pub(crate) fn let_interrupt(signal: c_int) {
+    extern "C" fn nothing(_: c_int) {}
+    let handler: extern "C" fn(c_int) = nothing;
+    set_action(signal, &action_of(handler as libc::sighandler_t));
+}
+
+pub(super) fn action(signal: c_int) -> Option<libc::sigaction> {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: a null new action only asks; the old one is written where the call succeeds.
+    unsafe { (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init()) }
+}
+
+pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
+    // SAFETY: all zeroes is a valid `sigaction`: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = handler;
+    action
+}
+
+/// The numbers come from a successful query or are constants: it cannot fail but for SIGKILL and SIGSTOP.
+pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
+    // SAFETY: the handlers set here are the system's, those that the program had itself, and one that does nothing.
+    unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
+}

@@ -1,0 +1,74 @@
+//! Sockets.
+
+use std::{
+    io,
+    mem::{self, MaybeUninit},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
+    libc::{self, c_int},
+};
+
+/// send(2) that never raises SIGPIPE: the program may have given that signal back its deadly default.
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(target_vendor = "apple")]
+    let flags = 0; // the standard library sets SO_NOSIGPIPE there
+    #[cfg(not(target_vendor = "apple"))]
+    let flags = libc::MSG_NOSIGNAL;
+    loop {
+        // SAFETY: pointer and length describe `bytes`.
+        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        match Errno::result(sent) {
+            Ok(sent) => return Ok(sent.unsigned_abs()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A socket of this machine: socket(2) of that type and connect(2), unix(7), none of which waits, and neither does
+/// send(2) afterwards.
+pub(crate) fn connect(path: &Path, kind: c_int) -> io::Result<OwnedFd> {
+    let address = address(path)?;
+    // SAFETY: has no preconditions.
+    let number = Errno::result(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
+    // SAFETY: just opened, and nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let length = libc::socklen_t::try_from(mem::size_of_val(&address)).map_err(io::Error::other)?;
+    // SAFETY: pointer and length describe `address`.
+    Errno::result(unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket)
+}
+
+fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
+    // SAFETY: all zeroes is a valid address: no path, and behind one the NUL byte that ends it.
+    let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
+    address.sun_family = libc::sa_family_t::try_from(libc::AF_UNIX).map_err(io::Error::other)?;
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() >= address.sun_path.len() {
+        return Err(Errno::ENAMETOOLONG.into());
+    }
+    for (place, &byte) in address.sun_path.iter_mut().zip(bytes) {
+        *place = libc::c_char::from_ne_bytes([byte]);
+    }
+    Ok(address)
+}
+
+/// The address family of a socket.
+pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
+    // SAFETY: all zeroes is a valid address, of no family.
+    let mut address: libc::sockaddr_storage = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
+    // SAFETY: pointer and length describe `address`; what is no socket is refused.
+    Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) })?;
+    Ok(c_int::from(address.ss_family))
+}
