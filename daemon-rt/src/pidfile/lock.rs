@@ -53,6 +53,7 @@ impl Lock {
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
+                    // Not earlier, although it would find the same: a look is over by then.
                     if start.elapsed() > A_LOOK && content != Content::Empty {
                         if let Ok(Some(holder)) = control::find(path) {
                             return Err(already_running(path, holder.number()));

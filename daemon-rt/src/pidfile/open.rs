@@ -69,7 +69,7 @@ fn existing(path: &Path, write: bool) -> io::Result<File> {
     let file = File::options()
         .read(true)
         .write(write)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK) // it may be another by now
         .open(path)
         .map_err(|error| name_target_of_link(error, path))?;
     check(&file.metadata()?)?;

@@ -89,7 +89,7 @@ pub(crate) fn for_reading(path: &Path) -> io::Result<File> {
 }
 
 /// Opens the regular file that `file` is open on once more, to read what is written to it; none where that is not
-/// possible.
+/// possible, or the path leads elsewhere by now.
 pub(crate) fn again_for_reading(file: &File, path: &Path) -> Option<File> {
     let (known, reader) = (file.metadata().ok()?, for_reading(path).ok()?);
     let found = reader.metadata().ok()?;
