@@ -37,7 +37,7 @@ fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
 /// A stage that others may enter.
 fn open_stage() -> Stage {
     let stage = Stage::new();
-    set_mode(stage.directory(), 0o755);
+    stage.open_to_all();
     stage
 }
 
