@@ -62,7 +62,7 @@ fn stop(pidfile: &PidFile) -> Result<(), Error> {
 
 fn status(pidfile: &PidFile) -> i32 {
     let (status, text) = match pidfile.status() {
-        Ok(Status::Running { pid, since }) => {
+        Ok(Status::Running { pid, since, .. }) => {
             let since = Timestamp::try_from(since).unwrap_or(Timestamp::MAX);
             (0, format!("control runs as process {pid} since {since:.0}"))
         }

@@ -137,6 +137,8 @@ fn starts_and_stops() {
         assert_eq!(pidfile.stop(Duration::from_secs(10)).expect("a stop"), Stopped::Terminated, "round {round}");
         daemon.wait();
         drop(daemon);
-        assert_eq!(Inventory::of(&stage), before, "round {round}");
+        if round % 100 == 99 {
+            assert_eq!(Inventory::of(&stage), before, "round {round}");
+        }
     }
 }

@@ -244,6 +244,22 @@ fn a_way_that_root_laid() {
     }
 }
 
+/// Nobody has more rights to lose.
+#[test]
+fn a_daemon_that_stays_root_opens_as_root() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "of-user", nobody().0, 0o755);
+    let mut command = stage.command(PROBE);
+    let launch =
+        stage.launch(command.args(["--user", "root", "--group-number", "4", "--stdout", "of-user/missing/log"]));
+    let line = format!("cannot open stdout {}", stage.path("of-user/missing/log").display());
+    let line = format!("probe: {line}: No such file or directory (os error 2)\n");
+    assert_eq!((launch.status, launch.stderr), (1, line));
+}
+
 #[test]
 fn links_that_lead_nowhere() {
     if !is_root() {

@@ -15,8 +15,8 @@ const AT_ONCE: Duration = Duration::from_secs(4);
 const ENDINGS: [(&str, i32, &str); 10] = [
     ("exit 7", 7, "exit status: 7"),
     ("exit 255", 255, "exit status: 255"),
-    ("exit 0", 1, "exit status: 0"),
-    ("return", 1, "exit status: 0"),
+    ("exit 0", 1, "exit status: 0: it has not called `ready`"),
+    ("return", 1, "exit status: 0: it has not called `ready`"),
     ("return no luck", 1, "exit status: 1"),
     ("panic no luck", 101, "exit status: 101"),
     ("abort", 134, "signal: 6 (SIGABRT)"),

@@ -37,7 +37,7 @@ fn status_tells_what_is() {
     let before = SystemTime::now() - Duration::from_secs(1);
     assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Stopped, "no file");
     let (mut daemon, pidfile) = started(&stage, &[]);
-    let Ok(Status::Running { pid, since }) = pidfile.status() else { panic!("{:?}", pidfile.status()) };
+    let Ok(Status::Running { pid, since, .. }) = pidfile.status() else { panic!("{:?}", pidfile.status()) };
     assert_eq!(pid, daemon.process.0.unsigned_abs());
     assert!(before <= since && since <= SystemTime::now() + Duration::from_secs(1), "{since:?}");
     end(&mut daemon);
@@ -153,6 +153,7 @@ fn a_number_alone_gets_nobody_signalled() {
     let number = format!("{}\n", bystander.id());
     let thread = format!("{}\n", gettid()); // the tests run in threads: a number, but not a process's
     let pidfile = PidFile::new(stage.path("pid"));
+    assert_eq!(pidfile.path(), stage.path("pid"));
     let malformed = "it holds something else than a process id";
     let unheld = format!("process {}, which it names, does not hold it open", bystander.id());
     for (content, why) in [

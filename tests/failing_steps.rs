@@ -67,6 +67,14 @@ fn a_log_where_nothing_can_be_created() {
     refused(&stage, &["--stdout", "/proc/self/log"], line);
 }
 
+/// The system has the same number for it as for a FIFO that nobody reads.
+#[test]
+fn a_socket_as_log() {
+    let stage = Stage::new();
+    let line = "cannot open stdout {}/probe.socket: No such device or address (os error 6)";
+    refused(&stage, &["--stdout", "probe.socket"], line);
+}
+
 #[test]
 fn an_input_to_truncate() {
     let stage = Stage::new();

@@ -1,11 +1,12 @@
 //! The manual has every option, and its links lead somewhere.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 const MANUAL: &str = include_str!("../daemon-rt/src/manual.md");
 const ATTRIBUTE: &str = include_str!("../daemon-macro/src/lib.rs");
 const COMING_FROM: &str = include_str!("../daemon-rt/src/docs/coming_from.md");
 const WHERE_WILL_IT_RUN: &str = include_str!("../daemon-rt/src/docs/where_will_it_run.md");
+const DEPENDENCIES: &str = include_str!("../daemon-rt/src/docs/dependencies.md");
 const PROBE: &str = include_str!("programs/probe.rs");
 
 #[test]
@@ -90,4 +91,29 @@ fn has_section(page: &str, name: &str) -> bool {
         let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
         kept.map(|letter| if letter == ' ' { '-' } else { letter }).eq(name.chars())
     })
+}
+
+/// Cargo's own list is compared, with the features.
+#[test]
+fn every_dependency_has_its_reason() {
+    let arguments =
+        ["tree", "--package", "daemon-rt", "--edges", "normal,build", "--prefix", "none", "--format", "{p} {f}"];
+    let tree = Command::new(env!("CARGO")).args(arguments).output().expect("start cargo");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).expect("text");
+    let mut packages: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    packages.retain(|package| !["", "daemon-rt", "[build-dependencies]"].contains(package));
+    packages.sort_unstable();
+    packages.dedup();
+    let rows = DEPENDENCIES.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('`'));
+    let mut explained: Vec<_> = rows.clone().map(|(package, _)| package).collect();
+    explained.sort_unstable();
+    assert_eq!(explained, packages);
+    for (package, reason) in rows.filter(|(package, _)| ["nix", "syn"].contains(package)) {
+        let line = tree.lines().find(|line| line.starts_with(&format!("{package} v"))).expect("a line");
+        let features = line.rsplit(' ').next().unwrap_or_default();
+        for feature in features.split(',').filter(|&feature| feature != "feature") {
+            assert!(reason.contains(&format!("`{feature}`")), "{package}: {feature}");
+        }
+    }
 }

@@ -120,6 +120,18 @@ fn setup_may_lock_it_early() {
     assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
 }
 
+#[test]
+fn a_start_that_fails_leaves_another_file_of_that_name() {
+    let stage = Stage::new();
+    let start = stage.start(probe(&stage).arg("--notify"));
+    let mut daemon = stage.daemon();
+    fs::remove_file(stage.path("pid")).expect("remove a file");
+    fs::write(stage.path("pid"), "another\n").expect("write");
+    daemon.send("exit 3");
+    assert_eq!(start.end().status, 3);
+    assert_eq!(stage.read("pid"), "another\n");
+}
+
 /// It holds the pidfile itself: its own error is the one to show.
 #[test]
 fn a_setup_that_locked_it_may_fail() {
@@ -336,13 +348,6 @@ fn what_is_no_pidfile_is_refused_and_not_touched() {
         assert_eq!(stage.read("target"), "secret\n");
         assert!(!stage.path("nothing").exists());
     }
-}
-
-#[test]
-fn a_device_is_refused() {
-    let stage = Stage::new();
-    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "/dev/null"]));
-    assert_eq!(launch.stderr, "probe: cannot lock /dev/null: it is not a regular file\n");
 }
 
 /// For root, and for a user who may write there.

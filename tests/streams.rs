@@ -103,6 +103,13 @@ fn a_truncated_file_starts_anew() {
 }
 
 #[test]
+fn what_is_no_file_needs_no_truncation() {
+    let stage = Stage::new();
+    let daemon = daemon(&stage, &["--stdout", "truncate:/dev/null"]);
+    assert_eq!(daemon.sight.descriptors()[&1], "/dev/null");
+}
+
+#[test]
 fn a_created_file_is_0640_whatever_the_umask() {
     for umask in ["000", "777", "027"] {
         let stage = Stage::new();

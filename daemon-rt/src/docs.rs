@@ -3,6 +3,12 @@
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from {}
 
+#[doc = include_str!("docs/cost.md")]
+pub mod cost {}
+
+#[doc = include_str!("docs/dependencies.md")]
+pub mod dependencies {}
+
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 

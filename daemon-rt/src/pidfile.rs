@@ -64,6 +64,7 @@ pub struct PidFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// A daemon runs (0).
+    #[non_exhaustive]
     Running {
         /// Its process id.
         pid: u32,

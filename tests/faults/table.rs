@@ -23,10 +23,11 @@ pub(crate) struct Row<'case> {
 }
 
 impl Table<'_> {
-    /// Writes it beside the tests' other files, and prints the sum, past the capture of a test's output.
+    /// Prints it, for `--nocapture`, and keeps it beside the tests' other files. The sum goes past the capture.
     pub(crate) fn show(&self, scene: &str) {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults {scene}.txt"));
         fs::write(&path, self.to_string()).expect("write the table");
+        println!("{scene}\n{self}");
         let mut counts = BTreeMap::<_, usize>::new();
         for row in self.0.values() {
             *counts.entry(row.kind()).or_default() += 1;

@@ -302,7 +302,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
         "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
-        "run-again" => said = format!("{:?}", Daemon::new().run(|| println!("it ran again"))),
+        "run-again" => said = format!("{:?}", Daemon::default().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),
         // SAFETY: there is none: the crash is what the test wants.
@@ -362,6 +362,13 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
+        "pidfd" => {
+            // SAFETY: a new descriptor is returned, or an error.
+            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
+            // SAFETY: just opened, and nobody else's; no error is positive.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
+            said = nix::sys::stat::fstat(&pidfd)?.st_ino.to_string();
+        }
         "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
