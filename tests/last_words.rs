@@ -23,8 +23,6 @@ use nix::sys::{
 };
 use support::{DEADLINE, Daemon, Process, Stage, eventually, is_root, skip};
 
-mod mounts;
-
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 /// The directory of devices as it is, and a `log` in it that is whatever has that name in the stage.
@@ -33,7 +31,7 @@ const DEVICES: &str = "mkdir dev && mount -t tmpfs -o mode=755 tmpfs dev \
     && ln -s /proc/self/fd dev/fd && ln -s \"$PWD/log.socket\" dev/log && mount --rbind dev /dev";
 
 fn probe(stage: &Stage) -> Command {
-    let mut command = mounts::behind(stage, DEVICES, PROBE);
+    let mut command = stage.command_behind(DEVICES, PROBE);
     command.arg("--connect");
     command
 }

@@ -19,7 +19,6 @@ use support::{Daemon, Process, Stage, eventually, is_root};
 mod failing;
 #[path = "logs/handler.rs"]
 mod handler;
-mod mounts;
 mod preload;
 #[path = "logs/refused.rs"]
 mod refused;

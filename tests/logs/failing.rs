@@ -8,7 +8,7 @@ use std::{
 
 use support::{Daemon, Process, Stage, eventually, is_ordinary_user, is_root};
 
-use crate::{NOBODY, PROBE, directory, hang_up, listening, mounts, open_stage, rename, set_mode};
+use crate::{NOBODY, PROBE, directory, hang_up, listening, open_stage, rename, set_mode};
 
 /// Each way to fail, with the reason.
 #[test]
@@ -145,7 +145,7 @@ fn a_file_system_that_is_read_only_by_then() {
     }
     let stage = Stage::new();
     fs::create_dir(stage.path("logs")).expect("create a directory");
-    let mut command = mounts::behind(&stage, "true", PROBE);
+    let mut command = stage.command_behind("true", PROBE);
     let mut daemon = stage.started(command.args(["--reopen-logs", "--stdout", "logs/log"]));
     assert_eq!(daemon.ask("listen signal-hook"), "");
     rename(&stage, "logs/log", "logs/log.1");
@@ -176,7 +176,7 @@ fn a_full_disk() {
     let stage = Stage::new();
     fs::create_dir(stage.path("small")).expect("create a directory");
     let mount = "mount -t tmpfs -o size=64k,nr_inodes=4 tmpfs small";
-    let mut command = mounts::behind(&stage, mount, PROBE);
+    let mut command = stage.command_behind(mount, PROBE);
     let mut daemon = stage.started(command.args(["--reopen-logs", "--stdout", "small/log"]));
     assert_eq!(daemon.ask("listen signal-hook"), "");
     let there = |name: &str| format!("/proc/{}/root{}/small/{name}", daemon.process.0, stage.directory().display());

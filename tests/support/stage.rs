@@ -84,6 +84,16 @@ impl Stage {
         command
     }
 
+    /// A program after that script of the shell, in a mount namespace of its own: it sees other file systems than
+    /// everybody else. It takes root.
+    #[must_use]
+    pub fn command_behind(&self, script: &str, program: &str) -> Command {
+        let mut command = self.command("unshare");
+        let script = format!("{script} && exec \"$@\"");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", program]);
+        command
+    }
+
     /// Runs a launcher as `x=$(launcher)` does: until it has ended, and its output is closed.
     ///
     /// # Panics

@@ -1,9 +1,9 @@
 //! The machine's own systemd, with units of a test, in namespaces of its own: nothing of the machine is changed.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::ErrorKind,
-    net::{Ipv4Addr, TcpStream},
+    net::TcpStream,
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -12,7 +12,6 @@ use std::{
 };
 
 use nix::{
-    sched::{CloneFlags, setns},
     sys::{signal::Signal, wait::waitpid},
     unistd::Pid,
 };
@@ -193,17 +192,7 @@ impl Systemd {
     /// Panics when there is none.
     #[must_use]
     pub fn connect(&self, port: u16) -> TcpStream {
-        let network = File::open(format!("/proc/{}/ns/net", self.manager.0)).expect("its network");
-        // A thread may be in another network, and a socket stays where it was made.
-        let connection = thread::scope(|scope| {
-            let connected = scope.spawn(|| {
-                setns(network, CloneFlags::CLONE_NEWNET).expect("enter its network");
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            });
-            connected.join().expect("a thread").expect("connect")
-        });
-        connection.set_read_timeout(Some(DEADLINE)).expect("set a timeout");
-        connection
+        self.manager.connect(port).expect("connect")
     }
 
     fn systemctl_command(&self, arguments: &[&str]) -> Command {
