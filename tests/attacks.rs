@@ -25,7 +25,7 @@ fn nobody() -> (u32, u32) {
 /// A stage that others may enter, with a secret of root's.
 fn stage() -> Stage {
     let stage = Stage::new();
-    set_mode(stage.directory(), 0o755);
+    stage.open_to_all();
     fs::write(stage.path("secret"), SECRET).expect("write");
     set_mode(&stage.path("secret"), 0o600);
     stage

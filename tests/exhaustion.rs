@@ -1,8 +1,7 @@
 //! A start where something is short or missing: it works, or one line says which step wanted it, and nothing is left.
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    fs,
     path::{Path, PathBuf},
     process::{self, Command},
 };
@@ -60,9 +59,7 @@ fn after(stage: &Stage, script: &str, program: &str) -> Command {
 /// A stage in which others may start the probe, and the path of that.
 fn open_to_all() -> (Stage, PathBuf) {
     let stage = Stage::new();
-    for (name, mode) in [("", 0o755), ("probe.socket", 0o666)] {
-        fs::set_permissions(stage.path(name), Permissions::from_mode(mode)).expect("a mode");
-    }
+    stage.open_to_all();
     let probe = stage.copy(PROBE);
     (stage, probe)
 }

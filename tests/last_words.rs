@@ -54,7 +54,7 @@ impl Log {
         let path = stage.path(name);
         let socket = UnixDatagram::bind(&path).expect("bind");
         fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
-        fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+        stage.open_to_all();
         socket.set_nonblocking(true).expect("do not wait");
         Self(socket)
     }
@@ -316,7 +316,7 @@ fn it_waits_for_nobody() {
 
     // One for streams, who accepts none of them.
     let stage = Stage::new();
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     let address = UnixAddr::new(&stage.path("log.socket")).expect("an address");
     let log = stream_socket();
     bind(log.as_raw_fd(), &address).and_then(|()| listen(&log, Backlog::new(0)?)).expect("listen");
@@ -401,7 +401,7 @@ fn a_log_daemon_takes_it() {
         return;
     }
     let stage = Stage::new();
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     let socket = stage.path("log.socket");
     let rules = format!(
         "global(workDirectory=\"{directory}\")\n\

@@ -359,7 +359,7 @@ fn a_full_file_system_and_a_read_only_one_are_errors() {
     let stage = Stage::new();
     let (mount, probe) = (stage.path("mount"), stage.copy(PROBE));
     fs::create_dir(&mount).expect("a directory");
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     for (prepare, error) in [
         ("head -c 4096 /dev/zero >old", "write the process id to mount/pid: No space left on device (os error 28)"),
         (":>old && mount -o remount,ro .", "lock mount/pid: Read-only file system (os error 30)"),

@@ -262,9 +262,7 @@ fn capabilities_suffice_and_are_given_up() {
     let stage = Stage::new();
     // That user has to reach the program, wherever it was built.
     let program = stage.copy(PROBE);
-    fs::set_permissions(stage.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
-    fs::set_permissions(stage.path("probe.socket"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .expect("a mode");
+    stage.open_to_all();
     let capable = ["--inh-caps", "+setuid,+setgid", "--ambient-caps", "+setuid,+setgid"];
     let mut command = stage.command("setpriv");
     command.args(["--reuid", "1", "--regid", "1", "--clear-groups"]).args(capable).arg(program);

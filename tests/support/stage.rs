@@ -2,8 +2,14 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    os::unix::net::{UnixListener, UnixStream},
+    fs::{self, File, Permissions},
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -13,7 +19,6 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{prctl::set_child_subreaper, signal::Signal},
 };
-use std::os::fd::AsFd;
 use tempfile::TempDir;
 
 use crate::{DEADLINE, Daemon, Launch, Launcher, Process, processes_marked};
@@ -40,6 +45,17 @@ impl Stage {
         let socket = directory.path().join("probe.socket");
         let listener = UnixListener::bind(&socket).expect("bind a socket");
         Self { mark: format!("PROBE_SOCKET={}", socket.display()), directory, listener }
+    }
+
+    /// Lets other users enter the directory, and reach the socket.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses that.
+    pub fn open_to_all(&self) {
+        for (path, mode) in [(self.directory().to_owned(), 0o755), (self.path("probe.socket"), 0o666)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+        }
     }
 
     /// The directory in which everything is launched.

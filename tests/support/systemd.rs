@@ -1,10 +1,10 @@
 //! The machine's own systemd, with units of a test, in namespaces of its own: nothing of the machine is changed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::ErrorKind,
     net::{Ipv4Addr, TcpStream},
-    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -65,7 +65,7 @@ impl Systemd {
             return None;
         }
         let stage = Stage::new();
-        open_to_all(&stage);
+        stage.open_to_all(); // the users inside are others than who runs the test
         fs::create_dir(stage.path("units")).expect("create a directory");
         for (name, text) in units {
             fs::write(stage.path("units").join(name), text).expect("write a unit");
@@ -245,13 +245,6 @@ fn end_orphans() {
 
 fn assert_success(launch: &Launch) {
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-}
-
-/// The users inside are others than who runs the test.
-fn open_to_all(stage: &Stage) {
-    for (path, mode) in [(stage.directory().to_owned(), 0o755), (stage.path("probe.socket"), 0o666)] {
-        fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
-    }
 }
 
 fn said(socket: &UnixDatagram) -> Option<String> {
