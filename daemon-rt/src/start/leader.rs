@@ -157,7 +157,7 @@ impl Leader<'_> {
     fn report(&self, outcome: Outcome, after_term: Option<ExitStatus>) -> Option<Report> {
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
-            Outcome::Ended(status) if status.success() => Some(Report::failed(format!(
+            Outcome::Ended(status) if status.success() && self.settled.notify => Some(Report::failed(format!(
                 "the daemon ended before it was ready: {status}: it has not called `ready`"
             ))),
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),

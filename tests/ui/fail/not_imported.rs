@@ -1,4 +1,0 @@
-//! The attribute is the crate's, and not known by itself.
-
-#[daemon]
-fn main() {}
