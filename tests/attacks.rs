@@ -244,6 +244,23 @@ fn a_way_that_root_laid() {
     }
 }
 
+/// As many as Linux follows.
+#[test]
+fn forty_links_in_a_row() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "0", 0, 0o755);
+    for number in 1..=41 {
+        symlink((number - 1).to_string(), stage.path(&number.to_string())).expect("link");
+    }
+    let mut daemon = started(&stage, &["--pidfile", "40/pid"]);
+    daemon.send("exit 0");
+    daemon.wait();
+    refused(&stage, &["--pidfile", "41/pid"], "cannot lock {}/41/pid: too many symbolic links lead to it");
+}
+
 /// Nobody has more rights to lose.
 #[test]
 fn a_daemon_that_stays_root_opens_as_root() {
