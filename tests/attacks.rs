@@ -244,6 +244,23 @@ fn a_way_that_root_laid() {
     }
 }
 
+/// As many as Linux follows.
+#[test]
+fn forty_links_in_a_row() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "0", 0, 0o755);
+    for number in 1..=41 {
+        symlink((number - 1).to_string(), stage.path(&number.to_string())).expect("link");
+    }
+    let mut daemon = started(&stage, &["--pidfile", "40/pid"]);
+    daemon.send("exit 0");
+    daemon.wait();
+    refused(&stage, &["--pidfile", "41/pid"], "cannot lock {}/41/pid: too many symbolic links lead to it");
+}
+
 /// Nobody has more rights to lose.
 #[test]
 fn a_daemon_that_stays_root_opens_as_root() {
@@ -323,7 +340,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
         directory(&stage, "run", owner, mode);
         symlink(stage.path("secret"), stage.path("run/link")).expect("link");
         for pidfile in ["run/pid", "run/link"] {
-            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/run");
+            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/run");
             refused(&stage, &["--pidfile", pidfile], &line);
         }
         assert!(!stage.path("run/pid").exists());
@@ -336,7 +353,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
     symlink(&of_root, stage.path("of-user/link")).expect("link");
     symlink("of-user/link", stage.path("by-way")).expect("link");
     for pidfile in ["of-user/run/pid", "of-user/link/pid", "by-way/pid"] {
-        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/of-user");
+        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/of-user");
         refused(&stage, &["--pidfile", pidfile], &line);
     }
     assert!(!of_root.join("pid").exists() && !stage.path("of-user/run/pid").exists());

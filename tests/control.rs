@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     os::fd::AsFd,
-    process::Command,
+    process::{self, Command},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -64,7 +65,7 @@ fn status_is_not_confused_by_a_number_that_is_about_to_go() {
     let held = Flock::lock(file, FlockArg::LockExclusiveNonblock).expect("a lock");
     thread::scope(|scope| {
         let status = scope.spawn(|| PidFile::new(stage.path("pid")).status());
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(20)); // of the 100 ms that it may take
         held.set_len(0).expect("empty it");
         assert_eq!(status.join().expect("a status").expect("a status"), Status::Starting);
     });
@@ -78,6 +79,18 @@ fn a_signal_reaches_the_daemon() {
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGUSR1, _)));
     let error = pidfile.signal(libc::SIGUSR1).expect_err("nobody is there");
     assert_eq!(format!("{error:#}"), format!("no daemon runs that holds {}", stage.path("pid").display()));
+}
+
+#[test]
+fn a_signal_waits_for_a_start_that_is_under_way() {
+    let stage = Stage::new();
+    let held = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
+    thread::scope(|scope| {
+        let signal = scope.spawn(|| PidFile::new(stage.path("pid")).signal(libc::SIGCONT));
+        thread::sleep(Duration::from_millis(50));
+        writeln!(&*held, "{}", process::id()).expect("write who holds it");
+        signal.join().expect("a thread").expect("a signal");
+    });
 }
 
 #[test]

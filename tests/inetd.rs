@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream, UdpSocket},
+    os::fd::OwnedFd,
 };
 
 use nix::{
@@ -170,4 +171,15 @@ fn it_stays_with_a_datagram() {
     let program = stage.daemon();
     program.assert_stays(WORDS);
     has_the_connection_as_its_streams(&program);
+}
+
+/// Only what would go to the peer is kept from it.
+#[test]
+fn errors_go_to_a_stream_of_their_own() {
+    let stage = Stage::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let connection = TcpStream::connect(listener.local_addr().expect("a port")).expect("connect");
+    let launch = stage.launch(stage.command(PROBE).args(["--umask", "1000"]).stdin(OwnedFd::from(connection)));
+    let line = "probe: `umask` must be between 0o000 and 0o777, found 0o1000\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
 }

@@ -201,6 +201,18 @@ fn a_stream_that_the_program_opened_is_read_by_somebody() {
 }
 
 #[test]
+fn another_device_is_not_the_null_device() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let log = Log::new(&stage);
+    let mut daemon = started(&stage, &["--stderr", "/dev/zero"]);
+    assert_eq!(end(&mut daemon, "panic no luck"), 101);
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+#[test]
 fn in_the_foreground_the_stream_is_somebody_elses() {
     if !is_root() {
         return;

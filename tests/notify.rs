@@ -7,19 +7,23 @@ use std::{
     os::{
         fd::AsRawFd,
         linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixDatagram},
+        unix::{
+            fs::OpenOptionsExt,
+            net::{SocketAddr, UnixDatagram},
+        },
     },
     process::Command,
 };
 
 use nix::{
-    cmsg_space,
+    cmsg_space, libc,
     sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt},
     unistd::Pid,
 };
 use support::{DEADLINE, Process, Stage, Terminal, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// The socket of a manager that wants to know who speaks.
 struct Manager(UnixDatagram);
@@ -79,6 +83,22 @@ fn in_the_foreground_the_program_speaks_itself() {
     daemon.send("return");
     assert_eq!(manager.hears(), ("STOPPING=1".to_owned(), daemon.process));
     assert!(program.wait().expect("its end").success());
+}
+
+/// `StandardInput=tty` of systemd.exec(5) gives a service a terminal.
+#[test]
+fn a_service_on_a_terminal_speaks_too() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let terminal = Terminal::open();
+    let mut shell = stage.command("sh");
+    shell.args(["-c", "SYSTEMD_EXEC_PID=$$ exec \"$@\"", "sh", ARRANGE, "--terminal"]).arg(&terminal.path);
+    shell.args(["--", PROBE, "--notify"]).env("NOTIFY_SOCKET", stage.path("notify"));
+    let _program = stage.start(&mut shell);
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.sight.get("terminal"), "some");
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(manager.hears(), ("READY=1".to_owned(), daemon.process));
 }
 
 #[test]
@@ -162,6 +182,39 @@ fn a_manager_of_somebody_else() {
     assert_eq!(daemon.ask("ready"), "");
     assert!(start.wait().expect("its end").success());
     manager.hears_nothing();
+}
+
+/// A stream on one is not the terminal of the session.
+#[test]
+fn a_terminal_of_somebody_elses_is_no_person() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let terminal = Terminal::open();
+    let device = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(&terminal.path);
+    let mut command = stage.command("setsid");
+    command.args(["--wait", PROBE, "--notify"]).env("NOTIFY_SOCKET", stage.path("notify"));
+    let _program = stage.start(command.stdin(device.expect("the terminal")));
+    let mut daemon = stage.daemon();
+    daemon.assert_stays("a service manager: NOTIFY_SOCKET is set, and it has no terminal");
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(manager.hears(), ("READY=1".to_owned(), daemon.process));
+}
+
+/// Where the device is missing that means the session's terminal, a stream on a terminal tells as much.
+#[test]
+fn a_person_is_known_without_the_device_of_their_terminal() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let terminal = Terminal::open();
+    let script = "mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && exec \"$@\"";
+    let mut command = stage.command(ARRANGE);
+    command.arg("--terminal").arg(&terminal.path);
+    command.args(["--", "unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", PROBE]);
+    let _program = stage.start(command.env("NOTIFY_SOCKET", stage.path("notify")));
+    let daemon = stage.daemon();
+    assert_eq!(daemon.sight.get("detaches"), "true", "{:?}", daemon.sight);
 }
 
 #[test]

@@ -420,7 +420,7 @@ fn root_takes_no_file_that_others_could_have_written() {
         fs::set_permissions(&directory, Permissions::from_mode(mode)).expect("a mode");
         let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "directory/pid"]));
         let line = format!(
-            "probe: cannot lock {0}/pid: others than root may write in its directory {0}\n",
+            "probe: cannot lock {0}/pid: others than root may write in the directory {0}\n",
             directory.display()
         );
         if is_refused {

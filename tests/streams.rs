@@ -93,6 +93,18 @@ fn streams_that_change_places() {
     assert_eq!(daemon.sight.descriptors().len(), 3);
 }
 
+/// Which the launcher closes in vain: its own line is still to be written there.
+#[test]
+fn the_launcher_keeps_a_stream_that_it_gives_away() {
+    let stage = Stage::new();
+    let start = stage.start(stage.command(PROBE).args(["--stdout", "number:2", "--notify"]));
+    let mut daemon = stage.daemon();
+    daemon.send("exit 3");
+    let launch = start.end();
+    let line = "probe: the daemon ended before it was ready: exit status: 3\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (3, line));
+}
+
 #[test]
 fn a_truncated_file_starts_anew() {
     let stage = Stage::new();

@@ -108,10 +108,10 @@ impl LaunchedBy {
         self.environment.pidfile.as_deref().filter(|_| self.evidence == Evidence::SystemdForking)
     }
 
-    /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another.
+    /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another, and
+    /// is no evidence.
     pub(crate) fn notify_socket(&self) -> Option<&OsStr> {
-        let socket = self.environment.notify_socket.as_deref()?;
-        (self.evidence != Evidence::Nothing || !descriptors::have_controlling_terminal()).then_some(socket)
+        self.environment.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
     }
 
     /// The sockets that the manager passed, `sd_listen_fds(3)`.

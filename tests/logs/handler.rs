@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
     thread,
 };
 
@@ -65,17 +64,19 @@ fn errno_is_kept() {
 
 #[test]
 fn what_waits_goes_on_waiting() {
-    let stage = Stage::new();
-    mkfifo(&stage.path("input"), Mode::S_IRWXU).expect("create a FIFO");
-    let mut input = File::options().read(true).write(true).open(stage.path("input")).expect("a writer");
-    let mut daemon = daemon(&stage, &["--stdin", "input", "--stdout", "log"]);
-    rename(&stage, "log", "log.1");
-    daemon.send("input");
-    eventually("the wait for input", || (daemon.process.stat(3)? == "S").then_some(()));
-    daemon.process.signal(Signal::SIGHUP);
-    eventually("the new log", || stage.path("log").exists().then_some(()));
-    input.write_all(b"words").expect("write");
-    assert_eq!(daemon.answer(), "5");
+    for listener in [[].as_slice(), &["--listen", "sigaction"]] {
+        let stage = Stage::new();
+        mkfifo(&stage.path("input"), Mode::S_IRWXU).expect("create a FIFO");
+        let mut input = File::options().read(true).write(true).open(stage.path("input")).expect("a writer");
+        let mut daemon = daemon(&stage, &[&["--stdin", "input", "--stdout", "log"], listener].concat());
+        rename(&stage, "log", "log.1");
+        daemon.send("input");
+        eventually("the wait for input", || (daemon.process.stat(3)? == "S").then_some(()));
+        daemon.process.signal(Signal::SIGHUP);
+        eventually("the new log", || stage.path("log").exists().then_some(()));
+        std::io::Write::write_all(&mut input, b"words").expect("write");
+        assert_eq!(daemon.answer(), "5", "{listener:?}");
+    }
 }
 
 #[test]

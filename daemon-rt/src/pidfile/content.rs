@@ -22,7 +22,7 @@ impl Content {
             match file.read_at(&mut bytes[length..], length as u64) {
                 Ok(0) => return Ok(Self::parse(&bytes[..length])),
                 Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // by a network's file system
                 Err(error) => return Err(error),
             }
         }

@@ -29,6 +29,7 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
     if has_capabilities() {
         return not("capabilities are left after the change".into());
     }
+    // Where Linux permits one of two, it permits the other; other systems need not.
     if setuid(Uid::from_raw(0)).is_ok() || seteuid(Uid::from_raw(0)).is_ok() {
         return not("it could become root again".into());
     }
