@@ -104,6 +104,13 @@ fn what_a_service_starts_in_turn_is_no_service() {
     }
 }
 
+/// A program that leaves its child behind as a rule, and has not done so in time.
+#[test]
+fn a_parent_that_stays_is_not_waited_for_any_longer() {
+    let stage = Stage::new();
+    stage.started(&mut by_shell_named(&stage, "setsid", PROBE)).assert_detached();
+}
+
 /// The /proc of another pid namespace tells the name of somebody else.
 #[test]
 fn a_parent_that_cannot_be_seen_has_no_name() {

@@ -16,7 +16,7 @@ use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
     unistd::mkfifo,
 };
-use support::{Daemon, Launch, Process, Stage, eventually, is_root};
+use support::{Daemon, Launch, Process, Stage, are_installed, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -118,6 +118,20 @@ fn setup_may_lock_it_early() {
 
     let launch = stage.launch(stage.command(PROBE).arg("--lock"));
     assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
+}
+
+/// Without that capability, the descriptors of a process that has it have numbers and no more.
+#[test]
+fn who_may_not_look_takes_the_number_at_its_word() {
+    if !is_root() || !are_installed(&["setpriv"]) {
+        return;
+    }
+    let stage = Stage::new();
+    assert_eq!(stage.launch(&mut probe(&stage)).status, 0);
+    let daemon = stage.daemon();
+    let mut second = stage.command("setpriv");
+    second.args(["--bounding-set", "-sys_ptrace", "--", PROBE, "--pidfile", "pid"]);
+    refused(&stage, &stage.launch(&mut second), &format!("already running as process {}", daemon.process.0));
 }
 
 #[test]
