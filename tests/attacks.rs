@@ -25,7 +25,7 @@ fn nobody() -> (u32, u32) {
 /// A stage that others may enter, with a secret of root's.
 fn stage() -> Stage {
     let stage = Stage::new();
-    set_mode(stage.directory(), 0o755);
+    stage.open_to_all();
     fs::write(stage.path("secret"), SECRET).expect("write");
     set_mode(&stage.path("secret"), 0o600);
     stage
@@ -340,7 +340,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
         directory(&stage, "run", owner, mode);
         symlink(stage.path("secret"), stage.path("run/link")).expect("link");
         for pidfile in ["run/pid", "run/link"] {
-            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/run");
+            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/run");
             refused(&stage, &["--pidfile", pidfile], &line);
         }
         assert!(!stage.path("run/pid").exists());
@@ -353,7 +353,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
     symlink(&of_root, stage.path("of-user/link")).expect("link");
     symlink("of-user/link", stage.path("by-way")).expect("link");
     for pidfile in ["of-user/run/pid", "of-user/link/pid", "by-way/pid"] {
-        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in its directory {{}}/of-user");
+        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/of-user");
         refused(&stage, &["--pidfile", pidfile], &line);
     }
     assert!(!of_root.join("pid").exists() && !stage.path("of-user/run/pid").exists());

@@ -88,7 +88,7 @@ fn a_signal_waits_for_a_start_that_is_under_way() {
     thread::scope(|scope| {
         let signal = scope.spawn(|| PidFile::new(stage.path("pid")).signal(libc::SIGCONT));
         thread::sleep(Duration::from_millis(50));
-        (&*held).write_all(format!("{}\n", process::id()).as_bytes()).expect("write who holds it");
+        writeln!(&*held, "{}", process::id()).expect("write who holds it");
         signal.join().expect("a thread").expect("a signal");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
-    io::{self, Read, Write},
+    io::{self, Read},
     net::{SocketAddr, TcpStream},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::PathBuf,
@@ -15,7 +15,7 @@ use nix::{
     sys::{signal::Signal, wait::WaitStatus},
     unistd::User,
 };
-use support::{DEADLINE, Launch, Process, Stage, Terminal, eventually, is_root};
+use support::{DEADLINE, Launch, Process, Stage, Terminal, eventually, http, is_root};
 
 use crate::cargo::example;
 
@@ -137,14 +137,13 @@ fn setup_answers_what_was_asked_before_sigterm() {
     assert_silent_success(&listen(&stage, "127.0.0.1:0"));
     let (daemon, address) = listener(&stage.read("setup.log"));
     let mut connection = connect(address).expect("connect");
-    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").expect("begin a request");
+    http::begin(&mut connection, "/");
     get(address); // connections are accepted in turn: the first one is in the program's hands now
 
     daemon.signal(Signal::SIGTERM);
     eventually("the end of the listener", || connect(address).err());
     assert!(daemon.is_alive());
-    connection.write_all(b"\r\n").expect("end the request");
-    assert_eq!(answer(connection), GREETING);
+    assert_eq!(http::finish(connection), GREETING);
     assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 0)));
     assert_eq!(stage.read("setup.log").lines().last(), Some("every request is answered"));
 }
@@ -309,7 +308,7 @@ fn control_says_what_a_user_may_not_stop() {
     }
     let stage = Stage::new();
     let daemon = started(&stage);
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     let control = stage.copy(example("control"));
     for command in ["stop", "restart", "reload"] {
         let launch = stage.launch(stage.command(&control).arg(command).uid(NOBODY).gid(NOBODY));
@@ -356,7 +355,8 @@ fn control_explains_its_commands() {
 }
 
 /// The body after the HTTP head.
-const GREETING: &str = "hello\n";
+/// What `setup` answers.
+const GREETING: &str = "200 OK: hello\n";
 
 /// Starts an example without arguments, as a shell does.
 fn start(stage: &Stage, name: &str) {
@@ -476,16 +476,5 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn get(address: SocketAddr) -> String {
-    let mut connection = connect(address).expect("connect");
-    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("send a request");
-    answer(connection)
-}
-
-/// The body of a response that ends with the connection.
-fn answer(mut connection: TcpStream) -> String {
-    let mut response = String::new();
-    connection.read_to_string(&mut response).expect("a response");
-    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    body.to_owned()
+    http::get(connect(address).expect("connect"), "/")
 }

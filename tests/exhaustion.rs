@@ -1,16 +1,13 @@
 //! A start where something is short or missing: it works, or one line says which step wanted it, and nothing is left.
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
+    fs,
     path::{Path, PathBuf},
     process::{self, Command},
 };
 
 use nix::sys::signal::Signal;
 use support::{Daemon, Launch, Process, Stage, are_installed, is_ordinary_user, is_root, skip};
-
-mod mounts;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
@@ -60,9 +57,7 @@ fn after(stage: &Stage, script: &str, program: &str) -> Command {
 /// A stage in which others may start the probe, and the path of that.
 fn open_to_all() -> (Stage, PathBuf) {
     let stage = Stage::new();
-    for (name, mode) in [("", 0o755), ("probe.socket", 0o666)] {
-        fs::set_permissions(stage.path(name), Permissions::from_mode(mode)).expect("a mode");
-    }
+    stage.open_to_all();
     let probe = stage.copy(PROBE);
     (stage, probe)
 }
@@ -268,7 +263,7 @@ fn no_proc() {
     }
     for options in [[].as_slice(), &["--user", "nobody"]] {
         let stage = Stage::new();
-        let mut command = mounts::behind(&stage, "mount -t tmpfs none /proc", ARRANGE);
+        let mut command = stage.command_behind("mount -t tmpfs none /proc", ARRANGE);
         command.args(["--fd", "9=handed-on", "--", PROBE, "--pidfile", "pid", "--stdout", "log", "--connect"]);
         let daemon = whole(&stage, command.args(options));
         assert_eq!(target(daemon.process, "fd/9"), Path::new(""), "{options:?}");
@@ -282,10 +277,10 @@ fn no_null_device() {
     }
     let stage = Stage::new();
     fs::write(stage.path("plain"), "").expect("write");
-    let mut none = mounts::behind(&stage, "mount -t tmpfs none /dev", PROBE);
+    let mut none = stage.command_behind("mount -t tmpfs none /dev", PROBE);
     refused(&stage, &mut none, "cannot open /dev/null: No such file or directory (os error 2)");
     for other in ["plain", "/dev/full"] {
-        let mut replaced = mounts::behind(&stage, &format!("mount --bind {other} /dev/null"), PROBE);
+        let mut replaced = stage.command_behind(&format!("mount --bind {other} /dev/null"), PROBE);
         refused(&stage, &mut replaced, "cannot open /dev/null: it is not the null device");
     }
 }

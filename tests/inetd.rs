@@ -1,10 +1,10 @@
 //! inetd(8), which starts a program for each connection, and gives it that as its standard streams.
 
 use std::{
-    fs::{self, Permissions},
+    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream, UdpSocket},
-    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    os::fd::OwnedFd,
 };
 
 use nix::{
@@ -121,9 +121,7 @@ fn it_runs_as_the_user_of_its_line() {
     }
     let stage = Stage::new();
     let nobody = User::from_name("nobody").expect("a database").expect("nobody");
-    for path in [stage.directory().to_owned(), stage.path("probe.socket")] {
-        fs::set_permissions(path, Permissions::from_mode(0o777)).expect("a mode");
-    }
+    stage.open_to_all();
     let program = format!("{} probe --pidfile /root/pid", stage.copy(PROBE).display());
     let inetd = Inetd::start(&stage, "stream tcp nowait", "nobody", &program);
     let connection = inetd.connect();

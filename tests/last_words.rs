@@ -23,8 +23,6 @@ use nix::sys::{
 };
 use support::{DEADLINE, Daemon, Process, Stage, eventually, is_root, skip};
 
-mod mounts;
-
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 /// The directory of devices as it is, and a `log` in it that is whatever has that name in the stage.
@@ -33,7 +31,7 @@ const DEVICES: &str = "mkdir dev && mount -t tmpfs -o mode=755 tmpfs dev \
     && ln -s /proc/self/fd dev/fd && ln -s \"$PWD/log.socket\" dev/log && mount --rbind dev /dev";
 
 fn probe(stage: &Stage) -> Command {
-    let mut command = mounts::behind(stage, DEVICES, PROBE);
+    let mut command = stage.command_behind(DEVICES, PROBE);
     command.arg("--connect");
     command
 }
@@ -54,7 +52,7 @@ impl Log {
         let path = stage.path(name);
         let socket = UnixDatagram::bind(&path).expect("bind");
         fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
-        fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+        stage.open_to_all();
         socket.set_nonblocking(true).expect("do not wait");
         Self(socket)
     }
@@ -328,7 +326,7 @@ fn it_waits_for_nobody() {
 
     // One for streams, who accepts none of them.
     let stage = Stage::new();
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     let address = UnixAddr::new(&stage.path("log.socket")).expect("an address");
     let log = stream_socket();
     bind(log.as_raw_fd(), &address).and_then(|()| listen(&log, Backlog::new(0)?)).expect("listen");
@@ -413,7 +411,7 @@ fn a_log_daemon_takes_it() {
         return;
     }
     let stage = Stage::new();
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     let socket = stage.path("log.socket");
     let rules = format!(
         "global(workDirectory=\"{directory}\")\n\

@@ -1,9 +1,8 @@
 //! What starts a program and goes on, or waits for its streams: ssh, Node, cron, script.
 
 use std::{
-    fs::{self, Permissions},
+    fs,
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
     process::Command,
 };
 
@@ -23,7 +22,7 @@ impl<'stage> Server<'stage> {
     fn start(stage: &'stage Stage) -> Self {
         let keygen = stage.launch(stage.command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", "key"]));
         assert_eq!(keygen.status, 0, "{keygen:?}");
-        fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("a mode");
+        stage.open_to_all();
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let directory = stage.directory().display();
         // It wants to be started by its path, and has a directory in /run.

@@ -373,7 +373,7 @@ fn a_full_file_system_and_a_read_only_one_are_errors() {
     let stage = Stage::new();
     let (mount, probe) = (stage.path("mount"), stage.copy(PROBE));
     fs::create_dir(&mount).expect("a directory");
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     for (prepare, error) in [
         ("head -c 4096 /dev/zero >old", "write the process id to mount/pid: No space left on device (os error 28)"),
         (":>old && mount -o remount,ro .", "lock mount/pid: Read-only file system (os error 30)"),
@@ -434,7 +434,7 @@ fn root_takes_no_file_that_others_could_have_written() {
         fs::set_permissions(&directory, Permissions::from_mode(mode)).expect("a mode");
         let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "directory/pid"]));
         let line = format!(
-            "probe: cannot lock {0}/pid: others than root may write in its directory {0}\n",
+            "probe: cannot lock {0}/pid: others than root may write in the directory {0}\n",
             directory.display()
         );
         if is_refused {

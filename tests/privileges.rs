@@ -12,7 +12,6 @@ use std::{
 use nix::unistd::{Group, User, getuid};
 use support::{Daemon, Launch, Process, Stage, eventually, is_ordinary_user, is_root, skip};
 
-mod mounts;
 mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
@@ -151,7 +150,7 @@ fn without_a_user_database_numbers_will_do() {
         return;
     }
     let stage = Stage::new();
-    let behind = || mounts::behind(&stage, "mount -t tmpfs tmpfs /etc", PROBE);
+    let behind = || stage.command_behind("mount -t tmpfs tmpfs /etc", PROBE);
     for (options, line) in [
         (["--user", "nobody"].as_slice(), "`user` is unknown: there is no user nobody"),
         (&["--user-number", "65534", "--group", "nogroup"], "`group` is unknown: there is no group nogroup"),
@@ -262,9 +261,7 @@ fn capabilities_suffice_and_are_given_up() {
     let stage = Stage::new();
     // That user has to reach the program, wherever it was built.
     let program = stage.copy(PROBE);
-    fs::set_permissions(stage.directory(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
-    fs::set_permissions(stage.path("probe.socket"), std::os::unix::fs::PermissionsExt::from_mode(0o666))
-        .expect("a mode");
+    stage.open_to_all();
     let capable = ["--inh-caps", "+setuid,+setgid", "--ambient-caps", "+setuid,+setgid"];
     let mut command = stage.command("setpriv");
     command.args(["--reuid", "1", "--regid", "1", "--clear-groups"]).args(capable).arg(program);

@@ -90,7 +90,7 @@ fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
 }
 
 fn logs_of_nobodys(stage: &Stage) {
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     fs::create_dir(stage.path("logs")).expect("create a directory");
     fs::set_permissions(stage.path("logs"), Permissions::from_mode(0o755)).expect("a mode");
     chown(stage.path("logs"), Some(NOBODY), Some(NOBODY)).expect("give it away");
@@ -142,7 +142,7 @@ fn with_create_as_a_user() {
         return;
     }
     let stage = Stage::new();
-    fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("let others enter");
+    stage.open_to_all();
     drop(stage.create("log"));
     chown(stage.path("log"), Some(NOBODY), Some(NOBODY)).expect("give it away");
     let mut daemon = daemon(&stage, &["--stdout", "log", "--user", "nobody"]);

@@ -11,15 +11,14 @@ use nix::{
     libc::{EADDRINUSE, ENOENT},
     sys::{signal::Signal, wait::WaitStatus},
 };
-use support::{DEADLINE, Launch, Process, Stage, Terminal, eventually};
-
-use crate::{
-    cargo::example,
+use support::{
+    DEADLINE, Launch, Process, Stage, Terminal, eventually,
     http::{begin, finish, get},
 };
 
+use crate::cargo::example;
+
 mod cargo;
-mod http;
 
 #[test]
 fn serves_as_soon_as_the_launcher_has_exited() {

@@ -2,19 +2,15 @@
 
 use std::{fs, net::TcpStream};
 
-use support::{Stage, are_installed, eventually};
+use support::{Host, Stage, are_installed, eventually, http::get};
 
 use crate::{
     cargo::example,
     deployment::{Commands, PORT, PROGRAM, commands, events, file, listening, succeeds, text},
-    host::Host,
-    http::get,
 };
 
 mod cargo;
 mod deployment;
-mod host;
-mod http;
 
 /// Without a registry there are neither Rust's image nor Debian's: the program is there already in place of the first
 /// stage, and its libraries are the second one's base. What the second stage says is done as it stands.

@@ -1,18 +1,14 @@
 //! The service under System V init and `OpenRC`, by its scripts.
 
-use support::eventually;
+use support::{Host, eventually, http::get};
 
 use crate::{
     cargo::example,
     deployment::{Commands, PORT, PROGRAM, commands, events, file, listening, succeeds},
-    host::Host,
-    http::get,
 };
 
 mod cargo;
 mod deployment;
-mod host;
-mod http;
 
 const HELLO: &str = "200 OK: hello\n";
 const GOOD_NIGHT: &str = "200 OK: good night\n";

@@ -2,17 +2,15 @@
 
 use std::{collections::HashSet, fs};
 
-use support::{Stage, Systemd, are_installed, eventually};
+use support::{Stage, Systemd, are_installed, eventually, http::get};
 
 use crate::{
     cargo::example,
     deployment::{Commands, PORT, PROGRAM, commands, events, listening, succeeds, text},
-    http::get,
 };
 
 mod cargo;
 mod deployment;
-mod http;
 
 const SERVICE: &str = "service.service";
 

@@ -7,6 +7,7 @@ mod edit_distance;
 mod errors;
 mod expand;
 mod item;
+mod keys;
 mod main_fn;
 mod options;
 mod tokens;

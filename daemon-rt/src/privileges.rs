@@ -28,7 +28,7 @@ use crate::{Daemon, Error, threads::SingleThread};
 
 /// What the launcher found out, for the process in which `main` runs.
 pub(crate) struct Privileges {
-    pub(crate) account: Option<Account>,
+    account: Option<Account>,
     no_new_privs: bool,
 }
 
@@ -36,10 +36,16 @@ impl Privileges {
     /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
     pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
         let account = Account::new(daemon.user.as_ref(), daemon.group.as_ref())?;
-        if let Some(account) = account.as_ref().filter(|account| !account.is_current()) {
+        let privileges = Self { account, no_new_privs: daemon.no_new_privs };
+        if let Some(account) = privileges.another_account() {
             permission::to_become(account)?;
         }
-        Ok(Self { account, no_new_privs: daemon.no_new_privs })
+        Ok(privileges)
+    }
+
+    /// Who it is to become, unless it is that already.
+    pub(crate) fn another_account(&self) -> Option<&Account> {
+        self.account.as_ref().filter(|account| !account.is_current())
     }
 
     pub(crate) fn are_to_change(&self) -> bool {
@@ -48,10 +54,10 @@ impl Privileges {
 
     /// In the process that runs `main`: an error must keep it from that.
     pub(crate) fn drop_for_good(&self, thread: &SingleThread) -> Result<(), Error> {
+        if let Some(account) = self.another_account() {
+            change::become_for_good(account)?;
+        }
         if let Some(account) = &self.account {
-            if !account.is_current() {
-                change::become_for_good(account)?;
-            }
             environment::follow(account, thread);
         }
         if self.no_new_privs {

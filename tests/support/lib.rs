@@ -4,6 +4,8 @@
 //! ended when the stage is torn down, whatever failed.
 
 mod daemon;
+mod host;
+pub mod http;
 mod launcher;
 mod machine;
 mod mark;
@@ -17,6 +19,7 @@ mod wait;
 
 pub use crate::{
     daemon::{Daemon, Sight},
+    host::Host,
     launcher::{Launch, Launcher},
     machine::Machine,
     mark::Mark,

@@ -1,8 +1,15 @@
 //! A process, seen through /proc.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+    thread,
+};
 
 use nix::{
+    sched::{CloneFlags, setns},
     sys::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
@@ -10,7 +17,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::eventually;
+use crate::{DEADLINE, eventually};
 
 /// A process that a test started, directly or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +99,29 @@ impl Process {
     #[must_use]
     pub fn descriptor(self, number: i32) -> Option<PathBuf> {
         fs::read_link(format!("/proc/{}/fd/{number}", self.0)).ok()
+    }
+
+    /// A connection on the loopback interface of the network that it is in, if somebody listens there.
+    ///
+    /// # Errors
+    ///
+    /// Those of setns(2) and connect(2).
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is no thread to be had.
+    pub fn connect(self, port: u16) -> io::Result<TcpStream> {
+        let network = File::open(format!("/proc/{}/ns/net", self.0))?;
+        // A thread may be in another network, and a socket stays in the one where it was made.
+        let connection = thread::scope(|scope| {
+            let connected = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET)?;
+                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            });
+            connected.join().expect("a thread")
+        })?;
+        connection.set_read_timeout(Some(DEADLINE))?;
+        Ok(connection)
     }
 
     /// Sends a signal; a process that has ended takes it without complaint.

@@ -2,8 +2,14 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    os::unix::net::{UnixListener, UnixStream},
+    fs::{self, File, Permissions},
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -13,7 +19,6 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{prctl::set_child_subreaper, signal::Signal},
 };
-use std::os::fd::AsFd;
 use tempfile::TempDir;
 
 use crate::{DEADLINE, Daemon, Launch, Launcher, Process, processes_marked};
@@ -42,6 +47,17 @@ impl Stage {
         Self { mark: format!("PROBE_SOCKET={}", socket.display()), directory, listener }
     }
 
+    /// Lets other users enter the directory, and reach the socket.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses that.
+    pub fn open_to_all(&self) {
+        for (path, mode) in [(self.directory().to_owned(), 0o755), (self.path("probe.socket"), 0o666)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+        }
+    }
+
     /// The directory in which everything is launched.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -65,6 +81,16 @@ impl Stage {
         let (key, value) = self.mark.split_once('=').unwrap_or_default();
         let mut command = Command::new(program);
         command.current_dir(self.directory()).env(key, value).env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+        command
+    }
+
+    /// A program after that script of the shell, in a mount namespace of its own: it sees other file systems than
+    /// everybody else. It takes root.
+    #[must_use]
+    pub fn command_behind(&self, script: &str, program: &str) -> Command {
+        let mut command = self.command("unshare");
+        let script = format!("{script} && exec \"$@\"");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", program]);
         command
     }
 

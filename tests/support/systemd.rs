@@ -1,10 +1,10 @@
 //! The machine's own systemd, with units of a test, in namespaces of its own: nothing of the machine is changed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs,
     io::ErrorKind,
-    net::{Ipv4Addr, TcpStream},
-    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    net::TcpStream,
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -12,7 +12,6 @@ use std::{
 };
 
 use nix::{
-    sched::{CloneFlags, setns},
     sys::{signal::Signal, wait::waitpid},
     unistd::Pid,
 };
@@ -65,7 +64,7 @@ impl Systemd {
             return None;
         }
         let stage = Stage::new();
-        open_to_all(&stage);
+        stage.open_to_all(); // the users inside are others than who runs the test
         fs::create_dir(stage.path("units")).expect("create a directory");
         for (name, text) in units {
             fs::write(stage.path("units").join(name), text).expect("write a unit");
@@ -193,17 +192,7 @@ impl Systemd {
     /// Panics when there is none.
     #[must_use]
     pub fn connect(&self, port: u16) -> TcpStream {
-        let network = File::open(format!("/proc/{}/ns/net", self.manager.0)).expect("its network");
-        // A thread may be in another network, and a socket stays where it was made.
-        let connection = thread::scope(|scope| {
-            let connected = scope.spawn(|| {
-                setns(network, CloneFlags::CLONE_NEWNET).expect("enter its network");
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            });
-            connected.join().expect("a thread").expect("connect")
-        });
-        connection.set_read_timeout(Some(DEADLINE)).expect("set a timeout");
-        connection
+        self.manager.connect(port).expect("connect")
     }
 
     fn systemctl_command(&self, arguments: &[&str]) -> Command {
@@ -245,13 +234,6 @@ fn end_orphans() {
 
 fn assert_success(launch: &Launch) {
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-}
-
-/// The users inside are others than who runs the test.
-fn open_to_all(stage: &Stage) {
-    for (path, mode) in [(stage.directory().to_owned(), 0o755), (stage.path("probe.socket"), 0o666)] {
-        fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
-    }
 }
 
 fn said(socket: &UnixDatagram) -> Option<String> {

@@ -109,7 +109,7 @@ fn check_directories(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     match open_to_others(&path::absolute(path)?, Sticky::Safe)? {
-        Some(directory) => Err(refused(format!("others than root may write in its directory {}", directory.display()))),
+        Some(directory) => Err(refused(format!("others than root may write in the directory {}", directory.display()))),
         None => Ok(()),
     }
 }

@@ -1,25 +1,13 @@
 //! The checks of option values that the attribute makes on literals, for values that are known at run time only.
 
-#[cfg(target_os = "linux")]
-use std::fs::File;
 use std::{
     ffi::OsString,
-    fs, io,
     os::{fd::RawFd, unix::ffi::OsStrExt},
     path::Path,
     time::Duration,
 };
 
-use nix::{
-    fcntl::{AT_FDCWD, AtFlags},
-    sys::stat::Mode,
-    unistd::{AccessFlags, faccessat},
-};
-#[cfg(target_os = "linux")]
-use nix::{
-    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
-    libc,
-};
+use nix::sys::stat::Mode;
 
 use crate::{Error, sys};
 
@@ -44,42 +32,6 @@ fn is_stream(option: &str) -> bool {
 fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
     let path = path.display();
     format!("`{option}` is the path `{path}`; did you mean `Stdio::{constructor}()`? a file of that name is `./{path}`")
-}
-
-pub(crate) fn directory(path: &Path) -> Result<(), Error> {
-    let cannot = |error| Error::because(format!("cannot change directory to {}", path.display()), error);
-    if !fs::metadata(path).map_err(cannot)?.is_dir() {
-        return Err(cannot(io::ErrorKind::NotADirectory.into()));
-    }
-    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|error| cannot(error.into()))
-}
-
-pub(crate) fn root(path: &Path) -> Result<(), Error> {
-    let cannot = |error| Error::because(format!("cannot change the root directory to {}", path.display()), error);
-    if fs::metadata(path).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
-}
-
-/// Links in the path lead where they will from inside, openat2(2); without that call, or an answer of it, the start
-/// itself tells.
-#[cfg(target_os = "linux")]
-pub(crate) fn directory_inside(root: &Path, path: &Path) -> Result<(), Error> {
-    let way = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT);
-    let found = File::open(root).and_then(|root| Ok(openat2(root, path, way)?));
-    match found {
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
-            _ => Err(Error::because(format!("cannot change directory to {}", path.display()), error)),
-        },
-        Ok(_) => Ok(()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-#[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
-pub(crate) fn directory_inside(_: &Path, _: &Path) -> Result<(), Error> {
-    Ok(())
 }
 
 /// Names alone: one with a value is no name, POSIX XBD 8.1, and would be kept by none.

@@ -1,25 +1,62 @@
 //! The root directory changed: chroot(2) confines names, and nothing that is open already.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
+#[cfg(target_os = "linux")]
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::{
     libc,
     sys::stat::SFlag,
     unistd::{chdir, chroot},
 };
 
-use crate::{Error, inherited, sys};
+#[cfg(target_os = "linux")]
+use super::place::cannot_change_directory;
+use crate::{
+    Error, inherited,
+    privileges::{self, Privilege},
+    sys,
+};
+
+/// Whether the root directory can be changed to that one.
+pub(super) fn check(root: &Path) -> Result<(), Error> {
+    privileges::demand(Privilege::ChangeRoot, &cannot_enter(root))?;
+    let cannot = |error| Error::because(cannot_enter(root), error);
+    if fs::metadata(root).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
+}
+
+/// Whether that is a directory from inside. Links in the path lead where they will from there, openat2(2); without that
+/// call, or an answer of it, the start itself tells.
+#[cfg(target_os = "linux")]
+pub(super) fn check_directory(root: &Path, path: &Path) -> Result<(), Error> {
+    let way = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_IN_ROOT);
+    let found = File::open(root).and_then(|root| Ok(openat2(root, path, way)?));
+    match found {
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
+            _ => Err(cannot_change_directory(path, error)),
+        },
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
+pub(super) fn check_directory(_: &Path, _: &Path) -> Result<(), Error> {
+    Ok(())
+}
 
 /// One `fchdir` to an open directory and one `..` is the way out, for whoever runs in there.
 pub(crate) fn enter(root: &Path) -> Result<(), Error> {
     refuse_open_directories()?;
-    let cannot =
-        |error: nix::Error| Error::because(format!("cannot change the root directory to {}", root.display()), error);
-    chroot(root).map_err(cannot)?;
-    chdir("/").map_err(cannot)
+    chroot(root).and_then(|()| chdir("/")).map_err(|error| Error::because(cannot_enter(root), error))
 }
 
 fn refuse_open_directories() -> Result<(), Error> {
@@ -38,4 +75,8 @@ fn refuse_open_directories() -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn cannot_enter(root: &Path) -> String {
+    format!("cannot change the root directory to {}", root.display())
 }

@@ -19,6 +19,9 @@ use crate::{Error, sys};
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
+/// How long the launcher may take to speak to the service manager: somewhat longer than it tries.
+const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
+
 pub(crate) struct Leader<'launcher> {
     pub(crate) daemon: Pid,
     /// None where the daemon is ready as soon as it is there.
@@ -28,9 +31,6 @@ pub(crate) struct Leader<'launcher> {
     /// The launcher, which removes what was created in vain, may be gone by then.
     pub(crate) settled: Settled,
 }
-
-/// How long the launcher may take to speak to the service manager: somewhat longer than it tries.
-const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What ended the wait for the daemon.
 enum Outcome {
@@ -106,8 +106,8 @@ impl Leader<'_> {
         }
     }
 
-    /// What the daemon tells the service manager behind `ready()`, that listens to once the launcher has named the
-    /// daemon.
+    /// The service manager listens to what the daemon says behind `ready()` once the launcher has named the daemon, and
+    /// not before.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
         if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
@@ -165,7 +165,8 @@ impl Leader<'_> {
             Outcome::Unreachable => Some(match after_term {
                 Some(status) if status.code().is_some_and(|code| code != 0) => Report::ended("the daemon", status),
                 _ => Report::failed(
-                    "the daemon closed its line to the launcher before it was ready: did it exec another program, or close all its descriptors?",
+                    "the daemon closed its line to the launcher before it was ready: \
+                     did it exec another program, or close all its descriptors?",
                 ),
             }),
             Outcome::TimedOut => Some(self.too_late()),

@@ -1,17 +1,18 @@
 //! Where the daemon is in the file system, and what it leaves to others of the files that it creates there.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use nix::{
+    fcntl::{AT_FDCWD, AtFlags},
     sys::stat::{Mode, umask},
-    unistd::chdir,
+    unistd::{AccessFlags, chdir, faccessat},
 };
 
 use super::{check, jail};
-use crate::{
-    Daemon, Error,
-    privileges::{self, Privilege},
-};
+use crate::{Daemon, Error};
 
 pub(crate) struct Place {
     umask: Mode,
@@ -26,14 +27,13 @@ impl Place {
         let directory = check::path("chdir", &daemon.chdir)?;
         let Some(root) = &daemon.chroot else {
             let directory = daemon.inherited.absolute(directory)?;
-            check::directory(&directory)?;
+            check_directory(&directory)?;
             return Ok(Self { umask, root: None, directory });
         };
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
-        privileges::demand(Privilege::ChangeRoot, &format!("cannot change the root directory to {}", root.display()))?;
-        check::root(&root)?;
+        jail::check(&root)?;
         let directory = Path::new("/").join(directory);
-        check::directory_inside(&root, &directory)?;
+        jail::check_directory(&root, &directory)?;
         Ok(Self { umask, root: Some(root), directory })
     }
 
@@ -43,7 +43,18 @@ impl Place {
         if let Some(root) = &self.root {
             jail::enter(root)?;
         }
-        let directory = self.directory.display();
-        chdir(&self.directory).map_err(|error| Error::because(format!("cannot change directory to {directory}"), error))
+        chdir(&self.directory).map_err(|error| cannot_change_directory(&self.directory, error))
     }
+}
+
+fn check_directory(path: &Path) -> Result<(), Error> {
+    let cannot = |error| cannot_change_directory(path, error);
+    if !fs::metadata(path).map_err(cannot)?.is_dir() {
+        return Err(cannot(io::ErrorKind::NotADirectory.into()));
+    }
+    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|error| cannot(error.into()))
+}
+
+pub(super) fn cannot_change_directory(path: &Path, why: impl Into<io::Error>) -> Error {
+    Error::because(format!("cannot change directory to {}", path.display()), why)
 }

@@ -50,7 +50,7 @@ pub(crate) struct Settled {
 impl Prepared {
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let privileges = Privileges::new(daemon)?;
-        let account = privileges.account.as_ref().filter(|account| !account.is_current());
+        let account = privileges.another_account();
         let complaints = Complaints::of(daemon);
         let place = Place::new(daemon)?;
         let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };

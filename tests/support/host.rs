@@ -1,22 +1,16 @@
 //! A host of its own, on which a test may install what it likes.
 
-use std::{
-    fs::File,
-    io,
-    net::{Ipv4Addr, TcpStream},
-    path::Path,
-    process::Child,
-    thread,
-};
+use std::{io, net::TcpStream, path::Path, process::Child};
 
-use nix::sched::{CloneFlags, setns};
-use support::{DEADLINE, Launch, Process, Stage, are_installed, eventually, is_root};
+use crate::{Launch, Process, Stage, are_installed, eventually, is_root};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
 
 /// It is gone, with all that runs there, when this is dropped.
-pub(crate) struct Host {
-    pub(crate) stage: Stage,
+#[derive(Debug)]
+pub struct Host {
+    /// What its directories are laid over, and where its commands run.
+    pub stage: Stage,
     unshare: Child,
     init: Process,
 }
@@ -24,7 +18,12 @@ pub(crate) struct Host {
 impl Host {
     /// Brings it up with those files, each copied from the first path to the second. Says what the test needs where
     /// that is not to be, or where one of the test's tools is missing.
-    pub(crate) fn boot(tools: &[&str], files: &[(&Path, &str)]) -> Option<Self> {
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come up in time.
+    #[must_use]
+    pub fn boot(tools: &[&str], files: &[(&Path, &str)]) -> Option<Self> {
         if !is_root() || !are_installed(&["ip", "nsenter", "unshare"]) || !are_installed(tools) {
             return None;
         }
@@ -44,7 +43,8 @@ impl Host {
     }
 
     /// Runs a command of the shell there to its end, in the stage's directory.
-    pub(crate) fn run(&self, command: &str) -> Launch {
+    #[must_use]
+    pub fn run(&self, command: &str) -> Launch {
         let mut nsenter = self.stage.command("nsenter");
         nsenter.args(["--target", &self.init.0.to_string(), "--pid", "--mount", "--net"]);
         nsenter.arg(format!("--wdns={}", self.stage.directory().display())).arg("--");
@@ -53,18 +53,12 @@ impl Host {
     }
 
     /// A connection on its loopback interface.
-    pub(crate) fn connect(&self, port: u16) -> io::Result<TcpStream> {
-        let network = File::open(format!("/proc/{}/ns/net", self.init.0))?;
-        // A thread may be in another network, and a socket stays in the one where it was made.
-        let connection = thread::scope(|scope| {
-            let connected = scope.spawn(|| {
-                setns(network, CloneFlags::CLONE_NEWNET)?;
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            });
-            connected.join().expect("a thread")
-        })?;
-        connection.set_read_timeout(Some(DEADLINE))?;
-        Ok(connection)
+    ///
+    /// # Errors
+    ///
+    /// Nobody listens there.
+    pub fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        self.init.connect(port)
     }
 }
 

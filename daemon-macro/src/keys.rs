@@ -1,0 +1,76 @@
+//! The options that there are.
+
+use proc_macro2::Ident;
+
+use crate::checks::{self, Check};
+use crate::edit_distance::edit_distance;
+
+/// What is known of an option before the program runs.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    /// A value, as the messages show it.
+    pub(crate) example: &'static str,
+    /// Whether the key may stand alone, for `true`.
+    pub(crate) is_flag: bool,
+    pub(crate) check: Check,
+    /// What other libraries and service managers call it.
+    elsewhere: &'static [&'static str],
+}
+
+/// All options. Each is the method of `Daemon` with the same name, but for `setup` and `crate`.
+#[rustfmt::skip]
+const KEYS: &[Key] = &[
+    value("name", r#""clockd""#, checks::text, &["process_name"]),
+    value("stdin", "Stdio::null()", checks::stream, &["StandardInput"]),
+    value("stdout", r#""/var/log/app.log""#, checks::stream, &["StandardOutput", "log", "log_file", "logfile"]),
+    value("stderr", r#""/var/log/app.err""#, checks::stream, &["StandardError", "error_log"]),
+    value("umask", "0o027", checks::umask, &["file_mode_creation_mask"]),
+    value("chdir", r#""/var/lib/app""#, checks::path, &["working_directory", "WorkingDirectory", "working_dir", "directory", "dir", "cwd"]),
+    value("chroot", r#""/srv/jail""#, checks::path, &["root_directory", "RootDirectory", "chroot_directory", "jail"]),
+    value("user", r#""www-data""#, checks::text, &["User", "uid", "username", "setuid", "run_as"]),
+    value("group", r#""www-data""#, checks::text, &["Group", "gid", "groupname", "setgid"]),
+    flag("no_new_privs", checks::ANY, &["NoNewPrivileges", "no_new_privileges"]),
+    flag("reopen_logs", checks::ANY, &["reopen", "reopen_log", "logrotate", "rotate_logs", "log_reopen"]),
+    value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
+    value("keep_env", r#"["PATH", "LANG"]"#, checks::ANY, &["PassEnvironment", "env", "environment", "pass_env", "env_keep"]),
+    value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
+    value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
+    flag("notify", checks::ANY, &["sd_notify", "ready"]),
+    value("start_timeout", "Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
+    value("setup", "setup", checks::function, &["privileged_action", "before_fork", "init"]),
+    value("crate", "::daemon_rt", checks::crate_path, &["krate"]),
+];
+
+const fn value(name: &'static str, example: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
+    Key { name, example, is_flag: false, check, elsewhere }
+}
+
+const fn flag(name: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
+    Key { name, example: "true", is_flag: true, check, elsewhere }
+}
+
+/// The option of that name.
+pub(crate) fn find(key: &Ident) -> Option<&'static Key> {
+    KEYS.iter().find(|known| key == known.name)
+}
+
+/// What to say of a key that is none.
+pub(crate) fn unknown(key: &str) -> String {
+    if let Some(meant) = meant(key) {
+        return format!("unknown option `{key}`; did you mean `{meant}`?");
+    }
+    let names: Vec<_> = KEYS.iter().map(|known| format!("`{}`", known.name)).collect();
+    format!("unknown option `{key}`; expected one of {}", names.join(", "))
+}
+
+/// The option that somebody meant who wrote `key`.
+fn meant(key: &str) -> Option<&'static str> {
+    if let Some(known) = KEYS.iter().find(|known| known.elsewhere.contains(&key)) {
+        return Some(known.name);
+    }
+    let key = key.to_lowercase();
+    let slips = |known: &&Key| edit_distance(&key, known.name);
+    let closest = KEYS.iter().min_by_key(slips)?;
+    let allowed = closest.name.len().max(key.len()) / 3;
+    (slips(&closest) <= allowed).then_some(closest.name)
+}
