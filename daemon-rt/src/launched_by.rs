@@ -15,7 +15,7 @@ use self::{
     environment::{Environment, Named},
     parent::{Group, Parent},
 };
-use crate::inherited::Inherited;
+use crate::{inherited::Inherited, sys};
 
 /// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///
@@ -126,7 +126,7 @@ impl LaunchedBy {
 
     /// Whether what is written to standard error goes to that peer.
     pub(crate) fn has_peer_on_stderr(&self) -> bool {
-        self.has_peer_on_stdin && descriptors::are_the_same(libc::STDIN_FILENO, libc::STDERR_FILENO)
+        self.has_peer_on_stdin && sys::are_the_same(libc::STDIN_FILENO, libc::STDERR_FILENO)
     }
 }
 

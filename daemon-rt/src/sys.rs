@@ -20,13 +20,15 @@ pub(crate) use self::capabilities::{capabilities, clear_capabilities};
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 pub(crate) use self::{
     descriptors::{
-        STANDARD_STREAMS, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock, set_close_on_exec,
-        status_of, take, write_at_once,
+        STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
+        set_close_on_exec, status_of, take, write_at_once,
     },
     environment::{retain_variables, set_variable},
     hangup::on_hangup,
     pidfd::{pidfd_open, pidfd_send_signal},
     process::{at_exit, exit_now, flush_c_streams, fork, kill, reap, wait},
-    signals::{default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring},
+    signals::{
+        default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
+    },
     sockets::{connect, send, socket_family},
 };

@@ -29,10 +29,6 @@ pub(super) fn are_nobodys() -> bool {
         .all(|number| !is(number, SFlag::S_IFIFO) && !is(number, SFlag::S_IFSOCK) && !sys::is_terminal(number))
 }
 
-pub(super) fn are_the_same(one: RawFd, other: RawFd) -> bool {
-    matches!([one, other].map(sys::identity_of), [Ok(one), Ok(other)] if one == other)
-}
-
 fn is(number: RawFd, kind: SFlag) -> bool {
     sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == kind)
 }

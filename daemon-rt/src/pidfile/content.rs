@@ -7,6 +7,8 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use nix::unistd::Pid;
 
+use crate::sys;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Empty,
@@ -19,11 +21,10 @@ impl Content {
         let mut bytes = [0; 16]; // more than any process id has
         let mut length = 0;
         loop {
-            match file.read_at(&mut bytes[length..], length as u64) {
-                Ok(0) => return Ok(Self::parse(&bytes[..length])),
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {} // by a network's file system
-                Err(error) => return Err(error),
+            // A file system of a network may be interrupted.
+            match sys::uninterrupted(|| file.read_at(&mut bytes[length..], length as u64))? {
+                0 => return Ok(Self::parse(&bytes[..length])),
+                read => length += read,
             }
         }
     }

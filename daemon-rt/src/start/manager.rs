@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Daemon, Error};
+use crate::{Daemon, Error, sys};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ impl Manager {
         let connected = address(socket).and_then(|address| {
             let line = UnixDatagram::unbound()?;
             line.set_write_timeout(Some(PATIENCE))?;
-            uninterrupted(|| line.connect_addr(&address))?;
+            sys::uninterrupted(|| line.connect_addr(&address))?;
             Ok(line)
         });
         connected.map(|line| Some(Self(line))).map_err(|error| {
@@ -56,16 +56,7 @@ impl Manager {
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        uninterrupted(|| self.0.send(state.as_bytes())).map(drop)
-    }
-}
-
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done,
-        }
+        sys::uninterrupted(|| self.0.send(state.as_bytes())).map(drop)
     }
 }
 

@@ -12,6 +12,8 @@ use nix::{
     sys::stat::{FileStat, SFlag},
 };
 
+use super::signals::uninterrupted;
+
 /// Standard input, output and error.
 pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
 
@@ -63,6 +65,11 @@ pub(crate) fn take(fd: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// Whether both are open, and on the same file.
+pub(crate) fn are_the_same(one: RawFd, other: RawFd) -> bool {
+    matches!([one, other].map(identity_of), [Ok(one), Ok(other)] if one == other)
+}
+
 /// dup2(2) that leaves the new descriptor open for programs that are exec'ed.
 ///
 /// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both numbers are the same.
@@ -90,13 +97,10 @@ pub(crate) fn write_at_once(fd: RawFd, parts: [&[u8]; 2]) -> nix::Result<()> {
 
 /// flock(2) without waiting: whether the lock was free. An open file has one lock, whoever its descriptor is copied to.
 pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
-    loop {
-        // SAFETY: changes nothing but the lock.
-        match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
-            Ok(_) => return Ok(true),
-            Err(Errno::EWOULDBLOCK) => return Ok(false),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    // SAFETY: changes nothing but the lock.
+    uninterrupted(|| match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(Errno::EWOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    })
 }

@@ -8,6 +8,7 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
+use super::signals::uninterrupted;
 use crate::threads::SingleThread;
 
 /// fork(2). The child is a copy of the whole process, since there was no other thread.
@@ -47,14 +48,11 @@ pub(crate) fn wait(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
 
 fn wait_for(child: Pid, flags: c_int) -> io::Result<Option<(Pid, ExitStatus)>> {
     let mut status = 0;
-    loop {
-        // SAFETY: `status` is a valid place for the result.
-        match Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, flags) }) {
-            Ok(0) => return Ok(None),
-            Ok(pid) => return Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    // SAFETY: `status` is a valid place for the result.
+    let wait = || Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, flags) })?);
+    match uninterrupted(wait)? {
+        0 => Ok(None),
+        pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
     }
 }
 

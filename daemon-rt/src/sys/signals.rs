@@ -1,6 +1,6 @@
 //! What signals do.
 
-use std::{mem::MaybeUninit, ptr};
+use std::{io, mem::MaybeUninit, ptr};
 
 use nix::libc::{self, c_int};
 
@@ -83,4 +83,14 @@ pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
 pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
     // SAFETY: the handlers set here are the system's, those that the program had itself, and one that does nothing.
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
+}
+
+/// Calls again what a signal interrupted (EINTR), signal(7).
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }

@@ -16,21 +16,19 @@ use nix::{
     libc::{self, c_int},
 };
 
+use super::signals::uninterrupted;
+
 /// send(2) that never raises SIGPIPE: the program may have given that signal back its deadly default.
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(target_vendor = "apple")]
     let flags = 0; // the standard library sets SO_NOSIGPIPE there
     #[cfg(not(target_vendor = "apple"))]
     let flags = libc::MSG_NOSIGNAL;
-    loop {
+    uninterrupted(|| {
         // SAFETY: pointer and length describe `bytes`.
         let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
-        match Errno::result(sent) {
-            Ok(sent) => return Ok(sent.unsigned_abs()),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+        Ok(Errno::result(sent)?.unsigned_abs())
+    })
 }
 
 /// A socket of this machine: socket(2) of that type and connect(2), unix(7), none of which waits, and neither does

@@ -37,8 +37,7 @@ impl ErrorStream {
     }
 
     fn is_own_stderr(&self) -> bool {
-        let files = [self.file.as_raw_fd(), libc::STDERR_FILENO].map(sys::identity_of);
-        matches!(files, [Ok(own), Ok(stderr)] if own == stderr)
+        sys::are_the_same(self.file.as_raw_fd(), libc::STDERR_FILENO)
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {
