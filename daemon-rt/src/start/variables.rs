@@ -12,17 +12,24 @@ use crate::{Daemon, Error, launched_by, sys, threads::SingleThread};
 const MANAGERS: [&str; 7] =
     ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
+/// Those of them that mean a process by its number.
+const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
+
 /// What the daemon is to make of its environment.
 pub(crate) struct Variables {
     /// All of them, unless it says which.
     keep: Option<Vec<OsString>>,
-    launcher: u32,
+    /// What `setup` removed stays away, and what names somebody else is none of ours.
+    naming_launcher: Vec<&'static str>,
 }
 
 impl Variables {
     /// In the launcher.
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
-        Ok(Self { keep: daemon.keep_env.take().map(check::keep_env).transpose()?, launcher: process::id() })
+        Ok(Self {
+            keep: daemon.keep_env.take().map(check::keep_env).transpose()?,
+            naming_launcher: NAMING.into_iter().filter(|name| names_this_process(name)).collect(),
+        })
     }
 
     /// In the daemon.
@@ -30,8 +37,17 @@ impl Variables {
         if let Some(names) = &self.keep {
             keep(names, thread);
         }
-        follow(self.launcher, thread);
+        for name in &self.naming_launcher {
+            sys::set_variable(name, Some(process::id().to_string().as_ref()), thread);
+        }
+        if self.naming_launcher.contains(&"LISTEN_PID") && env::var_os("LISTEN_PIDFDID").is_some() {
+            sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
+        }
     }
+}
+
+fn names_this_process(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| launched_by::number(&value) == Some(process::id()))
 }
 
 /// Removes what is neither among the names nor a manager's.
@@ -40,20 +56,6 @@ fn keep(names: &[OsString], thread: &SingleThread) {
         |name| names.iter().any(|kept| kept == name) || MANAGERS.iter().any(|&kept| kept == name),
         thread,
     );
-}
-
-/// Those that name the launcher. What `setup` removed stays away, and what names somebody else is none of ours.
-fn follow(launcher: u32, thread: &SingleThread) {
-    let own = OsString::from(process::id().to_string());
-    let names_launcher = |key| env::var_os(key).is_some_and(|value| launched_by::number(&value) == Some(launcher));
-    if names_launcher("LISTEN_PID") && env::var_os("LISTEN_PIDFDID").is_some() {
-        sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
-    }
-    for key in ["LISTEN_PID", "WATCHDOG_PID"] {
-        if names_launcher(key) {
-            sys::set_variable(key, Some(&own), thread);
-        }
-    }
 }
 
 /// The number that no other process gets until the next boot: the inode of the pidfd, `pidfd_open(2)`. None means that
