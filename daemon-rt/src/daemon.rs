@@ -12,7 +12,12 @@ use std::{
 
 use crate::{Error, Id, LaunchedBy, Stdio, launch, start};
 #[cfg(unix)]
-use crate::{inherited::Inherited, pidfile::Lock};
+use crate::{
+    inherited::Inherited,
+    pidfile::Lock,
+    privileges::{CHANGES, Changes},
+    start::streams::{ROTATION, Rotation},
+};
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 #[cfg(not(unix))]
@@ -49,8 +54,12 @@ pub struct Daemon {
     pub(crate) chroot: Option<PathBuf>,
     pub(crate) user: Option<Id>,
     pub(crate) group: Option<Id>,
+    /// What these two do.
+    #[cfg(unix)]
+    pub(crate) changes: Option<&'static Changes>,
     pub(crate) no_new_privs: bool,
-    pub(crate) reopen_logs: bool,
+    #[cfg(unix)]
+    pub(crate) reopen_logs: Option<&'static Rotation>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
@@ -111,8 +120,11 @@ impl Daemon {
             chroot: None,
             user: None,
             group: None,
+            #[cfg(unix)]
+            changes: None,
             no_new_privs: false,
-            reopen_logs: false,
+            #[cfg(unix)]
+            reopen_logs: None,
             keep_env: None,
             keep_fds: Vec::new(),
             detach: Detach::Auto,
@@ -215,6 +227,10 @@ impl Daemon {
     /// macOS takes at most 16 groups, setgroups(2). An error elsewhere than on Unix.
     pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
         self.user = Some(user.into());
+        #[cfg(unix)]
+        {
+            self.changes = Some(&CHANGES);
+        }
         self
     }
 
@@ -229,6 +245,10 @@ impl Daemon {
     /// An error elsewhere than on Unix.
     pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
         self.group = Some(group.into());
+        #[cfg(unix)]
+        {
+            self.changes = Some(&CHANGES);
+        }
         self
     }
 
@@ -277,7 +297,12 @@ impl Daemon {
     ///
     /// Elsewhere than on Unix it does nothing.
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
-        self.reopen_logs = reopen_logs;
+        #[cfg(unix)]
+        {
+            self.reopen_logs = reopen_logs.then_some(&ROTATION);
+        }
+        #[cfg(not(unix))]
+        let _ = reopen_logs;
         self
     }
 

@@ -20,11 +20,29 @@ mod ids;
 mod permission;
 mod proof;
 
+use self::as_user::Before;
 pub(crate) use self::{
     account::Account,
     permission::{Privilege, demand},
 };
 use crate::{Daemon, Error, threads::SingleThread};
+
+/// All that becomes somebody else. Only the options `user` and `group` lead to it, and by this value alone: it is not
+/// in the binary of a program that sets neither.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    look_up: fn(&Daemon) -> Result<Option<Account>, Error>,
+    take_on: fn(&Account) -> Result<Before, Error>,
+    give_back: fn(&Account, &Before) -> Result<(), Error>,
+    become_for_good: fn(&Account, &SingleThread) -> Result<(), Error>,
+}
+
+pub(crate) static CHANGES: Changes = Changes {
+    look_up: Account::look_up,
+    take_on: as_user::take_on,
+    give_back: as_user::give_back,
+    become_for_good: change::become_for_good,
+};
 
 /// What the launcher found out, for the process in which `main` runs.
 pub(crate) struct Privileges {
@@ -35,17 +53,13 @@ pub(crate) struct Privileges {
 impl Privileges {
     /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
     pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
-        let account = Account::new(daemon.user.as_ref(), daemon.group.as_ref())?;
-        let privileges = Self { account, no_new_privs: daemon.no_new_privs };
-        if let Some(account) = privileges.another_account() {
-            permission::to_become(account)?;
-        }
-        Ok(privileges)
+        let account = daemon.changes.map_or(Ok(None), |changes| (changes.look_up)(daemon))?;
+        Ok(Self { account, no_new_privs: daemon.no_new_privs })
     }
 
     /// Who it is to become, unless it is that already.
     pub(crate) fn another_account(&self) -> Option<&Account> {
-        self.account.as_ref().filter(|account| !account.is_current())
+        self.account.as_ref().filter(|account| !account.is_current)
     }
 
     pub(crate) fn are_to_change(&self) -> bool {
@@ -54,11 +68,8 @@ impl Privileges {
 
     /// In the process that runs `main`: an error must keep it from that.
     pub(crate) fn drop_for_good(&self, thread: &SingleThread) -> Result<(), Error> {
-        if let Some(account) = self.another_account() {
-            change::become_for_good(account)?;
-        }
         if let Some(account) = &self.account {
-            environment::follow(account, thread);
+            (account.changes.become_for_good)(account, thread)?;
         }
         if self.no_new_privs {
             change::forbid_new_privileges()?;

@@ -26,7 +26,7 @@ use std::io::{self, Write};
 
 use self::{manager::Manager, place::Place, prepared::Prepared};
 use crate::{
-    Daemon, Error, logs,
+    Daemon, Error,
     pidfile::Lock,
     privileges::Privileges,
     sys,
@@ -49,8 +49,8 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
     }
-    if daemon.reopen_logs {
-        logs::leave_alone();
+    if let Some(rotation) = daemon.reopen_logs {
+        (rotation.leave_alone)();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
     if let Some(manager) = manager {

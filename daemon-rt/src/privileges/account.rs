@@ -10,9 +10,9 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
 
-use super::{database, groups, ids};
+use super::{CHANGES, Changes, database, groups, ids, permission};
 use crate::{
-    Error,
+    Daemon, Error,
     id::{Id, Kind},
 };
 
@@ -27,6 +27,10 @@ pub(crate) struct Account {
     /// Whether the user was asked for, and not the group alone.
     pub(crate) user_is_given: bool,
     pub(crate) login: Option<Login>,
+    /// Whether the process is that already, without a way to be anything else: nothing is to be done, and no privilege
+    /// needed.
+    pub(crate) is_current: bool,
+    pub(super) changes: &'static Changes,
 }
 
 /// What a login shell tells its programs of the user.
@@ -38,7 +42,8 @@ pub(crate) struct Login {
 }
 
 impl Account {
-    pub(crate) fn new(user: Option<&Id>, group: Option<&Id>) -> Result<Option<Self>, Error> {
+    pub(super) fn look_up(daemon: &Daemon) -> Result<Option<Self>, Error> {
+        let (user, group) = (daemon.user.as_ref(), daemon.group.as_ref());
         let name = match (user, group) {
             (None, None) => return Ok(None),
             (Some(user), _) => format!("user {user}"),
@@ -62,27 +67,13 @@ impl Account {
             None => vec![gid],
         };
         let login = entry.map(|entry| Login { name: entry.name, home: entry.dir.into(), shell: entry.shell.into() });
-        Ok(Some(Self { name, uid, gid, groups, user_is_given: user.is_some(), login }))
-    }
-
-    /// Whether the process is that already, without a way to be anything else: nothing is to be done, and no privilege
-    /// needed.
-    pub(crate) fn is_current(&self) -> bool {
-        (getuid(), getgid(), geteuid(), getegid()) == (self.uid, self.gid, self.uid, self.gid)
-            && ids::saved().is_none_or(|saved| saved == (self.uid, self.gid))
-            && self.has_groups()
-    }
-
-    /// Whether the supplementary groups of the process are the user's. The system may list the group of the process
-    /// among them, or not, getgroups(2).
-    pub(crate) fn has_groups(&self) -> bool {
-        let sorted = |groups: &[Gid]| {
-            let mut numbers: Vec<_> = groups.iter().map(|group| group.as_raw()).chain([self.gid.as_raw()]).collect();
-            numbers.sort_unstable();
-            numbers.dedup();
-            numbers
-        };
-        groups::getgroups().is_ok_and(|own| sorted(&own) == sorted(&self.groups))
+        let user_is_given = user.is_some();
+        let is_current = has_ids(uid, gid) && has_groups(gid, &groups);
+        let account = Self { name, uid, gid, groups, user_is_given, login, is_current, changes: &CHANGES };
+        if !is_current {
+            permission::to_become(&account)?;
+        }
+        Ok(Some(account))
     }
 }
 
@@ -99,6 +90,23 @@ impl fmt::Display for Id {
             Kind::Number(number) => number.fmt(formatter),
         }
     }
+}
+
+fn has_ids(uid: Uid, gid: Gid) -> bool {
+    (getuid(), getgid(), geteuid(), getegid()) == (uid, gid, uid, gid)
+        && ids::saved().is_none_or(|saved| saved == (uid, gid))
+}
+
+/// Whether the supplementary groups of the process are these. The system may list the group of the process among them,
+/// or not, getgroups(2).
+pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
+    let sorted = |groups: &[Gid]| {
+        let mut numbers: Vec<_> = groups.iter().map(|group| group.as_raw()).chain([gid.as_raw()]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    };
+    groups::getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
 fn find_user(id: &Id) -> Result<(Uid, Option<User>), Error> {

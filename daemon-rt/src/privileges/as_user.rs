@@ -11,7 +11,8 @@ use super::{
 use crate::Error;
 
 /// What the process was before.
-struct Before {
+#[derive(Debug)]
+pub(super) struct Before {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
@@ -21,34 +22,27 @@ impl Account {
     /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
     /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
-        let before = Before::note().map_err(|error| cannot(self, error))?;
-        let done = match self.take_on() {
-            Ok(()) => Ok(action()),
-            Err(error) => Err(cannot(self, error)),
-        };
-        before.restore().map_err(|error| Error::because(format!("cannot be root again after {self}"), error))?;
-        done
-    }
-
-    fn take_on(&self) -> nix::Result<()> {
-        setgroups(&self.groups)?;
-        setegid(self.gid)?;
-        seteuid(self.uid)
+        let before = (self.changes.take_on)(self)?;
+        let done = action();
+        (self.changes.give_back)(self, &before)?;
+        Ok(done)
     }
 }
 
-impl Before {
-    fn note() -> nix::Result<Self> {
-        Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()? })
+pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
+    let cannot = |error: nix::Error| Error::because(format!("cannot act as {account}"), error);
+    let before = Before { uid: geteuid(), gid: getegid(), groups: getgroups().map_err(cannot)? };
+    let taken_on = setgroups(&account.groups).and_then(|()| setegid(account.gid)).and_then(|()| seteuid(account.uid));
+    if let Err(error) = taken_on {
+        give_back(account, &before)?;
+        return Err(cannot(error));
     }
-
-    fn restore(self) -> nix::Result<()> {
-        seteuid(self.uid)?;
-        setegid(self.gid)?;
-        setgroups(&self.groups)
-    }
+    Ok(before)
 }
 
-fn cannot(account: &Account, error: nix::Error) -> Error {
-    Error::because(format!("cannot act as {account}"), error)
+pub(super) fn give_back(account: &Account, before: &Before) -> Result<(), Error> {
+    seteuid(before.uid)
+        .and_then(|()| setegid(before.gid))
+        .and_then(|()| setgroups(&before.groups))
+        .map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
 }

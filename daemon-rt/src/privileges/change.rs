@@ -2,10 +2,18 @@
 
 use nix::unistd::getegid;
 
-use super::{account::Account, groups::setgroups, ids, proof};
-use crate::Error;
+use super::{account::Account, environment, groups::setgroups, ids, proof};
+use crate::{Error, threads::SingleThread};
 
-pub(super) fn become_for_good(account: &Account) -> Result<(), Error> {
+pub(super) fn become_for_good(account: &Account, thread: &SingleThread) -> Result<(), Error> {
+    if !account.is_current {
+        change_ids(account)?;
+    }
+    environment::follow(account, thread);
+    Ok(())
+}
+
+fn change_ids(account: &Account) -> Result<(), Error> {
     let group_before = getegid();
     let Account { uid, gid, .. } = *account;
     setgroups(&account.groups).map_err(|error| Error::because("cannot set the supplementary groups", error))?;

@@ -2,7 +2,10 @@
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid, setegid, seteuid, setgid, setuid};
 
-use super::{account::Account, ids};
+use super::{
+    account::{Account, has_groups},
+    ids,
+};
 use crate::Error;
 
 pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> {
@@ -20,7 +23,7 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
     if !file_system_ids_are(uid, gid) {
         return not("the ids for the file system are others after the change".into());
     }
-    if !account.has_groups() {
+    if !has_groups(gid, &account.groups) {
         return not("the supplementary groups are others after the change".into());
     }
     if uid.is_root() {

@@ -7,18 +7,17 @@ mod shown;
 pub(crate) mod stand_in;
 mod stream;
 
-pub(crate) use self::{in_place::InPlace, reopening::Reopening};
-
-use std::{
-    fs::File,
-    io, mem,
-    os::fd::{AsRawFd, RawFd},
+pub(crate) use self::{
+    in_place::InPlace,
+    reopening::{ROTATION, Reopening, Rotation},
 };
+
+use std::{fs::File, io, mem, os::fd::AsRawFd};
 
 use nix::libc;
 
-use self::{open::Rights, reopening::Candidate, shown::ErrorStream, stand_in::StandIn, stream::Stream};
-use crate::{Daemon, Error, logs::Log, null, privileges::Account, sys};
+use self::{open::Rights, reopening::WatchLogs, shown::ErrorStream, stand_in::StandIn, stream::Stream};
+use crate::{Daemon, Error, null, privileges::Account, sys};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {
@@ -27,8 +26,8 @@ pub(crate) struct Streams {
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// Those that are opened anew, if any are to be.
-    logs: Option<Vec<Log>>,
+    /// What sees to it that they are opened anew, if they are to be.
+    watch_logs: Option<WatchLogs>,
     stand_in: Option<StandIn>,
     shown: Option<ErrorStream>,
 }
@@ -50,35 +49,16 @@ impl Streams {
             Some(stderr) => Stream::output("stderr", stderr, inherited, account)?,
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
-        let mut streams = Self { null, stdin, stdout, stderr, stderr_follows, logs: None, stand_in: None, shown: None };
-        if daemon.reopen_logs {
-            streams.logs = Some(streams.to_reopen(reopening)?);
+        let mut streams =
+            Self { null, stdin, stdout, stderr, stderr_follows, watch_logs: None, stand_in: None, shown: None };
+        if let Some(rotation) = daemon.reopen_logs {
+            streams.watch_logs = Some((rotation.prepare)(&streams, reopening)?);
         }
         streams.truncate()?;
         if daemon.notify {
             streams.show_errors(account)?;
         }
         Ok(streams)
-    }
-
-    fn to_reopen(&self, reopening: &Reopening<'_>) -> Result<Vec<Log>, Error> {
-        const OUT: RawFd = libc::STDOUT_FILENO;
-        const ERR: RawFd = libc::STDERR_FILENO;
-        let streams: &[(_, _, &'static [RawFd])] = if self.stderr_follows {
-            &[("stdout", &self.stdout, &[OUT, ERR])]
-        } else {
-            &[("stdout", &self.stdout, &[OUT]), ("stderr", &self.stderr, &[ERR])]
-        };
-        streams
-            .iter()
-            .filter_map(|&(stream, opened, descriptors)| match opened {
-                Stream::File { file, path: Some(path), created, .. } => {
-                    let is_new = created.is_some();
-                    reopening.log(&Candidate { stream, descriptors, path, file, is_new }).transpose()
-                }
-                _ => None,
-            })
-            .collect()
     }
 
     fn truncate(&self) -> Result<(), Error> {
@@ -132,6 +112,6 @@ impl Streams {
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
             created.extend(new);
         }
-        Ok(InPlace { stand_in: self.stand_in, logs: self.logs, null, created })
+        Ok(InPlace { stand_in: self.stand_in, watch_logs: self.watch_logs, null, created })
     }
 }

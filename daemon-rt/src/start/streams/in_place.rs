@@ -4,15 +4,12 @@ use std::mem;
 
 use nix::libc;
 
-use super::{open::Created, stand_in::StandIn};
-use crate::{
-    last_words,
-    logs::{self, Log},
-};
+use super::{open::Created, reopening::WatchLogs, stand_in::StandIn};
+use crate::last_words;
 
 pub(crate) struct InPlace {
     pub(crate) stand_in: Option<StandIn>,
-    pub(super) logs: Option<Vec<Log>>,
+    pub(super) watch_logs: Option<WatchLogs>,
     /// The number of the null device.
     pub(super) null: libc::dev_t,
     pub(super) created: Vec<Created>,
@@ -26,8 +23,8 @@ impl InPlace {
 
     /// Once the daemon is who it is to be, and before a signal can reach it.
     pub(crate) fn look_after(&mut self, name: String) {
-        if let Some(logs) = self.logs.take() {
-            logs::watch(logs);
+        if let Some(watch_logs) = self.watch_logs.take() {
+            watch_logs();
         }
         if self.stand_in.is_some() || last_words::is_device(self.null) {
             last_words::arm(name, self.null);

@@ -14,11 +14,32 @@ use std::{
 
 use nix::{
     fcntl::AtFlags,
+    libc,
     sys::stat::SFlag,
     unistd::{AccessFlags, faccessat},
 };
 
-use crate::{Error, logs::Log, privileges::Account, sys};
+use super::{Streams, stream::Stream};
+use crate::{
+    Error,
+    logs::{self, Log},
+    privileges::Account,
+    sys,
+};
+
+/// All that opens logs anew. Only the option `reopen_logs` leads to it, and by this value alone: it is not in the
+/// binary of a program that does not set it.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    pub(super) prepare: fn(&Streams, &Reopening<'_>) -> Result<WatchLogs, Error>,
+    /// In the foreground.
+    pub(crate) leave_alone: fn(),
+}
+
+/// For the daemon.
+pub(super) type WatchLogs = Box<dyn FnOnce()>;
+
+pub(crate) static ROTATION: Rotation = Rotation { prepare, leave_alone: logs::leave_alone };
 
 /// Of the daemon that will do it.
 pub(crate) struct Reopening<'start> {
@@ -28,17 +49,35 @@ pub(crate) struct Reopening<'start> {
 }
 
 /// A stream, or both, as the start opened it.
-pub(crate) struct Candidate<'start> {
-    pub(crate) stream: &'static str,
-    pub(crate) descriptors: &'static [RawFd],
-    pub(crate) path: &'start Path,
-    pub(crate) file: &'start File,
-    pub(crate) is_new: bool,
+struct Candidate<'start> {
+    stream: &'static str,
+    descriptors: &'static [RawFd],
+    path: &'start Path,
+    file: &'start File,
+    is_new: bool,
+}
+
+/// In the launcher.
+fn prepare(streams: &Streams, reopening: &Reopening<'_>) -> Result<WatchLogs, Error> {
+    const OUT: RawFd = libc::STDOUT_FILENO;
+    const ERR: RawFd = libc::STDERR_FILENO;
+    let opened: &[(_, _, &'static [RawFd])] = if streams.stderr_follows {
+        &[("stdout", &streams.stdout, &[OUT, ERR])]
+    } else {
+        &[("stdout", &streams.stdout, &[OUT]), ("stderr", &streams.stderr, &[ERR])]
+    };
+    let mut logs = Vec::new();
+    for &(stream, opened, descriptors) in opened {
+        if let Stream::File { file, path: Some(path), created, .. } = opened {
+            logs.extend(reopening.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
+        }
+    }
+    Ok(Box::new(|| logs::watch(logs)))
 }
 
 impl Reopening<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
-    pub(crate) fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
+    fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { stream, descriptors, path, file, is_new } = *candidate;
         let what = format!("cannot reopen {stream} {}", path.display());
         let because = |error| Error::because(what.clone(), error);

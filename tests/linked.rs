@@ -1,0 +1,36 @@
+//! What is in the binary of a program: the code of an option that is much of it only where the option is set.
+
+use std::process::Command;
+
+use support::are_installed;
+
+const SETS_ALL_OF_THEM: &str = env!("CARGO_BIN_EXE_probe");
+const SETS_NO_OPTION: &str = env!("CARGO_BIN_EXE_early");
+
+#[test]
+fn only_who_sets_user_or_group_can_change_ids() {
+    for function in ["privileges::account::Account::look_up", "privileges::change::become_for_good"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
+fn only_who_sets_reopen_logs_can_reopen_them() {
+    for function in ["start::streams::reopening::prepare", "logs::log::Log::reopen"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+fn is_in_the_first_alone(function: &str) {
+    if !are_installed(&["nm"]) {
+        return;
+    }
+    let found = [SETS_ALL_OF_THEM, SETS_NO_OPTION].map(|program| functions(program).contains(function));
+    assert_eq!(found, [true, false], "{function}");
+}
+
+fn functions(program: &str) -> String {
+    let output = Command::new("nm").args(["--demangle", program]).output().expect("nm runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
