@@ -7,6 +7,7 @@ mod idle;
 mod instructions;
 mod program;
 mod size;
+mod steps;
 mod timing;
 
 use self::{compile::Compiled, program::PROGRAMS};
@@ -17,6 +18,7 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
     let compiled = Compiled::new()?;
     let _adopted = descendants::adopt()?;
     let times = timing::measure(&compiled, rounds)?;
+    let steps = steps::measure(&compiled, rounds)?;
     let instructions = instructions::measure(&compiled)?;
     let idle = idle::measure(&compiled, repetitions)?;
     let sizes = size::measure(&compiled)?;
@@ -28,5 +30,6 @@ pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
     size::report(&sizes, table);
     idle::report(&idle, table);
     clean_build::report(&builds, table);
+    steps::report(steps, table);
     Ok(())
 }
