@@ -24,22 +24,21 @@ use crate::{start::streams::stand_in::StandIn, sys, syslog};
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
 
+type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
 static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
 struct LastWords {
     name: String,
     /// The number of the null device.
     null: libc::dev_t,
+    previous: PanicHook,
 }
 
 /// For a daemon whose standard error is the null device, or will be.
 pub(crate) fn arm(name: String, null: libc::dev_t) {
-    if LAST_WORDS.set(LastWords { name, null }).is_ok() {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            tell_panic(panic);
-            previous(panic);
-        }));
+    if LAST_WORDS.set(LastWords { name, null, previous: panic::take_hook() }).is_ok() {
+        panic::set_hook(Box::new(on_panic));
     }
 }
 
@@ -58,6 +57,13 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
         syslog::say(&words.name, &String::from_utf8_lossy(&printed));
     }
     status
+}
+
+fn on_panic(panic: &PanicHookInfo<'_>) {
+    tell_panic(panic);
+    if let Some(words) = LAST_WORDS.get() {
+        (words.previous)(panic);
+    }
 }
 
 fn tell_panic(panic: &PanicHookInfo<'_>) {

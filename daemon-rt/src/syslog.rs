@@ -38,9 +38,11 @@ pub(crate) fn say(name: &str, text: &str) {
 /// As syslog(3) writes it, but for the time: who listens knows that, and nobody knows the time zone in a jail.
 fn line(name: &str, text: &str) -> String {
     let name: String = name.chars().take(NAME_LIMIT).collect();
-    let words = format!("{name}[{}]: {text}", process::id());
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut line = for_terminal(format!("<{PRIORITY}>{words}").as_bytes());
+    let mut line = format!("<{PRIORITY}>");
+    for word in format!("{name}[{}]: {text}", process::id()).split_whitespace() {
+        line.extend([word, " "]);
+    }
+    let mut line = for_terminal(line.as_bytes());
     let end = (0..=LIMIT.min(line.len())).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
     line.truncate(end);
     line.truncate(line.trim_end().len());

@@ -1,9 +1,6 @@
 //! The process that started this one, or the one that was left with it.
 
-use std::{
-    fs, process, thread,
-    time::{Duration, Instant},
-};
+use std::{fs, process, thread, time::Duration};
 
 use nix::{
     libc::pid_t,
@@ -13,8 +10,8 @@ use nix::{
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
 const LEAVING: [&str; 3] = ["daemonize", "setsid", "start-stop-daemon"];
 
-/// How long they may take. One that stays longer waits for its child.
-const UNTIL_LEFT: Duration = Duration::from_millis(100);
+/// How often one is looked at, a millisecond apart. One that stays longer waits for its child.
+const LOOKS: u32 = 100;
 
 pub(super) struct Parent {
     /// 0 where it is in another pid namespace, `pid_namespaces(7)`.
@@ -35,15 +32,16 @@ pub(super) enum Group {
 
 impl Parent {
     pub(super) fn find() -> Self {
-        let start = Instant::now();
+        let mut looks = 0;
         loop {
             let id = getppid().as_raw();
             let parent = Self { id, group: Group::beside(id), name: name(id) };
             let is_leaving = LEAVING.iter().any(|name| parent.is_named(name));
-            if getppid().as_raw() == id && !(is_leaving && start.elapsed() < UNTIL_LEFT) {
+            if getppid().as_raw() == id && !(is_leaving && looks < LOOKS) {
                 return parent;
             }
             thread::sleep(Duration::from_millis(1));
+            looks += 1;
         }
     }
 

@@ -81,6 +81,7 @@ impl Prepared {
         inherited.stop_ignoring_signals();
         let streams = self.streams.put_in_place()?;
         self.place.enter()?;
+        mem::forget(self.place); // to free it would have the kernel copy what the fork shares
         Ok(Settled {
             privileges: self.privileges,
             lock: self.lock,

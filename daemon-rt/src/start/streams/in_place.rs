@@ -18,7 +18,7 @@ pub(crate) struct InPlace {
 impl InPlace {
     /// What was created is the daemon's from now on.
     pub(crate) fn keep(&mut self) {
-        self.created.drain(..).for_each(mem::forget);
+        mem::forget(mem::take(&mut self.created));
     }
 
     /// Once the daemon is who it is to be, and before a signal can reach it.
