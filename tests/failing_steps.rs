@@ -172,7 +172,11 @@ fn a_directory_to_change_to() {
     fs::write(stage.path("file"), "").expect("write");
     let missing = "cannot change directory to {}/missing: No such file or directory (os error 2)";
     refused(&stage, &["--chdir", "missing", "--stdout", "new"], missing);
-    refused(&stage, &["--chdir", "file", "--stdout", "new"], "cannot change directory to {}/file: not a directory");
+    refused(
+        &stage,
+        &["--chdir", "file", "--stdout", "new"],
+        "cannot change directory to {}/file: Not a directory (os error 20)",
+    );
 }
 
 #[test]

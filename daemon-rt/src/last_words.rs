@@ -13,13 +13,10 @@ use std::{
 
 use nix::{
     libc,
-    sys::{
-        signal::{SigSet, Signal},
-        stat::SFlag,
-    },
+    sys::signal::{SigSet, Signal},
 };
 
-use crate::{start::streams::stand_in::StandIn, sys, syslog};
+use crate::{null, start::streams::stand_in::StandIn, syslog};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -86,12 +83,6 @@ impl LastWords {
     /// None where somebody may read standard error now: the launcher, until the daemon is ready, or a file of the
     /// program's own.
     fn unread() -> Option<&'static Self> {
-        LAST_WORDS.get().filter(|words| is_device(words.null))
+        LAST_WORDS.get().filter(|words| null::is_open_on(libc::STDERR_FILENO, words.null))
     }
-}
-
-/// Whether standard error is the device of that number.
-pub(crate) fn is_device(number: libc::dev_t) -> bool {
-    sys::status_of(libc::STDERR_FILENO)
-        .is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFCHR && status.st_rdev == number)
 }

@@ -3,37 +3,48 @@
 use std::{
     fs::File,
     io,
-    os::{
-        fd::{AsRawFd, IntoRawFd},
-        unix::fs::{FileTypeExt, MetadataExt},
-    },
+    os::fd::{AsRawFd, IntoRawFd, RawFd},
 };
 
-use nix::libc;
+use nix::{libc, sys::stat::SFlag};
 
 use crate::{refusal::refused, sys};
+
+/// Major number 1, minor number 3 on every Linux, null(4).
+const NUMBER: Option<libc::dev_t> =
+    if cfg!(any(target_os = "linux", target_os = "android")) { Some(0x103) } else { None };
+
+pub(crate) struct Null {
+    pub(crate) file: File,
+    /// By which an open device is known again.
+    pub(crate) number: libc::dev_t,
+}
 
 /// Opens the null device, above the standard streams. Those of them that are closed are open on it after that: no file
 /// that is opened later gets their numbers.
 ///
 /// A plain file in its place, which somebody's `mv` or `>` makes, would be read from, and filled.
-pub(crate) fn open() -> io::Result<File> {
+pub(crate) fn open() -> io::Result<Null> {
     loop {
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        if !is_null(&null)? {
+        let file = File::options().read(true).write(true).open("/dev/null")?;
+        let number = number_of(file.as_raw_fd())?;
+        let Some(number) = number.filter(|&number| NUMBER.is_none_or(|null| null == number)) else {
             return Err(refused("it is not the null device"));
+        };
+        if file.as_raw_fd() > libc::STDERR_FILENO {
+            return Ok(Null { file, number });
         }
-        if null.as_raw_fd() > libc::STDERR_FILENO {
-            return Ok(null);
-        }
-        sys::set_close_on_exec(null.into_raw_fd(), false)?;
+        sys::set_close_on_exec(file.into_raw_fd(), false)?;
     }
 }
 
-/// Major number 1, minor number 3 on every Linux, null(4).
-const NUMBER: Option<u64> = if cfg!(any(target_os = "linux", target_os = "android")) { Some(0x103) } else { None };
+/// Whether that descriptor is open on the device of that number.
+pub(crate) fn is_open_on(descriptor: RawFd, number: libc::dev_t) -> bool {
+    number_of(descriptor).is_ok_and(|found| found == Some(number))
+}
 
-fn is_null(file: &File) -> io::Result<bool> {
-    let metadata = file.metadata()?;
-    Ok(metadata.file_type().is_char_device() && NUMBER.is_none_or(|number| metadata.rdev() == number))
+/// None for what is no character device.
+fn number_of(descriptor: RawFd) -> io::Result<Option<libc::dev_t>> {
+    let status = sys::status_of(descriptor)?;
+    Ok((sys::kind_of(&status) == SFlag::S_IFCHR).then_some(status.st_rdev))
 }

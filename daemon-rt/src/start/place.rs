@@ -1,7 +1,7 @@
 //! Where the daemon is in the file system, and what it leaves to others of the files that it creates there.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -47,12 +47,10 @@ impl Place {
     }
 }
 
+/// Only a directory has a `.` in it.
 fn check_directory(path: &Path) -> Result<(), Error> {
-    let cannot = |error| cannot_change_directory(path, error);
-    if !fs::metadata(path).map_err(cannot)?.is_dir() {
-        return Err(cannot(io::ErrorKind::NotADirectory.into()));
-    }
-    faccessat(AT_FDCWD, path, AccessFlags::X_OK, AtFlags::AT_EACCESS).map_err(|error| cannot(error.into()))
+    faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)
+        .map_err(|error| cannot_change_directory(path, error))
 }
 
 pub(super) fn cannot_change_directory(path: &Path, why: impl Into<io::Error>) -> Error {

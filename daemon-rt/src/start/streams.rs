@@ -12,20 +12,26 @@ pub(crate) use self::{
     reopening::{ROTATION, Reopening, Rotation},
 };
 
-use std::{fs::File, io, mem, os::fd::AsRawFd};
+use std::{io, mem};
 
 use nix::libc;
 
 use self::{open::Rights, reopening::WatchLogs, shown::ErrorStream, stand_in::StandIn, stream::Stream};
-use crate::{Daemon, Error, null, privileges::Account, sys};
+use crate::{
+    Daemon, Error,
+    null::{self, Null},
+    privileges::Account,
+};
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
 pub(crate) struct Streams {
-    null: File,
+    null: Null,
     stdin: Stream,
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
+    /// Whether it is the null device that errors go to.
+    errors_are_unread: bool,
     /// What sees to it that they are opened anew, if they are to be.
     watch_logs: Option<WatchLogs>,
     stand_in: Option<StandIn>,
@@ -49,8 +55,17 @@ impl Streams {
             Some(stderr) => Stream::output("stderr", stderr, inherited, account)?,
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
-        let mut streams =
-            Self { null, stdin, stdout, stderr, stderr_follows, watch_logs: None, stand_in: None, shown: None };
+        let mut streams = Self {
+            errors_are_unread: stderr.leads_to(libc::STDERR_FILENO, null.number),
+            null,
+            stdin,
+            stdout,
+            stderr,
+            stderr_follows,
+            watch_logs: None,
+            stand_in: None,
+            shown: None,
+        };
         if let Some(rotation) = daemon.reopen_logs {
             streams.watch_logs = Some((rotation.prepare)(&streams, reopening)?);
         }
@@ -84,7 +99,7 @@ impl Streams {
     }
 
     fn stand_in(&mut self) -> io::Result<()> {
-        let stand_in = StandIn::new(self.null.try_clone()?)?;
+        let stand_in = StandIn::new(self.null.file.try_clone()?)?;
         self.shown = Some(ErrorStream::new(stand_in.file().try_clone()?)?);
         self.stand_in = Some(stand_in);
         Ok(())
@@ -97,14 +112,12 @@ impl Streams {
 
     /// The streams become descriptors 0, 1 and 2.
     pub(crate) fn put_in_place(self) -> Result<InPlace, Error> {
-        let null = sys::status_of(self.null.as_raw_fd())
-            .map_err(|error| Error::because("cannot look at /dev/null", error))?
-            .st_rdev;
-        let stderr_null = self.stand_in.as_ref().map_or(&self.null, StandIn::file);
+        let null = &self.null.file;
+        let stderr_null = self.stand_in.as_ref().map_or(null, StandIn::file);
         let mut created = Vec::new();
         for (stream, null, name, target) in [
-            (self.stdin, &self.null, "stdin", libc::STDIN_FILENO),
-            (self.stdout, &self.null, "stdout", libc::STDOUT_FILENO),
+            (self.stdin, null, "stdin", libc::STDIN_FILENO),
+            (self.stdout, null, "stdout", libc::STDOUT_FILENO),
             (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
         ] {
             let new = stream
@@ -112,6 +125,12 @@ impl Streams {
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
             created.extend(new);
         }
-        Ok(InPlace { stand_in: self.stand_in, watch_logs: self.watch_logs, null, created })
+        Ok(InPlace {
+            stand_in: self.stand_in,
+            watch_logs: self.watch_logs,
+            null: self.null.number,
+            errors_are_unread: self.errors_are_unread,
+            created,
+        })
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct InPlace {
     pub(super) watch_logs: Option<WatchLogs>,
     /// The number of the null device.
     pub(super) null: libc::dev_t,
+    pub(super) errors_are_unread: bool,
     pub(super) created: Vec<Created>,
 }
 
@@ -26,7 +27,7 @@ impl InPlace {
         if let Some(watch_logs) = self.watch_logs.take() {
             watch_logs();
         }
-        if self.stand_in.is_some() || last_words::is_device(self.null) {
+        if self.errors_are_unread {
             last_words::arm(name, self.null);
         }
     }

@@ -14,7 +14,7 @@ use nix::{
 };
 
 use super::open::{self, Created, Rights};
-use crate::{Error, Stdio, inherited::Inherited, privileges::Account, start::check, stdio::Kind, sys};
+use crate::{Error, Stdio, inherited::Inherited, null, privileges::Account, start::check, stdio::Kind, sys};
 
 pub(super) enum Stream {
     Inherited,
@@ -90,6 +90,15 @@ impl Stream {
                 Self::File { file: file.try_clone()?, path: path.clone(), truncate: false, created: None }
             }
         })
+    }
+
+    /// Whether that descriptor will be open on the null device, which has that number.
+    pub(super) fn leads_to(&self, target: RawFd, null: libc::dev_t) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Inherited => null::is_open_on(target, null),
+            Self::File { file, .. } => null::is_open_on(file.as_raw_fd(), null),
+        }
     }
 
     pub(super) fn truncate(&self) -> io::Result<()> {
