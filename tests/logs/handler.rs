@@ -9,7 +9,7 @@ use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
     unistd::mkfifo,
 };
-use support::{Process, Stage, eventually};
+use support::{Daemon, Process, Stage, eventually};
 
 use crate::{PROBE, daemon, hang_up, listening, preload, probe, rename};
 
@@ -119,18 +119,29 @@ fn the_handler_allocates_nothing_and_locks_nothing() {
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGABRT, _)));
 }
 
-/// Who opened the log before it was renamed puts it in place last.
-#[test]
-fn a_thread_that_is_late_starts_over() {
-    let Some(library) = preload::library("DUP2_WAITS") else { return };
-    let stage = Stage::new();
-    let mut command = probe(&stage);
+/// A daemon whose thread has opened the log, puts it in place when the file `go` is there, and meanwhile finds it
+/// renamed.
+fn daemon_with_a_late_thread(stage: &Stage) -> Option<Daemon> {
+    let library = preload::library("DUP2_WAITS")?;
+    let mut command = probe(stage);
     command.env("LD_PRELOAD", library).env("WAIT", stage.path("wait")).env("GO", stage.path("go"));
     let mut daemon = stage.started(command.args(["--stdout", "log"]));
     drop(stage.create("wait"));
     assert_eq!(daemon.ask("begin-to-reopen"), "");
-    eventually("a thread with the old log", || (!stage.path("wait").exists()).then_some(()));
-    rename(&stage, "log", "log.1");
+    await_late_thread(stage);
+    rename(stage, "log", "log.1");
+    Some(daemon)
+}
+
+fn await_late_thread(stage: &Stage) {
+    eventually("a thread with an open log", || (!stage.path("wait").exists()).then_some(()));
+}
+
+/// Who opened the log before it was renamed puts it in place last.
+#[test]
+fn a_thread_that_is_late_starts_over() {
+    let stage = Stage::new();
+    let Some(mut daemon) = daemon_with_a_late_thread(&stage) else { return };
     assert_eq!(daemon.ask("listen signal-hook"), "");
     hang_up(&mut daemon);
 
@@ -144,6 +155,29 @@ fn a_thread_that_is_late_starts_over() {
     eventually("the thread's end", || (daemon.process.status("Threads")? == "1").then_some(()));
     assert_eq!(daemon.process.descriptor(1), Some(stage.path("log")));
     assert_eq!(daemon.process.descriptor(2), Some(stage.path("log")));
+}
+
+/// It returns when the new log is in place, whoever puts it there.
+#[test]
+fn a_call_waits_for_the_thread_that_is_late() {
+    let stage = Stage::new();
+    let Some(mut daemon) = daemon_with_a_late_thread(&stage) else { return };
+    drop(stage.create("wait"));
+    daemon.send("reopen");
+    await_another_look(daemon.process);
+    drop(stage.create("go"));
+    await_late_thread(&stage); // for the call it has started over
+    await_another_look(daemon.process);
+    drop(stage.create("go"));
+    assert_eq!(daemon.answer(), "");
+    assert_eq!(daemon.process.descriptor(1), Some(stage.path("log")));
+}
+
+/// Who looks again and again sleeps in between.
+fn await_another_look(process: Process) {
+    let sleeps = || process.status("voluntary_ctxt_switches")?.parse::<u64>().ok();
+    let before = sleeps().expect("a number");
+    eventually("some looks", || (sleeps()? > before + 3).then_some(()));
 }
 
 /// A thread may call while the handler of another is at it.

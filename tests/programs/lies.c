@@ -60,7 +60,7 @@ int setfsuid(uid_t user) { (void)user; return 0; }
 int dup2(int from, int to) {
   const char *wait = getenv("WAIT"), *go = getenv("GO");
   if (to == STDOUT_FILENO && wait != NULL && go != NULL && unlink(wait) == 0)
-    while (access(go, F_OK) != 0) usleep(1000);
+    while (unlink(go) != 0) usleep(1000);
   return syscall(SYS_dup3, from, to, 0);
 }
 #endif
