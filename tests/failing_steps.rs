@@ -177,6 +177,9 @@ fn a_directory_to_change_to() {
         &["--chdir", "file", "--stdout", "new"],
         "cannot change directory to {}/file: Not a directory (os error 20)",
     );
+    fs::write(stage.path("old"), "old\n").expect("write");
+    refused(&stage, &["--chdir", "missing", "--stdout", "truncate:old"], missing);
+    assert_eq!(stage.read("old"), "old\n");
 }
 
 #[test]
