@@ -327,9 +327,10 @@ fn what_another_process_was_passed_is_left_alone() {
     let test = Pid::this().to_string();
     let script = "LISTEN_FDS=2 exec \"$0\" --detach always 3</dev/null 4</dev/null";
     let mut command = stage.command("sh");
-    command.args(["-c", script, PROBE]).env("LISTEN_PID", &test).env("WATCHDOG_PID", &test);
+    command.args(["-c", script, PROBE]).env("LISTEN_PID", &test).env("LISTEN_PIDFDID", "17").env("WATCHDOG_PID", &test);
     let mut daemon = stage.started(&mut command);
     assert_eq!(daemon.ask("variable LISTEN_PID"), test);
+    assert_eq!(daemon.ask("variable LISTEN_PIDFDID"), "17");
     assert_eq!(daemon.ask("variable WATCHDOG_PID"), test);
     assert!(!daemon.sight.descriptors().contains_key(&3), "{:?}", daemon.sight);
 }
