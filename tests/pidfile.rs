@@ -86,7 +86,7 @@ fn what_setup_ran_into_is_a_start_that_is_under_way() {
     refused(&stage, &launch, "already starting as a process that has not written its number yet");
     thread::scope(|scope| {
         let launch = scope.spawn(|| stage.launch(probe(&stage).args(["--fail", "address in use"])));
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(200)); // longer than a look takes, and shorter than it is waited for
         writeln!(&*starting, "{}", std::process::id()).expect("write");
         let running = format!("already running as process {}", std::process::id());
         refused(&stage, &launch.join().expect("a launch"), &running);
