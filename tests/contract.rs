@@ -116,6 +116,18 @@ fn a_killed_leader_leaves_nobody_who_blocks_sigterm() {
     nobody_is_left_soon(&stage);
 }
 
+/// It closed its line long before it ended, and by itself: how is its own to say.
+#[test]
+fn another_program_that_fails_says_so() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    daemon.send("exec-shell trap '' TERM; sleep 1; exit 7");
+    let launch = end_at_once(launcher);
+    assert_eq!(launch.stderr, "probe: the daemon ended before it was ready: exit status: 7\n");
+    assert_eq!(launch.status, 7);
+    assert_eq!(stage.processes(), [], "left behind");
+}
+
 #[test]
 fn another_program_can_never_be_ready() {
     for companion in ["look", "spawn"] {
