@@ -409,4 +409,5 @@ fn a_launcher_that_cannot_be_root_again_gives_up() {
     let line = "probe: cannot be root again after user nobody: Operation not permitted (os error 1)\n";
     assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
     assert!(stage.no_daemon_reported());
+    assert!(!stage.path("logs/log").exists(), "created in vain, and left");
 }
