@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::unistd::{Group, User, getuid};
-use support::{Daemon, Launch, Process, Stage, eventually, is_ordinary_user, is_root, skip};
+use support::{Daemon, Launch, Process, Stage, are_installed, eventually, is_ordinary_user, is_root, skip};
 
 mod preload;
 
@@ -216,6 +216,18 @@ fn who_is_that_user_already_needs_no_privilege() {
         let daemon = started(&stage, probe(&stage).args(options));
         assert_eq!(ids(daemon.process), (own.uid.as_raw(), own.gid.as_raw()));
     }
+}
+
+/// As a program with the set-user-ID bit is started.
+#[test]
+fn who_is_that_user_in_effect_alone_becomes_it() {
+    if !is_root() || !are_installed(&["setpriv"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut command = stage.command("setpriv");
+    let daemon = started(&stage, command.args(["--ruid", "nobody", "--", PROBE, "--user", "root"]));
+    assert_eq!(ids(daemon.process), (0, 0));
 }
 
 #[test]
