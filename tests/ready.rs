@@ -1,6 +1,11 @@
 //! Readiness: until when a launcher waits, and what `ready()` returns.
 
-use std::{collections::BTreeSet, fs, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
 use support::{Daemon, Launcher, Process, Stage, eventually, skip};
@@ -110,6 +115,20 @@ fn it_returns_when_the_launcher_knows() {
     assert!(launcher.process.is_alive());
     leader.signal(Signal::SIGCONT);
     assert_eq!(daemon.answer(), "");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// What is said to it, it reads when it goes on.
+#[test]
+fn it_does_not_wait_for_a_launcher_that_is_stopped() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    launcher.process.signal(Signal::SIGSTOP);
+    eventually("the stop", || launcher.process.stat(3).filter(|state| state == "T"));
+    let start = Instant::now();
+    assert_eq!(daemon.ask("ready"), "");
+    assert!(start.elapsed() < Duration::from_secs(4), "after {:?}", start.elapsed());
+    launcher.process.signal(Signal::SIGCONT);
     assert_eq!(launcher.end().status, 0);
 }
 
