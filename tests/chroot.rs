@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::unistd::User;
-use support::{Daemon, Process, Stage, is_root};
+use support::{Daemon, Process, Stage, are_installed, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
@@ -72,6 +72,30 @@ fn the_directory_is_one_in_the_jail() {
         let daemon = stage.daemon();
         assert_eq!(place(daemon.process, "root"), stage.path("jail"), "{options:?}");
         assert_eq!(place(daemon.process, "cwd"), stage.path(directory), "{options:?}");
+    }
+}
+
+/// Linux before 5.6 has no openat2(2), and the filters of containers have forbidden it.
+#[test]
+fn without_a_look_ahead_the_start_itself_tells() {
+    if !is_root() || !are_installed(&["strace"]) {
+        return;
+    }
+    let stage = jail();
+    for error in ["ENOSYS", "EPERM"] {
+        let probe = |directory| {
+            let mut command = stage.command("strace");
+            command.args(["-qq", "-o", "/dev/null", "-e", "trace=openat2"]);
+            command.args(["-e", &format!("inject=openat2:error={error}"), "--", PROBE]);
+            command.args(["--chroot", "jail", "--chdir", directory]);
+            command
+        };
+        drop(started(&stage, &mut probe("/inside")));
+        refused(
+            &stage,
+            &mut probe("/missing"),
+            "cannot change directory to /missing: No such file or directory (os error 2)",
+        );
     }
 }
 
