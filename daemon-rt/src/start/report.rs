@@ -62,16 +62,14 @@ impl Report {
     pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
         let mut status = [0];
         let mut text = Vec::new();
-        match sys::uninterrupted(|| socket.read(&mut status)) {
-            Ok(0) => return Ok(None),
-            Ok(_) if status == [0] => {
+        match sys::uninterrupted(|| socket.read(&mut status))? {
+            0 => return Ok(None),
+            _ if status == [0] => {
                 let mut id = [0; 4];
                 socket.read_exact(&mut id).map_err(io::Error::other)?; // the other end stays open behind it
                 return Ok(Some(Self::ready(u32::from_ne_bytes(id))));
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
-            Err(error) => return Err(error),
+            _ => {}
         }
         socket.read_to_end(&mut text).map_err(io::Error::other)?; // the other end is closed behind a failure
         Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned(), daemon: 0 }))
