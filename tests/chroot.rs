@@ -239,6 +239,12 @@ fn places_that_are_none() {
     let line = "cannot change directory to /usr: No such file or directory (os error 2)";
     refused(&stage, probe(&stage).args(["--chdir", "/usr"]), line);
     refused(&stage, probe(&stage).args(["--chdir", "/usr", "--foreground"]), line);
+    for file in ["jail/file", "old"] {
+        fs::write(stage.path(file), "old\n").expect("write");
+    }
+    let line = "cannot change directory to /file: Not a directory (os error 20)";
+    refused(&stage, probe(&stage).args(["--chdir", "/file", "--stderr", "truncate:old"]), line);
+    assert_eq!(stage.read("old"), "old\n");
 
     // Links lead where they lead from inside.
     symlink("/usr", stage.path("jail/outside")).expect("link");
