@@ -193,14 +193,16 @@ fn a_fifo_with_a_reader_takes_the_log() {
 
 #[test]
 fn unflushed_output_appears_exactly_once() {
-    let stage = Stage::new();
-    let launch = stage.launch(stage.command(PROBE).args(["--print", "no line", "--stdout", "log"]));
-    assert_eq!((launch.status, launch.stdout.as_str()), (0, "no line"));
-    let mut daemon = stage.daemon();
-    daemon.ask("stdout one");
-    daemon.send("return");
-    daemon.wait();
-    assert_eq!(stage.read("log"), "one\n");
+    for print in ["--print", "--printf"] {
+        let stage = Stage::new();
+        let launch = stage.launch(stage.command(PROBE).args([print, "no line", "--stdout", "log"]));
+        assert_eq!((launch.status, launch.stdout.as_str()), (0, "no line"), "{print}");
+        let mut daemon = stage.daemon();
+        daemon.ask("stdout one");
+        daemon.send("return");
+        daemon.wait();
+        assert_eq!(stage.read("log"), "one\n", "{print}");
+    }
 }
 
 #[test]

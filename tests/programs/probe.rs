@@ -9,6 +9,7 @@
 use std::{
     env,
     error::Error,
+    ffi::CString,
     fmt, fs,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
@@ -157,6 +158,11 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(exit)) }?;
             }
             "--print" => print!("{}", value()?),
+            "--printf" => {
+                let text = CString::new(value()?)?;
+                // SAFETY: both end with a NUL byte, and the format takes one string.
+                unsafe { libc::printf(c"%s".as_ptr(), text.as_ptr()) };
+            }
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
             "--joined-thread" => thread::spawn(linger).join().map_err(|_| "thread")?,
