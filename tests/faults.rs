@@ -136,6 +136,23 @@ fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
     }
 }
 
+/// It ends the daemon instead: `READY=1` would name one that is gone.
+#[test]
+fn a_leader_that_cannot_tell_of_readiness_tells_no_manager() {
+    if !is_root() || !is_supported() {
+        return;
+    }
+    let place = JAILED.place();
+    let fault = ["--at", "leader", "sendto", "1", "error=105", "--", scene::MARKED];
+    let options = ["--detach", "always", "--notify", "--ready"];
+    let mut command = place.stage.command(scene::INJECT);
+    let launch =
+        place.stage.launch(command.env("NOTIFY_SOCKET", place.stage.path("data/manager")).args(fault).args(options));
+    assert!(launch.stdout.contains("hit"), "{launch:?}");
+    assert_eq!(launch.stderr, "marked: the session leader ended before it was ready: signal: 9 (SIGKILL)\n");
+    assert_eq!(place.heard(), "");
+}
+
 /// Tries every case, writes the table of them, and fails for each that did not come out right.
 fn whatever_fails(scene: &Scene) {
     if !is_supported() {
