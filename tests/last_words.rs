@@ -133,6 +133,7 @@ fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
     }
     for (options, command, status) in [
         ([].as_slice(), "return", 0),
+        (&[], "return-status 3", 3),
         (&[], "exit 1", 1),
         (&["--stdout", "log"], "panic no luck", 101),
         (&["--stderr", "log"], "panic no luck", 101),

@@ -21,7 +21,7 @@ use std::{
     },
     panic,
     path::Path,
-    process::{self, Command},
+    process::{self, Command, ExitCode},
     str::FromStr,
     sync::{
         Mutex, PoisonError,
@@ -245,7 +245,7 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 }
 
 #[daemon_rt::daemon(setup = setup)]
-pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
+pub(crate) fn main(mut kept: Kept) -> Result<ExitCode, Failure> {
     if kept.is_ready {
         daemon_rt::ready()?;
     }
@@ -271,7 +271,10 @@ pub(crate) fn main(mut kept: Kept) -> Result<(), Failure> {
             return Err(Causes.into());
         }
         if word == "return" {
-            return if rest.is_empty() { Ok(()) } else { Err(rest.into()) };
+            return if rest.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(rest.into()) };
+        }
+        if word == "return-status" {
+            return Ok(rest.parse::<u8>()?.into());
         }
         let said = obey(word, rest, &mut kept).unwrap_or_else(|error| format!("error: {error:#}"));
         answer(&mut connection, &said)?;
