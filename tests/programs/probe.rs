@@ -9,7 +9,7 @@
 use std::{
     env,
     error::Error,
-    ffi::CString,
+    ffi::{CStr, CString},
     fmt, fs,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
@@ -158,11 +158,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::Handler(exit)) }?;
             }
             "--print" => print!("{}", value()?),
-            "--printf" => {
-                let text = CString::new(value()?)?;
-                // SAFETY: both end with a NUL byte, and the format takes one string.
-                unsafe { libc::printf(c"%s".as_ptr(), text.as_ptr()) };
-            }
+            "--printf" => printf(&CString::new(value()?)?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
             "--joined-thread" => thread::spawn(linger).join().map_err(|_| "thread")?,
@@ -215,6 +211,11 @@ impl fmt::Display for Causes {
 }
 
 impl Error for Causes {}
+
+fn printf(text: &CStr) {
+    // SAFETY: both end with a NUL byte, and the format takes one string.
+    unsafe { libc::printf(c"%s".as_ptr(), text.as_ptr()) };
+}
 
 fn verdict(value: &str) -> Result<Detach, Failure> {
     match value {
