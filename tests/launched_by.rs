@@ -41,7 +41,7 @@ fn systemd_reads_the_pidfile_of_one_that_forks() {
 #[test]
 fn a_pidfile_of_the_option_may_be_named_through_a_link() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("run")).expect("create a directory");
+    stage.create_directory("run");
     symlink("run", stage.path("link")).expect("link");
     for path in ["run/pid", "link/pid"] {
         let daemon = stage.started(&mut named(&stage, "PIDFILE=$PWD/link/pid", &format!("--pidfile {path}")));

@@ -143,7 +143,7 @@ fn an_existing_file_keeps_its_mode() {
 #[test]
 fn a_relative_path_starts_from_the_launch_directory() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("elsewhere")).expect("create a directory");
+    stage.create_directory("elsewhere");
     let mut daemon = daemon(&stage, &["--go-to", "elsewhere", "--stdout", "./out.log"]);
     daemon.ask("stdout one");
     assert_eq!(stage.read("out.log"), "one\n");
