@@ -203,7 +203,7 @@ fn places_that_are_none() {
             ["--chroot", "missing"],
             "cannot change the root directory to {}/missing: No such file or directory (os error 2)",
         ),
-        (["--chroot", "file"], "cannot change the root directory to {}/file: not a directory"),
+        (["--chroot", "file"], "cannot change the root directory to {}/file: Not a directory (os error 20)"),
         (["--chroot", ""], "`chroot` is empty"),
         (
             ["--chroot", "~/jail"],

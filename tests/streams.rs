@@ -66,7 +66,7 @@ fn input_from_an_open_file() {
 }
 
 #[test]
-fn errors_follow_an_output_that_is_inherited() {
+fn errors_are_inherited_with_the_output() {
     let stage = Stage::new();
     let (output, errors) = (stage.create("out"), stage.create("err"));
     let mut command = stage.command(ARRANGE);
