@@ -111,7 +111,12 @@ fn an_open_directory_is_refused() {
     }
     let line = "cannot change the root directory: file descriptor ";
     for option in ["--open-directory", "--open-path"] {
-        for options in [[].as_slice(), &["--user", "nobody"], &["--foreground"]] {
+        for options in [
+            [].as_slice(),
+            &["--user", "nobody"],
+            &["--foreground"],
+            &["--foreground", "--close", "0"], // as many are open as there are standard streams
+        ] {
             let stage = jail();
             let launch = stage.launch(probe(&stage).args([option, "/usr"]).args(options));
             assert!(launch.stderr.starts_with(&format!("probe: {line}")), "{launch:?}");
