@@ -127,7 +127,7 @@ impl Settled {
         self.streams.look_after(self.name);
         if self.notify {
             ready::await_ready(leader, self.streams.stand_in);
-        } else if Report::ready(process::id()).send(&leader).is_err() {
+        } else if Report::Ready(process::id()).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }
