@@ -55,7 +55,7 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn stage() -> Stage {
     let stage = Stage::new();
-    fs::create_dir(stage.path("temporary")).expect("create a directory");
+    stage.create_directory("temporary");
     stage
 }
 

@@ -135,7 +135,12 @@ fn an_open_directory_is_refused() {
     }
     let line = "cannot change the root directory: file descriptor ";
     for option in ["--open-directory", "--open-path"] {
-        for options in [[].as_slice(), &["--user", "nobody"], &["--foreground"]] {
+        for options in [
+            [].as_slice(),
+            &["--user", "nobody"],
+            &["--foreground"],
+            &["--foreground", "--close", "0"], // as many are open as there are standard streams
+        ] {
             let stage = jail();
             let launch = stage.launch(probe(&stage).args([option, "/usr"]).args(options));
             assert!(launch.stderr.starts_with(&format!("probe: {line}")), "{launch:?}");
@@ -227,7 +232,7 @@ fn places_that_are_none() {
             ["--chroot", "missing"],
             "cannot change the root directory to {}/missing: No such file or directory (os error 2)",
         ),
-        (["--chroot", "file"], "cannot change the root directory to {}/file: not a directory"),
+        (["--chroot", "file"], "cannot change the root directory to {}/file: Not a directory (os error 20)"),
         (["--chroot", ""], "`chroot` is empty"),
         (
             ["--chroot", "~/jail"],

@@ -64,7 +64,7 @@ fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
         socket = stage.path("probe.socket").display(),
         namespaces = namespaces.join(", "),
     );
-    fs::create_dir(stage.path("root")).expect("create a directory");
+    stage.create_directory("root");
     fs::write(stage.path("config.json"), configuration).expect("write a configuration");
 }
 

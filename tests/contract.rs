@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Launch, Launcher, Process, Stage, Terminal, eventually};
+use support::{Daemon, Launch, Launcher, Process, Stage, Terminal, eventually, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
@@ -303,8 +303,20 @@ fn is_ended_by(process: Process, signal: Signal) -> bool {
 
 #[test]
 fn what_was_created_goes_with_a_launcher_that_was_ended() {
+    what_was_created_goes(&[]);
+}
+
+/// From inside, it could not be found.
+#[test]
+fn what_was_created_outside_of_a_jail_goes_too() {
+    if is_root() {
+        what_was_created_goes(&["--chroot", ".", "--connect"]);
+    }
+}
+
+fn what_was_created_goes(options: &[&str]) {
     let stage = Stage::new();
-    let (launcher, daemon) = starting(&stage, &["--stdout", "log", "--pidfile", "pid"]);
+    let (launcher, daemon) = starting(&stage, &[&["--stdout", "log", "--pidfile", "pid"], options].concat());
     assert_eq!(stage.files(), ["log", "pid"]);
     launcher.process.signal(Signal::SIGKILL);
     assert_eq!(end_at_once(launcher).status, 137);

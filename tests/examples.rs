@@ -222,7 +222,7 @@ fn control_tells_its_status() {
     drop(starting);
 
     fs::remove_file(stage.path("control.pid")).expect("remove the pidfile");
-    fs::create_dir(stage.path("control.pid")).expect("a directory");
+    stage.create_directory("control.pid");
     status(4, "control may run or not: cannot open control.pid: it is not a regular file");
 }
 

@@ -207,7 +207,7 @@ fn a_limit_of_the_stack() {
 /// The launcher's status and line, and the names that are there afterwards.
 fn in_a_file_system(prepare: &str, options: &[&str]) -> (i32, String, String) {
     let stage = Stage::new();
-    fs::create_dir(stage.path("mount")).expect("create a directory");
+    stage.create_directory("mount");
     let script = r#"mount -t tmpfs -o size=8k,nr_inodes=3 tmpfs mount && (cd mount && eval "$1") || exit 99
         shift; "$@"; status=$?; cd mount; echo *; exit $status"#;
     let mut unshare = stage.command("unshare");
@@ -303,7 +303,7 @@ fn a_launch_directory_that_cannot_be_read() {
         return;
     }
     let stage = Stage::new();
-    fs::create_dir(stage.path("closed")).expect("create a directory");
+    stage.create_directory("closed");
     let launch = || after(&stage, "chmod 700 closed && cd closed && chmod 0 .", PROBE);
     for (option, value, step) in [("--stdout", "log", "open stdout"), ("--pidfile", "pid", "lock")] {
         let line = format!("cannot {step} {{}}/closed/{value}: Permission denied (os error 13)");

@@ -95,7 +95,7 @@ fn directories_that_are_named_as_constructors() {
 #[test]
 fn a_directory_as_log() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("directory")).expect("create a directory");
+    stage.create_directory("directory");
     refused(&stage, &["--stdout", "directory"], "cannot open stdout {}/directory: Is a directory (os error 21)");
 }
 
@@ -123,7 +123,7 @@ fn a_symbolic_link_that_leads_nowhere_as_log() {
 #[test]
 fn a_symbolic_link_from_elsewhere_that_leads_nowhere_as_log() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     symlink("nowhere", stage.path("logs/link")).expect("link");
     let line = "cannot open stdout {}/logs/link: it is a symbolic link; name its target, {}/logs/nowhere";
     refused(&stage, &["--stdout", "logs/link"], line);

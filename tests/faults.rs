@@ -99,6 +99,10 @@ const JAILED: Scene = Scene {
             "data/input",
             "--keep-fds",
             "9",
+            "--pidfile",
+            "pid",
+            "--stdout",
+            "log",
         ],
     )
 };
@@ -124,7 +128,7 @@ fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
     }
     let place = JAILED.place();
     for occurrence in 1.. {
-        let fault = ["--at", "leader", "newfstatat", &occurrence.to_string(), "error=12", "--", scene::MARKED];
+        let fault = ["--at", "daemon", "newfstatat", &occurrence.to_string(), "error=12", "--", scene::MARKED];
         let options = ["--chroot", "jail", "--open-directory", "."];
         let launch = place.stage.launch(place.stage.command(scene::INJECT).args(fault).args(options));
         assert!(launch.stderr.starts_with("marked: "), "{launch:?}");

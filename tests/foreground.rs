@@ -44,6 +44,14 @@ fn only_umask_and_directory_change() {
 }
 
 #[test]
+fn a_dot_is_the_directory_of_the_launch() {
+    let stage = Stage::new();
+    let _program = stage.start(stage.command(PROBE).args(["--foreground", "--chdir", "."]));
+    let directory = stage.directory().canonicalize().expect("a path");
+    assert_eq!(stage.daemon().sight.get("directory"), directory.to_string_lossy());
+}
+
+#[test]
 fn a_second_thread_is_none_of_its_business() {
     let stage = Stage::new();
     let mut child = stage.command(PROBE).args(["--foreground", "--thread"]).spawn().expect("start the program");

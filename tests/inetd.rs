@@ -65,7 +65,7 @@ fn it_answers_on_the_connection() {
         return;
     }
     let stage = Stage::new();
-    fs::create_dir(stage.path("work")).expect("create a directory");
+    stage.create_directory("work");
     let directory = stage.directory().display();
     let options = format!(
         "--umask 077 --chdir {directory}/work --pidfile {directory}/pid --stdout {directory}/log --notify --lock"

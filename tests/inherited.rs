@@ -45,7 +45,7 @@ fn directory_umask_and_streams_are_the_defaults() {
 #[test]
 fn directory_and_umask_follow_the_options() {
     let stage = Stage::new();
-    std::fs::create_dir(stage.path("work")).expect("create a directory");
+    stage.create_directory("work");
     assert_eq!(stage.launch(stage.command(PROBE).args(["--chdir", "work", "--umask", "002"])).status, 0);
     let mut daemon = stage.daemon();
     assert_eq!(

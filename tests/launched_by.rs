@@ -7,6 +7,8 @@ use support::{Daemon, Stage, is_root};
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 const FORKING: &str = "systemd with Type=forking: SYSTEMD_EXEC_PID is its process id, and PIDFILE is set";
+const FORKING_BEFORE_248: &str =
+    "systemd with Type=forking: INVOCATION_ID and PIDFILE are set, and its parent is named systemd";
 const BEFORE_248: &str = "systemd: INVOCATION_ID is set, and its parent is named systemd";
 
 /// As systemd starts it: the variable names the very process.
@@ -41,7 +43,7 @@ fn systemd_reads_the_pidfile_of_one_that_forks() {
 #[test]
 fn a_pidfile_of_the_option_may_be_named_through_a_link() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("run")).expect("create a directory");
+    stage.create_directory("run");
     symlink("run", stage.path("link")).expect("link");
     for path in ["run/pid", "link/pid"] {
         let daemon = stage.started(&mut named(&stage, "PIDFILE=$PWD/link/pid", &format!("--pidfile {path}")));
@@ -86,7 +88,7 @@ fn a_systemd_before_248_is_known_by_its_name() {
     let _launcher = stage.start(&mut by_shell_named(&stage, "systemd", PROBE));
     stage.daemon().assert_stays(BEFORE_248);
     let daemon = stage.started(&mut by_shell_named(&stage, "systemd", &format!("PIDFILE=$PWD/pid {PROBE}")));
-    detached(&daemon, FORKING);
+    detached(&daemon, FORKING_BEFORE_248);
     assert_eq!(stage.read("pid"), format!("{}\n", daemon.sight.get("pid")));
 }
 

@@ -50,7 +50,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn directory(stage: &Stage, name: &str, owner: u32) {
-    fs::create_dir(stage.path(name)).expect("create a directory");
+    stage.create_directory(name);
     set_mode(&stage.path(name), 0o755);
     chown(stage.path(name), Some(owner), Some(owner)).expect("give it away");
 }

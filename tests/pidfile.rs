@@ -338,7 +338,7 @@ fn what_is_no_pidfile_is_refused_and_not_touched() {
     fs::write(&target, "secret\n").expect("write");
 
     let prepare: [(&str, &dyn Fn()); 5] = [
-        ("it is not a regular file", &|| fs::create_dir(stage.path("pid")).expect("a directory")),
+        ("it is not a regular file", &|| stage.create_directory("pid")),
         ("it is not a regular file", &|| mkfifo(&stage.path("pid"), Mode::S_IRWXU).expect("a FIFO")),
         (&format!("it is a symbolic link; name its target, {}", target.display()), &|| {
             symlink(&target, stage.path("pid")).expect("a link");

@@ -230,6 +230,21 @@ fn who_is_that_user_in_effect_alone_becomes_it() {
     assert_eq!(ids(daemon.process), (0, 0));
 }
 
+/// As systemd starts a program with `User=` and `AmbientCapabilities=`.
+#[test]
+fn who_is_that_user_already_keeps_its_capabilities() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.open_to_all();
+    let mut command = stage.command("setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--init-groups"]);
+    command.args(["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"]).arg(stage.copy(PROBE));
+    let daemon = started(&stage, command.args(["--user", "nobody"]));
+    assert_eq!(capabilities(daemon.process), ["0000000000002000"; 4]);
+}
+
 #[test]
 fn only_root_becomes_another() {
     if !is_ordinary_user() {

@@ -91,7 +91,7 @@ fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
 
 fn logs_of_nobodys(stage: &Stage) {
     stage.open_to_all();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     fs::set_permissions(stage.path("logs"), Permissions::from_mode(0o755)).expect("a mode");
     chown(stage.path("logs"), Some(NOBODY), Some(NOBODY)).expect("give it away");
 }

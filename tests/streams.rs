@@ -66,7 +66,7 @@ fn input_from_an_open_file() {
 }
 
 #[test]
-fn errors_follow_an_output_that_is_inherited() {
+fn errors_are_inherited_with_the_output() {
     let stage = Stage::new();
     let (output, errors) = (stage.create("out"), stage.create("err"));
     let mut command = stage.command(ARRANGE);
@@ -143,7 +143,7 @@ fn an_existing_file_keeps_its_mode() {
 #[test]
 fn a_relative_path_starts_from_the_launch_directory() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("elsewhere")).expect("create a directory");
+    stage.create_directory("elsewhere");
     let mut daemon = daemon(&stage, &["--go-to", "elsewhere", "--stdout", "./out.log"]);
     daemon.ask("stdout one");
     assert_eq!(stage.read("out.log"), "one\n");

@@ -1,5 +1,9 @@
 //! The options of a start.
 
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
 #[cfg(unix)]
 use std::os::fd::{OwnedFd, RawFd};
 use std::{
@@ -10,13 +14,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Id, LaunchedBy, Stdio, launch, start};
+use crate::{Error, Id, LaunchedBy, Stdio, launch, privileges::Identity, start};
 #[cfg(unix)]
 use crate::{
     inherited::Inherited,
     pidfile::Lock,
-    privileges::{CHANGES, Changes},
-    start::streams::{ROTATION, Rotation},
+    start::streams::{REOPEN_LOGS, ReopenLogs},
 };
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
@@ -25,8 +28,8 @@ type RawFd = i32;
 
 /// The options of a daemon, and its start.
 ///
-/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute is the method of
-/// the same name, described here. `setup` gets the value to change what the attribute said, as
+/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute but `crate` and
+/// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here. `setup` gets the value to change what the attribute said, as
 /// [`std::process::Command`] is built: each method changes the value and returns it.
 ///
 /// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
@@ -52,14 +55,10 @@ pub struct Daemon {
     pub(crate) umask: u32,
     pub(crate) chdir: PathBuf,
     pub(crate) chroot: Option<PathBuf>,
-    pub(crate) user: Option<Id>,
-    pub(crate) group: Option<Id>,
-    /// What these two do.
-    #[cfg(unix)]
-    pub(crate) changes: Option<&'static Changes>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
     #[cfg(unix)]
-    pub(crate) reopen_logs: Option<&'static Rotation>,
+    pub(crate) reopen_logs: Option<&'static ReopenLogs>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
@@ -99,7 +98,8 @@ impl Daemon {
     /// directory that relative paths start from, and what tells who [launched](Self::launched_by) it.
     ///
     /// An ignored SIGCHLD gets its default action back, since nobody can wait for a child while it is ignored
-    /// (wait(2)). Nothing else changes.
+    /// (wait(2)), and standard streams that are closed are opened on the null device, so that no other file gets their
+    /// numbers. Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
         #[cfg(unix)]
@@ -118,10 +118,7 @@ impl Daemon {
             umask: 0o027,
             chdir: PathBuf::from("/"),
             chroot: None,
-            user: None,
-            group: None,
-            #[cfg(unix)]
-            changes: None,
+            identity: None,
             no_new_privs: false,
             #[cfg(unix)]
             reopen_logs: None,
@@ -164,7 +161,7 @@ impl Daemon {
     }
 
     /// Where standard error goes: as for [`stdout`](Self::stdout). Default: where standard output goes, as under
-    /// systemd (`StandardError=`, systemd.exec(5)).
+    /// systemd (`StandardError=`, systemd.exec(5)); with [`Stdio::inherit`], the launcher's standard error.
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stderr.into());
         self
@@ -217,7 +214,8 @@ impl Daemon {
     /// user, and are removed for a number without an entry in the user database. All of it is so for `User=` in
     /// systemd.exec(5).
     ///
-    /// It is no error, and takes no privilege, to be that user already. The start fails when nobody has that name; when
+    /// It is no error, and takes no privilege, to be that user already; capabilities that the program was given with it,
+    /// as by `AmbientCapabilities=` of systemd.exec(5), stay then. The start fails when nobody has that name; when
     /// a number has no entry in the user database and no `group` is given; when another user is asked for and the
     /// program is not run by root (on Linux: without `CAP_SETUID` and `CAP_SETGID`); in a user namespace, where that
     /// lacks the ids or denies setgroups(2); and in the foreground, when there is a second thread.
@@ -226,11 +224,7 @@ impl Daemon {
     ///
     /// macOS takes at most 16 groups, setgroups(2). An error elsewhere than on Unix.
     pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
-        self.user = Some(user.into());
-        #[cfg(unix)]
-        {
-            self.changes = Some(&CHANGES);
-        }
+        self.identity.get_or_insert_default().user = Some(user.into());
         self
     }
 
@@ -244,11 +238,7 @@ impl Daemon {
     ///
     /// An error elsewhere than on Unix.
     pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
-        self.group = Some(group.into());
-        #[cfg(unix)]
-        {
-            self.changes = Some(&CHANGES);
-        }
+        self.identity.get_or_insert_default().group = Some(group.into());
         self
     }
 
@@ -258,7 +248,7 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Linux has it; an error of the start elsewhere.
+    /// Linux has it; an error of the start elsewhere. So is a second thread in the foreground, which would not have it.
     pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
         self.no_new_privs = no_new_privs;
         self
@@ -299,7 +289,7 @@ impl Daemon {
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
         #[cfg(unix)]
         {
-            self.reopen_logs = reopen_logs.then_some(&ROTATION);
+            self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
         }
         #[cfg(not(unix))]
         let _ = reopen_logs;
@@ -312,8 +302,8 @@ impl Daemon {
     ///
     /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
     /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground the environment is left as the manager made
-    /// it.
+    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is
+    /// removed.
     ///
     /// The start fails when a name is empty, or has a `=` in it.
     ///
@@ -388,9 +378,9 @@ impl Daemon {
     /// next start takes it over: [`PidFile`](crate::PidFile) is how to ask. It is created with mode 0644 and belongs to
     /// whoever launched the program. A relative path starts from the directory of the launch.
     ///
-    /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, or
-    /// has a second hard link; for root also when others may write to it, or in a directory of its path that is not
-    /// sticky.
+    /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, has
+    /// a second hard link, or may be written by others; for root also when its group may write to it, or others may
+    /// write in a directory of its path that is not sticky.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {

@@ -20,7 +20,7 @@ const MAX_LINKS: usize = 40;
 pub(crate) enum Sticky {
     /// Safe as any directory of the path.
     Safe,
-    /// Safe, but as the last one.
+    /// Safe, except as the last one.
     SafeAbove,
 }
 

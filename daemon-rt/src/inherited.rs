@@ -44,11 +44,14 @@ impl Inherited {
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
-        if sys::STANDARD_STREAMS.into_iter().any(|number| sys::closes_on_exec(number).is_err()) {
+        let standard_streams_are_open =
+            sys::STANDARD_STREAMS.into_iter().all(|number| sys::closes_on_exec(number).is_ok());
+        if !standard_streams_are_open {
             let _ = null::open(); // tried again, and reported, when the streams are opened
         }
+        let descriptors = if standard_streams_are_open && three_are_open() { Vec::new() } else { open_descriptors() };
         Self {
-            descriptors: open_descriptors().into_iter().filter_map(Descriptor::inherited).collect(),
+            descriptors: descriptors.into_iter().filter_map(Descriptor::inherited).collect(),
             ignored_signals,
             blocked_signals: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
             directory: env::current_dir(),
@@ -144,18 +147,15 @@ impl Descriptor {
     }
 }
 
-/// Whether nothing but the standard streams is open: Linux tells the number of open descriptors as the size of that
-/// directory (from 6.2 on, and 0 before), which is much quicker than to list them.
-fn only_standard_streams() -> bool {
+/// Linux tells the number of open descriptors as the size of that directory (from 6.2 on, and 0 before), which is much
+/// quicker than to list them.
+fn three_are_open() -> bool {
     fs::metadata("/proc/self/fd").is_ok_and(|directory| directory.len() == 3)
 }
 
 /// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
 /// Those of the standard streams may be missing.
 pub(crate) fn open_descriptors() -> Vec<RawFd> {
-    if only_standard_streams() {
-        return Vec::new();
-    }
     ["/proc/self/fd", "/dev/fd"]
         .iter()
         .filter_map(|directory| listed(directory).ok())

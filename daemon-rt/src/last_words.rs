@@ -34,9 +34,8 @@ struct LastWords {
 
 /// For a daemon whose standard error is the null device, or will be.
 pub(crate) fn arm(name: String, null: libc::dev_t) {
-    if LAST_WORDS.set(LastWords { name, null, previous: panic::take_hook() }).is_ok() {
-        panic::set_hook(Box::new(on_panic));
-    }
+    let _ = LAST_WORDS.set(LastWords { name, null, previous: panic::take_hook() }); // there is one start in a process
+    panic::set_hook(Box::new(on_panic));
 }
 
 /// What `main` returned, on standard error, and as an exit status.

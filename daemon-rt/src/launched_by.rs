@@ -10,7 +10,7 @@ use std::{ffi::OsStr, fmt, ops::Range, os::fd::RawFd, path::Path};
 
 use nix::{libc, unistd::getpid};
 
-pub(crate) use self::environment::number;
+pub(crate) use self::environment::names_this_process;
 use self::{
     environment::{Environment, Named},
     parent::{Group, Parent},
@@ -20,7 +20,8 @@ use crate::{inherited::Inherited, sys};
 /// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///
 /// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach)
-/// does not change it. [`Detach::Auto`](crate::Detach::Auto) has the table. For a log, or for a person who asks why:
+/// does not change it. The option [`detach`](macro@crate::daemon#detach--detachauto) of the manual has
+/// the table. For a log, or for a person who asks why:
 ///
 /// ```no_run
 /// use std::{convert::Infallible, process::ExitCode};
@@ -49,6 +50,7 @@ enum Evidence {
     FirstProcess,
     ParentElsewhere,
     SystemdForking,
+    SystemdForkingBefore248,
     SocketActivation,
     Systemd,
     SystemdBefore248,
@@ -86,7 +88,8 @@ impl LaunchedBy {
         let environment = Environment::read();
         let evidence = evidence(&environment, inherited);
         let is_systemd = environment.systemd_exec_pid == Named::ThisProcess
-            || matches!(evidence, Evidence::SystemdForking | Evidence::SystemdBefore248);
+            || evidence.is_systemd_forking()
+            || evidence == Evidence::SystemdBefore248;
         let is_inetd = matches!(evidence, Evidence::Parent("inetd" | "xinetd"));
         // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
         let has_peer_on_stdin = match descriptors::socket_family(libc::STDIN_FILENO) {
@@ -100,12 +103,12 @@ impl LaunchedBy {
     /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
     #[must_use]
     pub fn detaches(&self) -> bool {
-        matches!(self.evidence, Evidence::SystemdForking | Evidence::Nothing)
+        self.evidence.is_systemd_forking() || self.evidence == Evidence::Nothing
     }
 
     /// The pidfile that systemd reads, `PIDFile=` in systemd.service(5).
     pub(crate) fn pidfile(&self) -> Option<&Path> {
-        self.environment.pidfile.as_deref().filter(|_| self.evidence == Evidence::SystemdForking)
+        self.environment.pidfile.as_deref().filter(|_| self.evidence.is_systemd_forking())
     }
 
     /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another, and
@@ -144,8 +147,11 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
         && environment.has_invocation_id
         && parent.is_named("systemd")
         && !inherited.is_in_background();
-    if (is_systemd || is_before_248) && environment.pidfile.is_some() {
+    if is_systemd && environment.pidfile.is_some() {
         return Evidence::SystemdForking;
+    }
+    if is_before_248 && environment.pidfile.is_some() {
+        return Evidence::SystemdForkingBefore248;
     }
     if environment.listen_pid == Named::ThisProcess {
         return Evidence::SocketActivation;
@@ -183,6 +189,12 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
     Evidence::Nothing
 }
 
+impl Evidence {
+    fn is_systemd_forking(self) -> bool {
+        matches!(self, Self::SystemdForking | Self::SystemdForkingBefore248)
+    }
+}
+
 impl fmt::Display for LaunchedBy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self.evidence {
@@ -190,6 +202,9 @@ impl fmt::Display for LaunchedBy {
             Evidence::ParentElsewhere => "a container: its parent is in another pid namespace, and it has no terminal",
             Evidence::SystemdForking => {
                 "systemd with Type=forking: SYSTEMD_EXEC_PID is its process id, and PIDFILE is set"
+            }
+            Evidence::SystemdForkingBefore248 => {
+                "systemd with Type=forking: INVOCATION_ID and PIDFILE are set, and its parent is named systemd"
             }
             Evidence::SocketActivation => "socket activation: LISTEN_PID is its process id",
             Evidence::Systemd => "systemd: SYSTEMD_EXEC_PID is its process id",

@@ -31,7 +31,7 @@ mod logs;
 #[cfg(unix)]
 mod null;
 mod pidfile;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "privileges_elsewhere.rs")]
 mod privileges;
 #[cfg(test)]
 #[cfg(unix)]

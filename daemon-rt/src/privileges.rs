@@ -20,29 +20,51 @@ mod ids;
 mod permission;
 mod proof;
 
+use std::fmt;
+
 use self::as_user::Before;
 pub(crate) use self::{
     account::Account,
     permission::{Privilege, demand},
 };
-use crate::{Daemon, Error, threads::SingleThread};
+use crate::{Daemon, Error, id::Id, threads::SingleThread};
 
-/// All that becomes somebody else. Only the options `user` and `group` lead to it, and by this value alone: it is not
-/// in the binary of a program that sets neither.
+/// Who the daemon is to be: the options `user` and `group`.
 #[derive(Debug)]
-pub(crate) struct Changes {
-    look_up: fn(&Daemon) -> Result<Option<Account>, Error>,
+pub(crate) struct Identity {
+    pub(crate) user: Option<Id>,
+    pub(crate) group: Option<Id>,
+    changes: &'static Changes,
+}
+
+/// All that becomes somebody else. Only an [`Identity`] leads to it: it is not in the binary of a program that sets
+/// neither option.
+struct Changes {
+    look_up: fn(&Identity) -> Result<Account, Error>,
     take_on: fn(&Account) -> Result<Before, Error>,
     give_back: fn(&Account, &Before) -> Result<(), Error>,
     become_for_good: fn(&Account, &SingleThread) -> Result<(), Error>,
 }
 
-pub(crate) static CHANGES: Changes = Changes {
+static CHANGES: Changes = Changes {
     look_up: Account::look_up,
     take_on: as_user::take_on,
     give_back: as_user::give_back,
     become_for_good: change::become_for_good,
 };
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self { user: None, group: None, changes: &CHANGES }
+    }
+}
+
+impl fmt::Debug for Changes {
+    /// Not where its functions are: that is the secret of address space layout randomization.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Changes")
+    }
+}
 
 /// What the launcher found out, for the process in which `main` runs.
 pub(crate) struct Privileges {
@@ -53,8 +75,8 @@ pub(crate) struct Privileges {
 impl Privileges {
     /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
     pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
-        let account = daemon.changes.map_or(Ok(None), |changes| (changes.look_up)(daemon))?;
-        Ok(Self { account, no_new_privs: daemon.no_new_privs })
+        let look_up = |identity: &Identity| (identity.changes.look_up)(identity);
+        Ok(Self { account: daemon.identity.as_ref().map(look_up).transpose()?, no_new_privs: daemon.no_new_privs })
     }
 
     /// Who it is to become, unless it is that already.

@@ -38,7 +38,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon) }
 }
 
-/// Streams, signals and descriptors stay what they are.
+/// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let place = Place::new(daemon)?;
     let privileges = Privileges::new(daemon)?;
@@ -49,8 +49,8 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
     }
-    if let Some(rotation) = daemon.reopen_logs {
-        (rotation.leave_alone)();
+    if let Some(reopen_logs) = daemon.reopen_logs {
+        (reopen_logs.leave_alone)();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
     if let Some(manager) = manager {

@@ -7,8 +7,8 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
         return lock(daemon);
     }
     let unix_only = [
-        ("user", daemon.user.is_some()),
-        ("group", daemon.group.is_some()),
+        ("user", daemon.identity.as_ref().is_some_and(|identity| identity.user.is_some())),
+        ("group", daemon.identity.is_some()),
         ("chroot", daemon.chroot.is_some()),
         ("no_new_privs", daemon.no_new_privs),
     ];

@@ -67,8 +67,8 @@ impl Stdio {
         Self(Kind::Append(path.into()))
     }
 
-    /// As [`append`](Self::append), but what the file holds is thrown away by the start, when only the forks are left
-    /// that could fail.
+    /// As [`append`](Self::append), but what the file holds is thrown away by the start, once the launcher has checked
+    /// all that it can: a start that fails behind that leaves the file empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Truncate(path.into()))

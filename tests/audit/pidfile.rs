@@ -157,7 +157,7 @@ pub(crate) fn removal(program: &Program) -> Verdict {
 /// The directory is in that of the launch, and not in `/`.
 pub(crate) fn relative_path(program: &Program) -> Verdict {
     let stage = stage();
-    fs::create_dir(stage.path("directory")).expect("create a directory");
+    stage.create_directory("directory");
     let daemon = program.starts(&stage, &[], &["--pidfile", "directory/pid"])?;
     let is_there = stage.read("directory/pid").trim() == daemon.process.0.to_string();
     judge(is_there, if is_there { "it is there" } else { "it is not there" })

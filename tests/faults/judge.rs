@@ -162,6 +162,7 @@ impl Start<'_> {
         if log.is_some() && log != self.good.after.get("file log") {
             self.remove("log");
         }
+        self.place.forget(); // `setup` may have reported
         self.run = Run::start(self.scene, self.place, &[]);
         self.run.is_hit = true;
         first(&mut self.run, self.scene)?;

@@ -59,7 +59,7 @@ impl Scene {
         set_mode(&stage, "", 0o755);
         set_mode(&stage, "probe.socket", 0o666);
         for directory in ["data", "jail"] {
-            fs::create_dir(stage.path(directory)).expect("create a directory");
+            stage.create_directory(directory);
         }
         for file in ["data/handed-on", "data/input"] {
             fs::write(stage.path(file), "").expect("write");

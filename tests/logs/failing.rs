@@ -27,7 +27,7 @@ fn a_log_that_cannot_be_opened_stays_and_tells_why_once() {
             |stage| {
                 fs::create_dir_all(stage.path("gone")).expect("create a directory");
                 rename(stage, "logs/log", "gone/log");
-                fs::create_dir(stage.path("logs/log")).expect("create a directory");
+                stage.create_directory("logs/log");
             },
             "Is a directory (os error 21)",
         ),
@@ -51,7 +51,7 @@ fn a_log_that_cannot_be_opened_stays_and_tells_why_once() {
     ];
     for (break_it, why) in ways {
         let stage = Stage::new();
-        fs::create_dir(stage.path("logs")).expect("create a directory");
+        stage.create_directory("logs");
         let mut daemon = listening(&stage, &["--stdout", "logs/log"]);
         let line = format!("probe: cannot reopen stdout {}: {why}\n", stage.path("logs/log").display());
         break_it(&stage);
@@ -69,7 +69,7 @@ fn a_log_that_cannot_be_opened_stays_and_tells_why_once() {
         if fs::remove_file(stage.path("logs")).is_err() {
             let _ = fs::remove_dir_all(stage.path("logs"));
         }
-        fs::create_dir(stage.path("logs")).expect("create a directory");
+        stage.create_directory("logs");
         hang_up(&mut daemon);
         rename(&stage, "logs", "again");
         hang_up(&mut daemon);
@@ -82,7 +82,7 @@ fn a_log_that_cannot_be_opened_stays_and_tells_why_once() {
 #[test]
 fn each_log_tells_its_own_reason() {
     let stage = Stage::new();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     let mut daemon = listening(&stage, &["--stdout", "logs/out", "--stderr", "err"]);
     rename(&stage, "logs", "gone");
     rename(&stage, "err", "err.1");
@@ -100,7 +100,7 @@ fn a_directory_that_may_not_be_written_any_more() {
         return;
     }
     let stage = Stage::new();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     let mut daemon = listening(&stage, &["--stdout", "logs/log"]);
     rename(&stage, "logs/log", "logs/log.1");
     set_mode(&stage.path("logs"), 0o555);
@@ -144,7 +144,7 @@ fn a_file_system_that_is_read_only_by_then() {
         return;
     }
     let stage = Stage::new();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     let mut command = stage.command_behind("true", PROBE);
     let mut daemon = stage.started(command.args(["--reopen-logs", "--stdout", "logs/log"]));
     assert_eq!(daemon.ask("listen signal-hook"), "");
@@ -174,7 +174,7 @@ fn a_full_disk() {
         return;
     }
     let stage = Stage::new();
-    fs::create_dir(stage.path("small")).expect("create a directory");
+    stage.create_directory("small");
     let mount = "mount -t tmpfs -o size=64k,nr_inodes=4 tmpfs small";
     let mut command = stage.command_behind(mount, PROBE);
     let mut daemon = stage.started(command.args(["--reopen-logs", "--stdout", "small/log"]));

@@ -1,9 +1,6 @@
 //! The handler of SIGHUP, beside others and at any moment.
 
-use std::{
-    fs::{self, File},
-    thread,
-};
+use std::{fs::File, thread};
 
 use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
@@ -53,7 +50,7 @@ fn one_that_setup_ignores_is_handled() {
 fn errno_is_kept() {
     for options in [[].as_slice(), &["--listen", "sigaction"]] {
         let stage = Stage::new();
-        fs::create_dir(stage.path("logs")).expect("create a directory");
+        stage.create_directory("logs");
         let mut daemon = daemon(&stage, &[&["--stdout", "logs/log"], options].concat());
         assert_eq!(daemon.ask("errno-after 1"), "12345", "{options:?}");
         rename(&stage, "logs", "elsewhere");
@@ -103,7 +100,7 @@ fn many_at_once_end_with_the_newest_file() {
 fn the_handler_allocates_nothing_and_locks_nothing() {
     let Some(library) = preload::library("HANDLER_ALLOCATES_NOTHING") else { return };
     let stage = Stage::new();
-    fs::create_dir(stage.path("logs")).expect("create a directory");
+    stage.create_directory("logs");
     let mut command = probe(&stage);
     let mut daemon = stage.started(command.args(["--stdout", "logs/log"]).env("LD_PRELOAD", library));
     rename(&stage, "logs/log", "logs/log.1");

@@ -70,6 +70,15 @@ impl Stage {
         self.directory.path().join(name)
     }
 
+    /// Creates a directory in that directory.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses it.
+    pub fn create_directory(&self, name: &str) {
+        fs::create_dir(self.path(name)).expect("create a directory");
+    }
+
     /// The text of a file in that directory; empty where there is none.
     #[must_use]
     pub fn read(&self, name: &str) -> String {

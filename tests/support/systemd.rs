@@ -65,7 +65,7 @@ impl Systemd {
         }
         let stage = Stage::new();
         stage.open_to_all(); // the users inside are others than who runs the test
-        fs::create_dir(stage.path("units")).expect("create a directory");
+        stage.create_directory("units");
         for (name, text) in units {
             fs::write(stage.path("units").join(name), text).expect("write a unit");
         }

@@ -62,12 +62,17 @@ impl Named {
     }
 }
 
+/// Whether the variable is the number of this process.
+pub(crate) fn names_this_process(key: &str) -> bool {
+    Named::by(key) == Named::ThisProcess
+}
+
 fn end(count: u32) -> RawFd {
     RawFd::try_from(count).ok().and_then(|count| FIRST_PASSED.checked_add(count)).unwrap_or(FIRST_PASSED)
 }
 
 /// Decimal digits and nothing else.
-pub(crate) fn number(value: &OsStr) -> Option<u32> {
+fn number(value: &OsStr) -> Option<u32> {
     let value = value.to_str()?;
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok())?
 }

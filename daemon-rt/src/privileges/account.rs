@@ -10,9 +10,9 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
 
-use super::{CHANGES, Changes, database, groups, ids, permission};
+use super::{Changes, Identity, database, groups, ids, permission};
 use crate::{
-    Daemon, Error,
+    Error,
     id::{Id, Kind},
 };
 
@@ -27,8 +27,7 @@ pub(crate) struct Account {
     /// Whether the user was asked for, and not the group alone.
     pub(crate) user_is_given: bool,
     pub(crate) login: Option<Login>,
-    /// Whether the process is that already, without a way to be anything else: nothing is to be done, and no privilege
-    /// needed.
+    /// Whether all ids of the process are these already: nothing is to be done, and no privilege needed.
     pub(crate) is_current: bool,
     pub(super) changes: &'static Changes,
 }
@@ -42,13 +41,10 @@ pub(crate) struct Login {
 }
 
 impl Account {
-    pub(super) fn look_up(daemon: &Daemon) -> Result<Option<Self>, Error> {
-        let (user, group) = (daemon.user.as_ref(), daemon.group.as_ref());
-        let name = match (user, group) {
-            (None, None) => return Ok(None),
-            (Some(user), _) => format!("user {user}"),
-            (None, Some(group)) => format!("group {group}"),
-        };
+    pub(super) fn look_up(identity: &Identity) -> Result<Self, Error> {
+        let Identity { user, group, changes } = identity;
+        let name = user.as_ref().map(|user| format!("user {user}"));
+        let name = name.or_else(|| Some(format!("group {}", group.as_ref()?))).unwrap_or_default();
         let (uid, entry) = match user {
             Some(id) => find_user(id)?,
             None => (geteuid(), database::user(geteuid())?),
@@ -69,11 +65,11 @@ impl Account {
         let login = entry.map(|entry| Login { name: entry.name, home: entry.dir.into(), shell: entry.shell.into() });
         let user_is_given = user.is_some();
         let is_current = has_ids(uid, gid) && has_groups(gid, &groups);
-        let account = Self { name, uid, gid, groups, user_is_given, login, is_current, changes: &CHANGES };
+        let account = Self { name, uid, gid, groups, user_is_given, login, is_current, changes };
         if !is_current {
             permission::to_become(&account)?;
         }
-        Ok(Some(account))
+        Ok(account)
     }
 }
 

@@ -11,7 +11,6 @@ use super::{
 use crate::Error;
 
 /// What the process was before.
-#[derive(Debug)]
 pub(super) struct Before {
     uid: Uid,
     gid: Gid,

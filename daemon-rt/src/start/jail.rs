@@ -3,13 +3,14 @@
 #[cfg(target_os = "linux")]
 use std::fs::File;
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 #[cfg(target_os = "linux")]
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::{
+    errno::Errno,
     libc,
     sys::stat::SFlag,
     unistd::{chdir, chroot},
@@ -27,7 +28,7 @@ use crate::{
 pub(super) fn check(root: &Path) -> Result<(), Error> {
     privileges::demand(Privilege::ChangeRoot, &cannot_enter(root))?;
     let cannot = |error| Error::because(cannot_enter(root), error);
-    if fs::metadata(root).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(io::ErrorKind::NotADirectory.into())) }
+    if fs::metadata(root).map_err(cannot)?.is_dir() { Ok(()) } else { Err(cannot(Errno::ENOTDIR.into())) }
 }
 
 /// Whether that is a directory from inside. Links in the path lead where they will from there, openat2(2); without that

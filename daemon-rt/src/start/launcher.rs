@@ -25,22 +25,24 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
             nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
         }
     };
-    if report.is_ready() {
-        tell_manager(&prepared, report.daemon);
+    if let Report::Ready(daemon) = report {
+        tell_manager(&prepared, daemon);
     }
     drop(from_leader); // the leader has `ready()` wait for that
     // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
     // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
-    let ended = sys::wait(leader).ok().flatten();
-    let report = match ended {
-        Some((_, status)) if report.is_ready() && !status.success() => leader_failed(leader, Some(status)),
-        _ => report,
+    let report = match (report, sys::wait(leader)) {
+        (Report::Ready(_), Ok(Some((_, status)))) if !status.success() => leader_failed(leader, Some(status)),
+        (report, _) => report,
     };
-    if !report.is_ready() {
-        let (said, complaints) = (prepared.streams.said(), prepared.take_back());
-        complaints.say(&said, &report.text);
+    match report {
+        Report::Ready(_) => sys::exit_now(0),
+        Report::Failed { status, text } => {
+            let (said, complaints) = (prepared.streams.said(), prepared.take_back());
+            complaints.say(&said, &text);
+            sys::exit_now(status)
+        }
     }
-    sys::exit_now(report.status)
 }
 
 /// The daemon is ready whether the manager hears of it or not: that one's own patience will end.

@@ -45,12 +45,12 @@ enum Outcome {
 impl Leader<'_> {
     pub(crate) fn watch(self) -> ! {
         let outcome = match &self.from_daemon {
-            None => Outcome::Reported(Report::ready(self.daemon.as_raw().unsigned_abs())),
+            None => Outcome::Reported(Report::Ready(self.daemon.as_raw().unsigned_abs())),
             Some(from_daemon) => self
                 .first_outcome(from_daemon)
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
-        if self.is_ready(&outcome) && Report::ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok() {
+        if self.is_ready(&outcome) && Report::Ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok() {
             self.await_manager();
             sys::exit_now(u8::from(!self.answer_ready()))
         }

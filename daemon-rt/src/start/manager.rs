@@ -20,7 +20,6 @@ use crate::{Daemon, Error, sys};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
-#[derive(Debug)]
 pub(crate) struct Manager(UnixDatagram);
 
 /// The manager of the running program, from which it takes its leave.

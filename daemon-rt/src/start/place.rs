@@ -6,6 +6,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{AT_FDCWD, AtFlags},
     sys::stat::{Mode, umask},
     unistd::{AccessFlags, chdir, faccessat},
@@ -49,8 +50,10 @@ impl Place {
 
 /// Only a directory has a `.` in it.
 fn check_directory(path: &Path) -> Result<(), Error> {
-    faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)
-        .map_err(|error| cannot_change_directory(path, error))
+    match faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS) {
+        Err(Errno::EPERM) => Ok(()), // a filter of system calls that is older than faccessat2(2): chdir(2) will tell
+        answer => answer.map_err(|error| cannot_change_directory(path, error)),
+    }
 }
 
 pub(super) fn cannot_change_directory(path: &Path, why: impl Into<io::Error>) -> Error {

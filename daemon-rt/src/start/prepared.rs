@@ -14,7 +14,7 @@ use super::{
     place::Place,
     ready,
     report::Report,
-    streams::{InPlace, Reopening, Streams},
+    streams::{InPlace, Reopener, Streams},
     variables::Variables,
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(crate) struct Prepared {
 
 /// What the daemon does itself; dropped, it removes what was created in vain.
 pub(crate) struct Settled {
+    jail: Option<Place>,
     privileges: Privileges,
     lock: Option<Lock>,
     pub(crate) manager: Option<Manager>,
@@ -53,7 +54,7 @@ impl Prepared {
         let account = privileges.another_account();
         let complaints = Complaints::of(daemon);
         let place = Place::new(daemon)?;
-        let reopening = Reopening { program: complaints.name(), root: place.root.as_deref(), account };
+        let reopener = Reopener { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
             variables: Variables::new(daemon)?,
@@ -63,7 +64,7 @@ impl Prepared {
             manager: Manager::connect(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
-            streams: Streams::open(daemon, account, &reopening)?,
+            streams: Streams::open(daemon, account, &reopener)?,
             complaints,
             place,
             privileges,
@@ -80,9 +81,17 @@ impl Prepared {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         inherited.stop_ignoring_signals();
         let streams = self.streams.put_in_place()?;
-        self.place.enter()?;
-        mem::forget(self.place); // to free it would have the kernel copy what the fork shares
+        let jail = match self.place {
+            // From inside, the leader could not remove what was created outside.
+            place if place.root.is_some() => Some(place),
+            place => {
+                place.enter()?;
+                mem::forget(place); // to free it would have the kernel copy what the fork shares
+                None
+            }
+        };
         Ok(Settled {
+            jail,
             privileges: self.privileges,
             lock: self.lock,
             manager: self.manager,
@@ -97,7 +106,7 @@ impl Prepared {
 impl Settled {
     /// Whether the daemon has a part in the start that the leader waits for.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify || self.lock.is_some() || self.privileges.are_to_change()
+        self.notify || self.lock.is_some() || self.jail.is_some() || self.privileges.are_to_change()
     }
 
     /// In the daemon.
@@ -108,15 +117,17 @@ impl Settled {
             manager.keep();
         }
         let Some(leader) = leader else { return self.streams.look_after(self.name) };
-        let begun =
-            self.privileges.drop_for_good(thread).and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
+        let entered = self.jail.as_ref().map_or(Ok(()), Place::enter);
+        let begun = entered
+            .and_then(|()| self.privileges.drop_for_good(thread))
+            .and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
         if let Err(error) = begun {
             detach::give_up(&leader, error);
         }
         self.streams.look_after(self.name);
         if self.notify {
             ready::await_ready(leader, self.streams.stand_in);
-        } else if Report::ready(process::id()).send(&leader).is_err() {
+        } else if Report::Ready(process::id()).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn await_ready(leader: UnixStream, stand_in: Option<StandIn>) {
 
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
-        Report::ready(process::id()).send(&self.leader)?;
+        Report::Ready(process::id()).send(&self.leader)?;
         match self.leader.read_exact(&mut [0]) {
             Err(error) if [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&error.kind()) => {
                 return Err(error);

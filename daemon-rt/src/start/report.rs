@@ -11,22 +11,17 @@ use std::{
 
 use crate::{Error, sys};
 
-/// The launcher's exit status, and the line that it prints. Travels as one byte and the text behind it, or behind a 0
-/// the daemon's process id.
-pub(crate) struct Report {
-    pub(crate) status: u8,
-    pub(crate) text: String,
-    /// 0 unless it is ready.
-    pub(crate) daemon: u32,
+/// Travels as the launcher's exit status, one byte, and behind it the daemon's process id or the text.
+pub(crate) enum Report {
+    /// That process is.
+    Ready(u32),
+    /// The launcher's exit status, which is not 0, and the line that it prints.
+    Failed { status: u8, text: String },
 }
 
 impl Report {
-    pub(crate) fn ready(daemon: u32) -> Self {
-        Self { status: 0, text: String::new(), daemon }
-    }
-
     pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Self { status: 1, text: text.into(), daemon: 0 }
+        Self::Failed { status: 1, text: text.into() }
     }
 
     /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a
@@ -38,17 +33,18 @@ impl Report {
             (None, Some(signal)) => 128 + signal,
         };
         let text = format!("{who} ended before it was ready: {status}");
-        Self { status: u8::try_from(code).unwrap_or(1), text, daemon: 0 }
+        Self::Failed { status: u8::try_from(code).unwrap_or(1), text }
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.status == 0
+        matches!(self, Self::Ready(_))
     }
 
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        let id = self.daemon.to_ne_bytes();
-        let rest = if self.is_ready() { &id[..] } else { self.text.as_bytes() };
-        let bytes = [&[self.status], rest].concat();
+        let bytes = match self {
+            Self::Ready(daemon) => [&[0], &daemon.to_ne_bytes()[..]].concat(),
+            Self::Failed { status, text } => [&[*status], text.as_bytes()].concat(),
+        };
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let sent = sys::send(socket.as_fd(), rest)?;
@@ -67,12 +63,12 @@ impl Report {
             _ if status == [0] => {
                 let mut id = [0; 4];
                 socket.read_exact(&mut id).map_err(io::Error::other)?; // the other end stays open behind it
-                return Ok(Some(Self::ready(u32::from_ne_bytes(id))));
+                return Ok(Some(Self::Ready(u32::from_ne_bytes(id))));
             }
             _ => {}
         }
         socket.read_to_end(&mut text).map_err(io::Error::other)?; // the other end is closed behind a failure
-        Ok(Some(Self { status: status[0], text: String::from_utf8_lossy(&text).into_owned(), daemon: 0 }))
+        Ok(Some(Self::Failed { status: status[0], text: String::from_utf8_lossy(&text).into_owned() }))
     }
 }
 

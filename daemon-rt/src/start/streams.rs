@@ -9,7 +9,7 @@ mod stream;
 
 pub(crate) use self::{
     in_place::InPlace,
-    reopening::{ROTATION, Reopening, Rotation},
+    reopening::{REOPEN_LOGS, ReopenLogs, Reopener},
 };
 
 use std::{io, mem};
@@ -30,8 +30,8 @@ pub(crate) struct Streams {
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// Whether it is the null device that errors go to.
-    errors_are_unread: bool,
+    /// The number of the null device, if errors go there.
+    unread: Option<libc::dev_t>,
     /// What sees to it that they are opened anew, if they are to be.
     watch_logs: Option<WatchLogs>,
     stand_in: Option<StandIn>,
@@ -39,12 +39,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// `account` is who the daemon becomes, `reopening` what it needs to open its logs anew.
-    pub(crate) fn open(
-        daemon: &mut Daemon,
-        account: Option<&Account>,
-        reopening: &Reopening<'_>,
-    ) -> Result<Self, Error> {
+    /// `account` is who the daemon becomes, `reopener` who opens its logs anew.
+    pub(crate) fn open(daemon: &mut Daemon, account: Option<&Account>, reopener: &Reopener<'_>) -> Result<Self, Error> {
         let (stdin, stdout) = (mem::take(&mut daemon.stdin), mem::take(&mut daemon.stdout));
         let (stderr, inherited) = (daemon.stderr.take(), &daemon.inherited);
         let null = null::open().map_err(|error| Error::because("cannot open /dev/null", error))?;
@@ -56,7 +52,7 @@ impl Streams {
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
         let mut streams = Self {
-            errors_are_unread: stderr.leads_to(libc::STDERR_FILENO, null.number),
+            unread: stderr.leads_to(libc::STDERR_FILENO, null.number).then_some(null.number),
             null,
             stdin,
             stdout,
@@ -66,8 +62,8 @@ impl Streams {
             stand_in: None,
             shown: None,
         };
-        if let Some(rotation) = daemon.reopen_logs {
-            streams.watch_logs = Some((rotation.prepare)(&streams, reopening)?);
+        if let Some(reopen_logs) = daemon.reopen_logs {
+            streams.watch_logs = Some((reopen_logs.prepare)(&streams, reopener)?);
         }
         streams.truncate()?;
         if daemon.notify {
@@ -125,12 +121,6 @@ impl Streams {
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
             created.extend(new);
         }
-        Ok(InPlace {
-            stand_in: self.stand_in,
-            watch_logs: self.watch_logs,
-            null: self.null.number,
-            errors_are_unread: self.errors_are_unread,
-            created,
-        })
+        Ok(InPlace { stand_in: self.stand_in, watch_logs: self.watch_logs, unread: self.unread, created })
     }
 }

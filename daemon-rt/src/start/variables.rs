@@ -28,7 +28,7 @@ impl Variables {
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         Ok(Self {
             keep: daemon.keep_env.take().map(check::keep_env).transpose()?,
-            naming_launcher: NAMING.into_iter().filter(|name| names_this_process(name)).collect(),
+            naming_launcher: NAMING.into_iter().filter(|name| launched_by::names_this_process(name)).collect(),
         })
     }
 
@@ -44,10 +44,6 @@ impl Variables {
             sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
         }
     }
-}
-
-fn names_this_process(name: &str) -> bool {
-    env::var_os(name).is_some_and(|value| launched_by::number(&value) == Some(process::id()))
 }
 
 /// Removes what is neither among the names nor a manager's.

@@ -57,9 +57,9 @@ pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> nix::Result<()> {
     Ok(())
 }
 
-/// Takes possession of a descriptor that exec handed on.
+/// Takes possession of a descriptor: one that exec handed on, or that fcntl(2) has just opened.
 ///
-/// The caller has checked that it is one of these, still open and not taken before: nothing in the process owns it.
+/// The caller has checked that it is open, and not taken before: nothing in the process owns it.
 pub(crate) fn take(fd: RawFd) -> OwnedFd {
     // SAFETY: open, and without an owner, as the caller checked.
     unsafe { OwnedFd::from_raw_fd(fd) }

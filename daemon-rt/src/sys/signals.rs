@@ -47,15 +47,17 @@ impl Action {
 
 /// Gives a signal its default action, and returns the one that it had.
 pub(crate) fn default_action(signal: c_int) -> Action {
-    let before = Action { signal, action: action(signal) };
-    set_action(signal, &action_of(libc::SIG_DFL));
-    before
+    replace(signal, libc::SIG_DFL)
 }
 
 /// Ignores a signal, and returns the action that it had.
 pub(crate) fn ignore(signal: c_int) -> Action {
+    replace(signal, libc::SIG_IGN)
+}
+
+fn replace(signal: c_int, handler: libc::sighandler_t) -> Action {
     let before = Action { signal, action: action(signal) };
-    set_action(signal, &action_of(libc::SIG_IGN));
+    set_action(signal, &action_of(handler));
     before
 }
 
@@ -81,7 +83,8 @@ pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
 
 /// The numbers come from a successful query or are constants: it cannot fail but for SIGKILL and SIGSTOP.
 pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
-    // SAFETY: the handlers set here are the system's, those that the program had itself, and one that does nothing.
+    // SAFETY: the handlers set here are the system's, those that the program had itself, one that does nothing, and that
+    // of `hangup`, which is async-signal-safe.
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
 }
 

@@ -47,8 +47,7 @@ static void directory_and_null_device(void)
     struct stat status;
     char path[4096];
     getcwd(path, sizeof path);
-    stat("/", &status);
-    faccessat(AT_FDCWD, "/", X_OK, AT_EACCESS);
+    faccessat(AT_FDCWD, "/.", X_OK, AT_EACCESS);
     fstat(open("/dev/null", O_RDWR | O_CLOEXEC), &status);
 }
 

@@ -10,9 +10,8 @@ use crate::last_words;
 pub(crate) struct InPlace {
     pub(crate) stand_in: Option<StandIn>,
     pub(super) watch_logs: Option<WatchLogs>,
-    /// The number of the null device.
-    pub(super) null: libc::dev_t,
-    pub(super) errors_are_unread: bool,
+    /// The number of the null device, if errors go there.
+    pub(super) unread: Option<libc::dev_t>,
     pub(super) created: Vec<Created>,
 }
 
@@ -27,8 +26,8 @@ impl InPlace {
         if let Some(watch_logs) = self.watch_logs.take() {
             watch_logs();
         }
-        if self.errors_are_unread {
-            last_words::arm(name, self.null);
+        if let Some(null) = self.unread {
+            last_words::arm(name, null);
         }
     }
 }

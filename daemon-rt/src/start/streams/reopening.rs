@@ -1,8 +1,9 @@
-//! Whether the logs can be opened anew later, when the daemon is who and where it is to be: found out while somebody
-//! reads that they cannot.
+//! Opening logs anew: whether it will be possible when the daemon is who and where it is to be is found out while
+//! somebody reads that it is not.
 
 use std::{
     ffi::CString,
+    fmt,
     fs::{self, File},
     io,
     os::{
@@ -27,22 +28,30 @@ use crate::{
     sys,
 };
 
-/// All that opens logs anew. Only the option `reopen_logs` leads to it, and by this value alone: it is not in the
-/// binary of a program that does not set it.
-#[derive(Debug)]
-pub(crate) struct Rotation {
-    pub(super) prepare: fn(&Streams, &Reopening<'_>) -> Result<WatchLogs, Error>,
+/// What the option `reopen_logs` does. Nothing else leads to it: it is not in the binary of a program that does not
+/// set the option.
+pub(crate) struct ReopenLogs {
+    /// In the launcher.
+    pub(super) prepare: fn(&Streams, &Reopener<'_>) -> Result<WatchLogs, Error>,
     /// In the foreground.
     pub(crate) leave_alone: fn(),
 }
 
-/// For the daemon.
+/// Installs the handler: in the daemon.
 pub(super) type WatchLogs = Box<dyn FnOnce()>;
 
-pub(crate) static ROTATION: Rotation = Rotation { prepare, leave_alone: logs::leave_alone };
+pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs { prepare, leave_alone: logs::leave_alone };
 
-/// Of the daemon that will do it.
-pub(crate) struct Reopening<'start> {
+impl fmt::Debug for ReopenLogs {
+    /// Not where its functions are: that is the secret of address space layout randomization.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ReopenLogs")
+    }
+}
+
+/// The daemon that will do it.
+pub(crate) struct Reopener<'start> {
+    /// In messages.
     pub(crate) program: &'start str,
     pub(crate) root: Option<&'start Path>,
     pub(crate) account: Option<&'start Account>,
@@ -57,8 +66,7 @@ struct Candidate<'start> {
     is_new: bool,
 }
 
-/// In the launcher.
-fn prepare(streams: &Streams, reopening: &Reopening<'_>) -> Result<WatchLogs, Error> {
+fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
     const OUT: RawFd = libc::STDOUT_FILENO;
     const ERR: RawFd = libc::STDERR_FILENO;
     let opened: &[(_, _, &'static [RawFd])] = if streams.stderr_follows {
@@ -69,13 +77,13 @@ fn prepare(streams: &Streams, reopening: &Reopening<'_>) -> Result<WatchLogs, Er
     let mut logs = Vec::new();
     for &(stream, opened, descriptors) in opened {
         if let Stream::File { file, path: Some(path), created, .. } = opened {
-            logs.extend(reopening.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
+            logs.extend(reopener.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
         }
     }
     Ok(Box::new(|| logs::watch(logs)))
 }
 
-impl Reopening<'_> {
+impl Reopener<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { stream, descriptors, path, file, is_new } = *candidate;

@@ -1,0 +1,9 @@
+use super::Daemon;
+
+/// Where code is in memory is the secret of address space layout randomization, and no log's business.
+#[test]
+fn its_debug_output_tells_no_address() {
+    let mut daemon = Daemon::new();
+    let shown = format!("{:?}", daemon.user("nobody").reopen_logs(true));
+    assert!(shown.contains("nobody") && !shown.contains("0x"), "{shown}");
+}
