@@ -103,6 +103,8 @@ const JAILED: Scene = Scene {
             "pid",
             "--stdout",
             "log",
+            "--stderr",
+            "nothing",
         ],
     )
 };
