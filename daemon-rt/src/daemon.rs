@@ -29,8 +29,9 @@ type RawFd = i32;
 /// The options of a daemon, and its start.
 ///
 /// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute but `crate` and
-/// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here. `setup` gets the value to change what the attribute said, as
-/// [`std::process::Command`] is built: each method changes the value and returns it.
+/// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here.
+/// `setup` gets the value to change what the attribute said, as [`std::process::Command`] is built: each method changes
+/// the value and returns it.
 ///
 /// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
 ///
@@ -246,9 +247,11 @@ impl Daemon {
     /// and file capabilities have no effect any more, `PR_SET_NO_NEW_PRIVS` of prctl(2). Default: no, as for
     /// `NoNewPrivileges=` in systemd.exec(5).
     ///
+    /// The start fails in the foreground when there is a second thread, which would not have it.
+    ///
     /// # Platform-specific behavior
     ///
-    /// Linux has it; an error of the start elsewhere. So is a second thread in the foreground, which would not have it.
+    /// Linux has it; an error of the start elsewhere.
     pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
         self.no_new_privs = no_new_privs;
         self
@@ -302,8 +305,7 @@ impl Daemon {
     ///
     /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
     /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is
-    /// removed.
+    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed.
     ///
     /// The start fails when a name is empty, or has a `=` in it.
     ///

@@ -20,8 +20,8 @@ use crate::{inherited::Inherited, sys};
 /// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///
 /// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach)
-/// does not change it. The option [`detach`](macro@crate::daemon#detach--detachauto) of the manual has
-/// the table. For a log, or for a person who asks why:
+/// does not change it. The manual has the table at [`detach`](macro@crate::daemon#detach--detachauto). For a log, or for a
+/// person who asks why:
 ///
 /// ```no_run
 /// use std::{convert::Infallible, process::ExitCode};

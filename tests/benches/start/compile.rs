@@ -27,28 +27,31 @@ impl Compiled {
         cargo_build(&compiled.idling, &["--bins", "--features", "idle"])?;
         fs::create_dir_all(&compiled.from_c)?;
         for program in &PROGRAMS {
-            let path = compiled.telling(program);
-            match program.language {
-                Language::C => from_c(program.name, &path)?,
-                Language::Rust => _ = fs::copy(compiled.telling.join("release").join(program.name), &path)?,
+            if program.language == Language::C {
+                compiled.compile_c(program.name)?;
             }
-            write_at_once(&path)?;
+            write_at_once(&compiled.linked(program), &compiled.telling(program))?;
         }
         Ok(compiled)
     }
 
     /// The program that tells when its `main` began.
     pub(super) fn telling(&self, program: &Program) -> PathBuf {
+        self.linked(program).with_extension("copy")
+    }
+
+    fn linked(&self, program: &Program) -> PathBuf {
         match program.language {
             Language::C => self.from_c.join(program.name),
-            Language::Rust => self.telling.join(program.name),
+            Language::Rust => self.telling.join("release").join(program.name),
         }
     }
 
-    /// The program of that name in C that is none of those compared.
-    pub(super) fn other(&self, name: &str) -> Result<PathBuf> {
+    /// Compiles the program of that name in C.
+    pub(super) fn compile_c(&self, name: &str) -> Result<PathBuf> {
+        let source = Path::new(SOURCES).join(name).with_extension("c");
         let path = self.from_c.join(name);
-        from_c(name, &path)?;
+        run(Command::new("cc").arg("-O2").arg(source).arg("-o").arg(&path))?;
         Ok(path)
     }
 
@@ -58,18 +61,11 @@ impl Compiled {
     }
 }
 
-fn from_c(name: &str, path: &Path) -> Result<()> {
-    let source = Path::new(SOURCES).join(name).with_extension("c");
-    run(Command::new("cc").arg("-O2").arg(source).arg("-o").arg(path))
-}
-
 /// A linker writes a file in small pieces, and in such pieces it stays in the page cache: by luck, the same program takes
 /// up to 50 µs more or less.
-fn write_at_once(path: &Path) -> Result<()> {
-    let (program, permissions) = (fs::read(path)?, fs::metadata(path)?.permissions());
-    fs::remove_file(path)?;
-    fs::write(path, program)?;
-    fs::set_permissions(path, permissions)?;
+fn write_at_once(linked: &Path, path: &Path) -> Result<()> {
+    fs::write(path, fs::read(linked)?)?;
+    fs::set_permissions(path, fs::metadata(linked)?.permissions())?;
     Ok(())
 }
 

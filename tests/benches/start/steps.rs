@@ -12,7 +12,7 @@ const STEPS: [&str; 5] = ["signals", "descriptors", "parent", "directory, null",
 type Times = [Vec<f64>; STEPS.len()];
 
 pub(super) fn measure(compiled: &Compiled, rounds: usize) -> Result<Times> {
-    let program = compiled.other("steps")?;
+    let program = compiled.compile_c("steps")?;
     let mut times = Times::default();
     for _ in 0..rounds {
         let output = Command::new(&program).stdin(Stdio::null()).output()?;
