@@ -115,7 +115,7 @@ fn the_pidfile_stays_roots() {
     }
     let stage = stage();
     let _daemon = started(&stage, &["--pidfile", "pid"]);
-    assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o644));
+    assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o600));
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn no_file_is_ever_writable_by_group_or_others() {
         let (uid, gid) = nobody();
         assert_eq!(owner_and_mode(&stage.path("log")), (uid, gid, 0o640), "{at_launch} {option}");
         assert_eq!(owner_and_mode(&stage.path("err")), (uid, gid, 0o640), "{at_launch} {option}");
-        assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o644), "{at_launch} {option}");
+        assert_eq!(owner_and_mode(&stage.path("pid")), (0, 0, 0o600), "{at_launch} {option}");
     }
 }
 

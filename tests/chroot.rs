@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use daemon_rt::{PidFile, Status};
 use nix::unistd::User;
 use support::{Daemon, Process, Stage, are_installed, is_root};
 
@@ -200,7 +201,9 @@ fn streams_and_pidfile_are_those_outside() {
     assert!(second.stderr.ends_with(&format!("already running as process {}\n", daemon.process.0)), "{second:?}");
     daemon.send("return");
     daemon.wait();
-    assert_eq!(stage.read("pid"), "", "out of its reach, it is emptied");
+    let left = format!("{}\n", daemon.process.0);
+    assert_eq!(stage.read("pid"), left, "it can neither remove the file from inside, nor write to it");
+    assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Stale);
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod control;
 #[cfg(unix)]
 mod content;
 #[cfg(unix)]
+mod holder;
+#[cfg(unix)]
 mod lock;
 #[cfg(unix)]
 mod open;

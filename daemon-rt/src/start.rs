@@ -46,6 +46,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let manager = Manager::connect(daemon)?;
     let lock = instance::take_lock(daemon)?;
     place.enter()?;
+    lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
     }

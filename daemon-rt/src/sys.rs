@@ -11,6 +11,7 @@ mod hangup;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
 mod pidfd;
 mod process;
+mod record_lock;
 mod signals;
 mod sockets;
 
@@ -27,6 +28,7 @@ pub(crate) use self::{
     hangup::on_hangup,
     pidfd::{pidfd_open, pidfd_send_signal},
     process::{at_exit, exit_now, flush_c_streams, fork, kill, reap, wait},
+    record_lock::{lock_record, record_locker},
     signals::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
     },

@@ -16,7 +16,7 @@ use std::{
     mem,
     net::TcpListener,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
         unix::{net::UnixStream, process::CommandExt},
     },
     panic,
@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use daemon_rt::{Daemon, Detach, Stdio};
+use daemon_rt::{Daemon, Detach, PidFile, Stdio};
 use listenfd::ListenFd;
 use nix::{
     fcntl::OFlag,
@@ -122,6 +122,10 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
+            "--stop" => {
+                println!("{:?}", PidFile::new(value()?).stop(Duration::from_secs(10))?);
+                process::exit(0);
+            }
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
@@ -336,7 +340,12 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         }
         "drop" => kept.opened.clear(),
         "fork-and-exit" => fork_and_exit()?,
+        "fork-as-process-1-and-exit" => {
+            unshare(CloneFlags::CLONE_NEWPID)?;
+            fork_and_exit()?;
+        }
         "fork" => said = fork()?.to_string(),
+        "forge" => said = forge(rest),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),
         "shell" => said = Command::new("sh").arg("-c").arg(rest).spawn()?.id().to_string(),
         "exec-shell" => return Err(Command::new("sh").arg("-c").arg(rest).exec().into()),
@@ -457,6 +466,28 @@ fn fork() -> Result<unistd::Pid, Failure> {
             thread::sleep(Duration::from_secs(1000));
         },
     }
+}
+
+/// Tries to change a file by every way that an open descriptor of it gives, and says which of them it was.
+fn forge(file: &str) -> String {
+    let mut ways = Vec::new();
+    for (number, _) in descriptors().into_iter().filter(|(_, target)| target == file) {
+        // SAFETY: a descriptor of this process, which is borrowed only as long as it takes to write.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+        if nix::sys::uio::pwrite(descriptor, b"1\n", 0).is_ok() || unistd::ftruncate(descriptor, 0).is_ok() {
+            ways.push(format!("write to {number}"));
+        }
+        if File::options().write(true).open(format!("/proc/self/fd/{number}")).is_ok() {
+            ways.push(format!("open {number} again"));
+        }
+        if nix::sys::stat::fchmod(descriptor, Mode::S_IRWXO).is_ok() {
+            ways.push(format!("chmod {number}"));
+        }
+    }
+    if fs::write(file, "1\n").is_ok() {
+        ways.push("open it".into());
+    }
+    ways.join(", ")
 }
 
 /// Tries to get out of a jail through every descriptor that may be open, and says which of them led to that file.

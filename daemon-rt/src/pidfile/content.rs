@@ -3,22 +3,30 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt, str};
 
 use nix::unistd::Pid;
 
 use crate::sys;
 
+/// More than any program puts around a process id.
+const LIMIT: usize = 64;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Empty,
+    /// A process id without its newline: half written, or by a program that writes none.
+    Unfinished(Pid),
     Pid(Pid),
-    Malformed,
+    /// At most one number, with other white space, or none that a process can have.
+    Unusual,
+    /// No pidfile at all.
+    Foreign,
 }
 
 impl Content {
     pub(super) fn read(file: &File) -> io::Result<Self> {
-        let mut bytes = [0; 16]; // more than any process id has
+        let mut bytes = [0; LIMIT + 1];
         let mut length = 0;
         loop {
             // A file system of a network may be interrupted.
@@ -31,16 +39,22 @@ impl Content {
 
     /// Neither a sign nor a leading zero: to kill(2), 0 is the caller's process group, and -1 is everyone.
     fn parse(bytes: &[u8]) -> Self {
-        let digits = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        if bytes.is_empty() {
-            return Self::Empty;
+        let is_space = u8::is_ascii_whitespace;
+        let numbers = bytes.split(is_space).filter(|word| !word.is_empty()).count();
+        if bytes.len() > LIMIT || numbers > 1 || !bytes.iter().all(|byte| byte.is_ascii_digit() || is_space(byte)) {
+            return Self::Foreign;
         }
-        if digits.starts_with(b"0") || !digits.iter().all(u8::is_ascii_digit) {
-            return Self::Malformed;
-        }
-        match std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
-            Some(pid) => Self::Pid(Pid::from_raw(pid)),
-            None => Self::Malformed,
+        let digits = bytes.strip_suffix(b"\n");
+        match str::from_utf8(digits.unwrap_or(bytes)).ok().and_then(|digits| digits.parse().ok()) {
+            _ if bytes.is_empty() => Self::Empty,
+            Some(pid) if !bytes.starts_with(b"0") => {
+                if digits.is_some() {
+                    Self::Pid(Pid::from_raw(pid))
+                } else {
+                    Self::Unfinished(Pid::from_raw(pid))
+                }
+            }
+            _ => Self::Unusual,
         }
     }
 }

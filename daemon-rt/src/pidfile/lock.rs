@@ -14,10 +14,14 @@ use std::{
 
 use nix::libc;
 
-use super::{content::Content, control, open};
-use crate::{Error, sys};
+use super::{
+    content::Content,
+    holder,
+    open::{self, ANOTHER_AT_EACH_LOOK},
+};
+use crate::{Error, refusal::refused, sys};
 
-/// Who asks for the status holds the lock for a moment, and who starts has it a moment before the old number is gone.
+/// A status query holds the lock this long at most. A daemon that starts holds it a moment before the old number is gone.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 
 /// How long a process that holds the lock may take to say who it is.
@@ -27,14 +31,18 @@ pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(2);
 /// that exec another program do not.
 #[derive(Debug)]
 pub(crate) struct Lock {
+    /// Locked, and open for reading only: whoever takes over the daemon cannot write another process's number.
     file: File,
+    /// Until the daemon gives up its privileges.
+    writer: Option<File>,
     path: PathBuf,
     /// The process that is to remove the file: the launcher, and then the daemon.
     owner: u32,
 }
 
 enum Attempt {
-    Locked(Lock),
+    /// Open for reading.
+    Locked(File),
     Held(Content),
     /// The file is not the one at that path any more.
     Replaced,
@@ -45,21 +53,25 @@ impl Lock {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
-            let attempt = open::for_locking(path).and_then(|(file, is_new)| Self::attempt(file, is_new, path));
-            match attempt.map_err(|error| cannot_lock(path, error))? {
-                Attempt::Locked(lock) => {
-                    lock.file.set_len(0).map_err(|error| cannot_lock(path, error))?;
-                    return Ok(lock);
+            let (attempt, writer) = attempt(path).map_err(|error| cannot_lock(path, error))?;
+            let elapsed = start.elapsed();
+            match attempt {
+                Attempt::Locked(file) => {
+                    return Ok(Self { file, writer, path: path.to_owned(), owner: process::id() });
+                }
+                // On a file system whose inode numbers change, it would never end.
+                Attempt::Replaced if elapsed > UNTIL_NAMED => {
+                    return Err(cannot_lock(path, refused(ANOTHER_AT_EACH_LOOK)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
                     // Not earlier, although it would find the same: a look is over by then.
-                    if start.elapsed() > A_LOOK && content != Content::Empty {
-                        if let Ok(Some(holder)) = control::find(path) {
+                    if elapsed > A_LOOK && content != Content::Empty {
+                        if let Ok(Some(holder)) = holder::find(path) {
                             return Err(already_running(path, holder.number()));
                         }
                     }
-                    if start.elapsed() > UNTIL_NAMED {
+                    if elapsed > UNTIL_NAMED {
                         return Err(held_by_nobody(path, content));
                     }
                     thread::sleep(Duration::from_millis(5));
@@ -70,49 +82,87 @@ impl Lock {
 
     /// Removes what a daemon left that did not end by itself, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
-        // Not emptied first: it would look as if a start were under way.
-        if let Ok(Attempt::Locked(lock)) = open::for_removal(path).and_then(|file| Self::attempt(file, false, path)) {
-            lock.remove();
+        let Ok(file) = open::for_reading(path) else { return };
+        if matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(true)) && open::is_at(&file, path) {
+            let _ = fs::remove_file(path);
         }
     }
 
-    fn attempt(file: File, is_new: bool, path: &Path) -> io::Result<Attempt> {
-        let locked = sys::lock(file.as_fd(), libc::LOCK_EX);
-        let spare = file.try_clone(); // who takes the file back opens it once more, when no other descriptor may be left
-        if is_new && (locked.is_err() || spare.is_err()) {
-            open::take_back(&file, path);
-        }
-        drop(spare?);
-        if !locked? {
-            return Ok(Attempt::Held(Content::read(&file)?));
-        }
-        if !open::is_at(&file, path) {
-            return Ok(Attempt::Replaced);
-        }
-        Ok(Attempt::Locked(Self { file, path: path.to_owned(), owner: process::id() }))
-    }
-
-    /// Says who this process is, keeps the lock until it exits, and removes the file then: after `exit` and a panic
-    /// too, and not in a child that was forked and exits.
-    pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
-        let failed = |cannot: &str, error| Error::because(format!("{cannot} {}", self.path.display()), error);
-        let process = process::id();
+    /// Writes who this process is, which takes the privileges of the launch.
+    pub(crate) fn name_this_process(&self) -> Result<(), Error> {
+        let Some(writer) = &self.writer else { return Ok(()) };
         let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
-        let written = self.file.write_all_at(format!("{process}\n").as_bytes(), 0);
+        let written = writer.write_all_at(format!("{}\n", process::id()).as_bytes(), 0);
         on_limit.restore();
-        written.map_err(|error| failed("cannot write the process id to", error))?;
-        sys::at_exit(remove_held).map_err(|error| failed("cannot see to the removal of", error))?;
-        self.owner = process;
+        written
+            .map_err(|error| Error::because(format!("cannot write the process id to {}", self.path.display()), error))
+    }
+
+    /// Keeps the lock until this process exits, and removes the file then: after `exit` and a panic too, and not in a
+    /// child that was forked and exits. From now on, this process cannot write to the file.
+    pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
+        sys::at_exit(remove_held)
+            .map_err(|error| Error::because(format!("cannot see to the removal of {}", self.path.display()), error))?;
+        self.writer = None;
+        self.owner = process::id();
+        let _ = sys::lock_record(self.file.as_fd()); // evidence for who looks, and no condition
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
         Ok(())
     }
 
     /// Removes the file while it is locked: who opens it meanwhile finds that it is not at its path, and starts over.
-    fn remove(&self) {
-        if !open::is_at(&self.file, &self.path) || fs::remove_file(&self.path).is_err() {
-            let _ = self.file.set_len(0); // its directory may be out of reach by now: nobody shall read a number in it
+    fn remove(&self) -> bool {
+        open::is_at(&self.file, &self.path) && fs::remove_file(&self.path).is_ok()
+    }
+}
+
+/// One attempt, and the file open for writing.
+fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
+    let (writer, is_new) = match open::for_writing(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match open::create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok((Attempt::Replaced, None)),
+            created => (created?, true),
+        },
+        opened => (opened?, false),
+    };
+    match lock(&writer, path) {
+        Ok(attempt) => Ok((attempt, Some(writer))),
+        Err(error) => {
+            if is_new {
+                open::take_back(&writer, path);
+            }
+            Err(error)
         }
     }
+}
+
+fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
+    let file = match open::for_reading(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Replaced),
+        opened => opened?,
+    };
+    let is_locked = sys::lock(file.as_fd(), libc::LOCK_EX)?;
+    if !open::are_the_same(&file, writer) || !open::is_at(&file, path) {
+        return Ok(Attempt::Replaced);
+    }
+    let content = Content::read(&file)?;
+    if !is_locked {
+        open::refuse_words_of_others(&file)?;
+        return Ok(Attempt::Held(content));
+    }
+    if content == Content::Foreign {
+        return Err(refused("it holds something else than a process id"));
+    }
+    if open::is_loose(&file)? {
+        // Somebody else may have it open by now, and lock it at any time: it is replaced while the lock is held.
+        if fs::remove_file(path).is_ok() {
+            return Ok(Attempt::Replaced);
+        }
+        open::refuse_words_of_others(&file)?;
+        open::close_to_others(&file)?;
+    }
+    writer.set_len(0)?;
+    Ok(Attempt::Locked(file))
 }
 
 pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
@@ -121,7 +171,7 @@ pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
 
 fn held_by_nobody(path: &Path, content: Content) -> Error {
     let why = match content {
-        Content::Empty => "already starting as a process that has not written its number yet",
+        Content::Empty | Content::Unfinished(_) => "already starting as a process that has not written its number yet",
         _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
     };
     Error::new(format!("cannot lock {}: {why}", path.display()))
@@ -129,7 +179,8 @@ fn held_by_nobody(path: &Path, content: Content) -> Error {
 
 static HELD: Mutex<Option<Lock>> = Mutex::new(None);
 
-/// The lock itself goes with the process.
+/// The lock itself goes with the process. A file that may not be removed keeps its number: only the launcher's
+/// privileges could change that.
 extern "C" fn remove_held() {
     let Ok(held) = HELD.try_lock() else { return };
     if let Some(lock) = held.as_ref().filter(|lock| lock.owner == process::id()) {
@@ -141,17 +192,19 @@ impl Drop for Lock {
     /// After a start that failed: removes the file, unless another of its processes lives on and holds it. The kernel
     /// tells that by another lock, once this process has given up its copy of the old one.
     fn drop(&mut self) {
-        let Ok(again) = open::for_removal(&self.path) else { return };
-        if !again.metadata().is_ok_and(|found| open::is(&self.file, &found)) {
-            return;
-        }
-        self.file = again;
+        let Some(writer) = self.writer.take() else { return };
+        self.file = writer;
         // Who was killed may take a moment to end; who is not the launcher leaves it to that.
         let patience = if self.owner == process::id() { A_LOOK } else { Duration::ZERO };
         let start = Instant::now();
         loop {
             match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
-                Ok(true) => return self.remove(),
+                Ok(true) => {
+                    if !self.remove() {
+                        let _ = self.file.set_len(0); // it may be out of reach by now: nobody shall read a number in it
+                    }
+                    return;
+                }
                 Ok(false) if start.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
                 _ => return,
             }

@@ -1,7 +1,7 @@
 //! Opening a pidfile by rules under which nobody else can have chosen the number in it, or the file behind its name.
 
 use std::{
-    fs::{self, File, Metadata, Permissions},
+    fs::{self, File, Metadata, OpenOptions, Permissions},
     io,
     os::{
         fd::AsFd,
@@ -18,21 +18,29 @@ use crate::{
     sys,
 };
 
-/// Everyone may read who runs, and only the owner may say so.
-const MODE: u32 = 0o644;
+/// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
+const MODE: u32 = 0o600;
 
-/// Opens the file to lock and write it, and creates it where it is missing. Whether it was created.
-pub(super) fn for_locking(path: &Path) -> io::Result<(File, bool)> {
-    loop {
-        match for_removal(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            opened => return Ok((opened?, false)),
-        }
-        match create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {} // somebody was quicker
-            created => return Ok((created?, true)),
-        }
-    }
+/// Why a file is given up that is never found at its path again.
+pub(super) const ANOTHER_AT_EACH_LOOK: &str = "it is another file at each look";
+
+/// Opens the file to lock it, and to see who runs.
+pub(super) fn for_reading(path: &Path) -> io::Result<File> {
+    existing(path, File::options().read(true))
+}
+
+/// Opens the file to change the number in it.
+pub(super) fn for_writing(path: &Path) -> io::Result<File> {
+    existing(path, File::options().write(true))
+}
+
+/// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    check_directories(path)?;
+    let file = File::options().write(true).create_new(true).mode(MODE).open(path)?;
+    // The umask may have taken something away.
+    close_to_others(&file).inspect_err(|_| take_back(&file, path))?;
+    Ok(file)
 }
 
 /// Removes a file that was created in vain, unless somebody has locked it by now. Where there are no locks, nobody has.
@@ -43,14 +51,21 @@ pub(super) fn take_back(file: &File, path: &Path) {
     }
 }
 
-/// Opens the file to lock it before it is removed.
-pub(super) fn for_removal(path: &Path) -> io::Result<File> {
-    existing(path, true)
+pub(super) fn close_to_others(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(MODE))
 }
 
-/// Opens the file to look at it.
-pub(super) fn for_reading(path: &Path) -> io::Result<File> {
-    existing(path, false)
+/// Whether it is ours, and somebody else may read it, or write to it.
+pub(super) fn is_loose(file: &File) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    Ok(metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o777 & !MODE != 0)
+}
+
+/// A number that somebody else may have written means nothing. Root does not trust the group of the file either.
+pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
+    let mode = file.metadata()?.mode() & 0o7777;
+    let strangers = if geteuid().is_root() { 0o022 } else { 0o002 };
+    if mode & strangers == 0 { Ok(()) } else { Err(refused(format!("others may write to it, mode {mode:04o}"))) }
 }
 
 /// Whether that is the file at that path still.
@@ -58,17 +73,20 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| is(file, &found))
 }
 
+/// Whether both are open on the same file.
+pub(super) fn are_the_same(one: &File, other: &File) -> bool {
+    other.metadata().is_ok_and(|found| is(one, &found))
+}
+
 /// Whether that file is the one that was found, which cannot be another of the same number while this one is open.
 pub(super) fn is(file: &File, found: &Metadata) -> bool {
     file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
 }
 
-fn existing(path: &Path, write: bool) -> io::Result<File> {
+fn existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     check_directories(path)?;
     check(&fs::symlink_metadata(path)?).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
-    let file = File::options()
-        .read(true)
-        .write(write)
+    let file = options
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK) // it may be another by now
         .open(path)
         .map_err(|error| name_target_of_link(error, path))?;
@@ -76,25 +94,13 @@ fn existing(path: &Path, write: bool) -> io::Result<File> {
     Ok(file)
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).write(true).create_new(true).mode(MODE).open(path)?;
-    let set = file.set_permissions(Permissions::from_mode(MODE)); // whatever the umask took away
-    set.inspect_err(|_| take_back(&file, path))?;
-    Ok(file)
-}
-
 fn check(metadata: &Metadata) -> io::Result<()> {
-    let caller = geteuid();
     let owner = metadata.uid();
     if !metadata.is_file() {
         return Err(refused("it is not a regular file"));
     }
-    if owner != 0 && owner != caller.as_raw() {
+    if owner != 0 && owner != geteuid().as_raw() {
         return Err(refused(format!("it belongs to another user, number {owner}")));
-    }
-    let strangers = if caller.is_root() { 0o022 } else { 0o002 };
-    if metadata.mode() & strangers != 0 {
-        return Err(refused(format!("others may write to it, mode {:04o}", metadata.mode() & 0o7777)));
     }
     if metadata.nlink() > 1 {
         return Err(refused("it has a second hard link"));

@@ -49,14 +49,18 @@ impl Process {
         self.pid.as_raw().unsigned_abs()
     }
 
-    /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
+    /// Whether it holds that file; `None` where nobody lets us look.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
+        // Unlike its descriptors, its record lock shows to everyone who can open the file.
+        if matches!(sys::record_locker(file.as_fd()), Ok(Some(locker)) if locker == self.pid) {
+            return Some(true);
+        }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let mut are_all_seen = true;
         for descriptor in descriptors.flatten() {
             match fs::metadata(descriptor.path()) {
                 Ok(found) if open::is(file, &found) => return Some(true),
-                // Of a process with more capabilities than ours the numbers are shown, and no more.
+                // A more privileged process shows the numbers of its descriptors, but not what they are open on.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
                 _ => {}
             }

@@ -119,6 +119,7 @@ impl Settled {
         let Some(leader) = leader else { return self.streams.look_after(self.name) };
         let entered = self.jail.as_ref().map_or(Ok(()), Place::enter);
         let begun = entered
+            .and_then(|()| self.lock.as_ref().map_or(Ok(()), Lock::name_this_process))
             .and_then(|()| self.privileges.drop_for_good(thread))
             .and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
         if let Err(error) = begun {

@@ -7,11 +7,18 @@ use crate::random::{cases, decimal, number_text};
 
 /// A process id as the kernel has them, without a leading zero, and nothing behind it but one newline.
 fn expected(bytes: &[u8]) -> Content {
-    let digits = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    match decimal(digits).map(i32::try_from) {
+    let is_space = |byte: &u8| b"\t\n\x0c\r ".contains(byte);
+    let words: Vec<_> = bytes.split(is_space).filter(|word| !word.is_empty()).collect();
+    let pid = |digits: &[u8]| {
+        let pid = i32::try_from(decimal(digits)?).ok()?;
+        (pid != 0 && pid.to_string().as_bytes() == digits).then_some(Pid::from_raw(pid))
+    };
+    match (words.as_slice(), bytes.strip_suffix(b"\n")) {
         _ if bytes.is_empty() => Content::Empty,
-        Some(Ok(pid)) if pid != 0 && pid.to_string().as_bytes() == digits => Content::Pid(Pid::from_raw(pid)),
-        _ => Content::Malformed,
+        _ if bytes.len() > 64 || words.len() > 1 => Content::Foreign,
+        ([word], _) if decimal(word).is_none() => Content::Foreign,
+        (_, Some(digits)) => pid(digits).map_or(Content::Unusual, Content::Pid),
+        (_, None) => pid(bytes).map_or(Content::Unusual, Content::Unfinished),
     }
 }
 
@@ -26,10 +33,21 @@ fn only_a_process_id_is_one() {
 #[test]
 fn what_a_daemon_writes_is_read() {
     for pid in [1, 2, 9, 10, 4_194_303, i32::MAX] {
-        for text in [pid.to_string(), format!("{pid}\n")] {
-            assert_eq!(Content::parse(text.as_bytes()), Content::Pid(Pid::from_raw(pid)));
-        }
+        assert_eq!(Content::parse(format!("{pid}\n").as_bytes()), Content::Pid(Pid::from_raw(pid)));
+        assert_eq!(Content::parse(pid.to_string().as_bytes()), Content::Unfinished(Pid::from_raw(pid)));
     }
+}
+
+#[test]
+fn a_number_with_white_space_is_a_pidfile_and_anything_else_is_none() {
+    for text in ["\n", " 12\n", "12\n\n", "0012", "12 \t\r\n", "99999999999\n", "0\n"] {
+        assert_eq!(Content::parse(text.as_bytes()), Content::Unusual, "{text:?}");
+    }
+    for text in ["12x", "-1\n", "+12\n", "12 13\n", "[server]\nport = 80\n", "\0", "1\x0b"] {
+        assert_eq!(Content::parse(text.as_bytes()), Content::Foreign, "{text:?}");
+    }
+    assert_eq!(Content::parse(&[b' '; 64]), Content::Unusual);
+    assert_eq!(Content::parse(&[b' '; 65]), Content::Foreign);
 }
 
 /// However long it is.
