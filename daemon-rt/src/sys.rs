@@ -14,11 +14,15 @@ mod process;
 mod record_lock;
 mod signals;
 mod sockets;
+#[allow(dead_code, reason = "of the callers to come")]
+mod wiped_on_fork;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::capabilities::{capabilities, clear_capabilities};
 #[cfg(target_vendor = "apple")]
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
+#[allow(unused_imports, reason = "of the callers to come")]
+pub(crate) use self::wiped_on_fork::wiped_on_fork;
 pub(crate) use self::{
     descriptors::{
         STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,

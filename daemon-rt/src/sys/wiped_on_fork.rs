@@ -1,0 +1,78 @@
+//! Memory that no fork copies.
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, mem, ptr, sync::atomic::AtomicI32};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_void},
+};
+
+const SIZE: usize = mem::size_of::<AtomicI32>(); // the system makes a page of it
+
+/// A word, 0 at first, that is 0 again in every process forked from this one. A child made with `CLONE_VM` shares it.
+///
+/// It tells a process from its forked workers where a pid does not: a worker that is process 1 of a pid namespace may be
+/// forked from one that is process 1, too. It is there for good.
+///
+/// # Errors
+///
+/// `Unsupported` where the system has nothing of the kind: Linux before 4.14, macOS.
+pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
+    // SAFETY: new memory at an address of the system's choice: it is nobody else's.
+    let page = unsafe { libc::mmap(ptr::null_mut(), SIZE, protection, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: just mapped, with that size, and nothing is in it yet.
+    if let Err(error) = unsafe { wipe_on_fork(page) } {
+        // SAFETY: as above, and nobody has a reference into it.
+        unsafe { libc::munmap(page, SIZE) };
+        return Err(error);
+    }
+    // SAFETY: zeroes are a valid value, a page is aligned for any, and it is never unmapped.
+    Ok(unsafe { AtomicI32::from_ptr(page.cast()) })
+}
+
+/// # Safety
+///
+/// `page` is a mapping of `SIZE` bytes, without anything in it that a child of this process would miss.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+unsafe fn wipe_on_fork(page: *mut c_void) -> io::Result<()> {
+    // SAFETY: as the caller promises.
+    match Errno::result(unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) }) {
+        Err(Errno::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
+        done => Ok(done.map(drop)?),
+    }
+}
+
+/// # Safety
+///
+/// `page` is a mapping of `SIZE` bytes, without anything in it that a child of this process would miss.
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+unsafe fn wipe_on_fork(page: *mut c_void) -> io::Result<()> {
+    #[cfg(target_os = "freebsd")]
+    use libc::INHERIT_ZERO as ZERO;
+    #[cfg(not(target_os = "freebsd"))]
+    use libc::MAP_INHERIT_ZERO as ZERO;
+    // SAFETY: as the caller promises.
+    Errno::result(unsafe { libc::minherit(page, SIZE, ZERO) })?;
+    Ok(())
+}
+
+/// # Safety
+///
+/// None: it does nothing.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+unsafe fn wipe_on_fork(_: *mut c_void) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
