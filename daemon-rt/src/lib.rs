@@ -13,8 +13,6 @@
 
 mod complaints;
 mod daemon;
-#[cfg(unix)]
-mod directories;
 #[cfg(doc)]
 pub mod docs;
 mod error;
@@ -48,6 +46,8 @@ mod syslog;
 mod terminal;
 #[cfg(unix)]
 mod threads;
+#[cfg(unix)]
+mod trusted_path;
 
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;

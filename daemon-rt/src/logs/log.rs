@@ -1,7 +1,6 @@
 //! One log: the file of a stream that was given by its path, or of both.
 
 use std::{
-    ffi::CString,
     io::Write,
     os::fd::{AsFd, RawFd},
     sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::Relaxed},
@@ -12,13 +11,13 @@ use nix::{
     unistd::geteuid,
 };
 
-use super::open::{self, Refusal};
+use super::open::{Location, Refusal};
 use crate::{Error, sys, terminal::for_terminal};
 
 /// The fields that change are atomic, because they are a signal handler's; one at a time reopens.
 pub(crate) struct Log {
     /// As the daemon sees it, which may be from a jail.
-    path: CString,
+    location: Location,
     descriptors: &'static [RawFd],
     /// What cannot be done, where that is so.
     failure: String,
@@ -42,14 +41,14 @@ impl Log {
         stream: &str,
         descriptors: &'static [RawFd],
         shown_path: &str,
-        path: CString,
+        location: Location,
         in_place: &FileStat,
     ) -> Self {
         let failure = format!("cannot reopen {stream} {shown_path}");
         let mut complaint = for_terminal(format!("{program}: {failure}: ").replace(['\n', '\t'], " ").as_bytes());
         complaint.truncate(complaint.trim_end_matches('\n').len());
         Self {
-            path,
+            location,
             descriptors,
             failure,
             complaint,
@@ -66,7 +65,7 @@ impl Log {
         let mut own = self.descriptors.iter().copied().filter(|&number| self.in_place.is_open_on(number)).peekable();
         let Some(&first) = own.peek() else { return self.refusal.store(0, Relaxed) };
         let put_in_place = || -> Result<FileStat, Refusal> {
-            let opened = open::for_appending(&self.path, geteuid())?;
+            let opened = self.location.open(geteuid())?;
             for number in own {
                 sys::duplicate_onto(opened.file.as_fd(), number)?;
             }

@@ -3,16 +3,24 @@
 //! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7),
 //! and nothing allocates or locks.
 
-use std::{ffi::CStr, fmt, io, os::fd::OwnedFd};
+use std::{
+    ffi::{CStr, CString, NulError},
+    fmt, io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
 
 use nix::{
     errno::Errno,
-    fcntl::{FcntlArg, OFlag, fcntl, open},
+    fcntl::{FcntlArg, OFlag, fcntl, open, openat},
     sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
-    unistd::{Uid, unlink},
+    unistd::{Uid, UnlinkatFlags, unlinkat},
 };
 
-use crate::{refusal::refused, sys};
+use crate::{refusal::refused, sys, trusted_path};
 
 /// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
 /// without a reader is an error then, and no wait for one.
@@ -47,12 +55,32 @@ pub(crate) enum Refusal {
     SecondLink,
 }
 
-/// Opens a file to append to, and creates it where it is missing, for `owner`.
-pub(crate) fn for_appending(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+/// Where a log is. A signal handler may not take a path apart: that would allocate.
+pub(crate) struct Location {
+    directory: CString,
+    name: CString,
+}
+
+impl Location {
+    pub(crate) fn of(path: &Path) -> Result<Self, NulError> {
+        let (directory, name) = trusted_path::split(path);
+        Ok(Self { directory: CString::new(directory.as_os_str().as_bytes())?, name: CString::new(name.as_bytes())? })
+    }
+
+    /// Opens the file to append to, and creates it where it is missing, for `owner`. No descriptor of the directory is
+    /// kept: it would lead out of a jail.
+    pub(super) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
+        let directory = open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())?;
+        for_appending(directory.as_fd(), &self.name, owner)
+    }
+}
+
+/// Opens a file in that directory to append to, and creates it where it is missing, for `owner`.
+pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     let mut seen = Errno::ENOENT;
     for _ in 0..ATTEMPTS {
-        seen = match open_existing(path, owner) {
-            Err(Refusal::System(Errno::ENOENT)) => match create(path) {
+        seen = match open_existing(directory, name, owner) {
+            Err(Refusal::System(Errno::ENOENT)) => match create(directory, name) {
                 Err(errno @ (Errno::EEXIST | Errno::EINTR)) => errno, // somebody was quicker, or a signal came
                 created => return Ok(created?),
             },
@@ -70,8 +98,8 @@ pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
     Ok(())
 }
 
-fn open_existing(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
-    let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
+fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+    let file = openat(directory, name, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
     let status = fstat(&file)?;
     if sys::kind_of(&status) == SFlag::S_IFREG && status.st_nlink > 1 && status.st_uid != owner.as_raw() {
         return Err(Refusal::SecondLink);
@@ -81,8 +109,9 @@ fn open_existing(path: &CStr, owner: Uid) -> Result<Opened, Refusal> {
 }
 
 /// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.
-fn create(path: &CStr) -> nix::Result<Opened> {
-    let file = open(path, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
+fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
+    let flags = FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
+    let file = openat(directory, name, flags, MODE)?;
     match let_block(&file).and_then(|()| fstat(&file)) {
         Ok(status) => {
             if Mode::from_bits_truncate(status.st_mode) != MODE {
@@ -92,7 +121,7 @@ fn create(path: &CStr) -> nix::Result<Opened> {
             Ok(Opened { file, status, is_new: true })
         }
         Err(error) => {
-            let _ = unlink(path);
+            let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
             Err(error)
         }
     }

@@ -13,9 +13,9 @@ use std::{
 use nix::{libc, unistd::geteuid};
 
 use crate::{
-    directories::{Sticky, open_to_others},
     refusal::{name_target_of_link, refused},
     sys,
+    trusted_path::{self, Sticky},
 };
 
 /// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
@@ -114,8 +114,5 @@ fn check_directories(path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    match open_to_others(&path::absolute(path)?, Sticky::Safe)? {
-        Some(directory) => Err(refused(format!("others than root may write in the directory {}", directory.display()))),
-        None => Ok(()),
-    }
+    trusted_path::walk(&path::absolute(path)?, Sticky::Safe).map(drop)
 }

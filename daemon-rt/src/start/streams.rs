@@ -16,7 +16,7 @@ use std::{io, mem};
 
 use nix::libc;
 
-use self::{open::Rights, reopening::WatchLogs, shown::ErrorStream, stand_in::StandIn, stream::Stream};
+use self::{reopening::WatchLogs, shown::ErrorStream, stand_in::StandIn, stream::Stream};
 use crate::{
     Daemon, Error,
     null::{self, Null},
@@ -86,7 +86,8 @@ impl Streams {
             // Without it the daemon starts as well, and only its reasons are not seen.
             Stream::Null => _ = self.stand_in(),
             Stream::File { file, path: Some(path), .. } => {
-                let reader = Rights::of(account, path).act(|| Ok(open::again_for_reading(file, path)))?;
+                let (rights, judged) = open::locate(path, account);
+                let reader = rights.act(|| Ok(open::again_for_reading(file, path, judged)))?;
                 self.shown = reader.ok().flatten().and_then(|reader| ErrorStream::new(reader).ok());
             }
             Stream::File { path: None, .. } | Stream::Inherited => {}

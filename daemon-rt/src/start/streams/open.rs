@@ -5,34 +5,35 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::OwnedFd,
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::{
             ffi::OsStrExt,
-            fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+            fs::{FileTypeExt, MetadataExt},
         },
     },
     path::{Path, PathBuf},
 };
 
 use nix::{
+    fcntl::{AtFlags, OFlag, openat},
     libc,
-    unistd::{Uid, geteuid},
+    sys::stat::{Mode, fstatat},
+    unistd::{Uid, UnlinkatFlags, geteuid, unlinkat},
 };
 
 use crate::{
-    Error,
-    directories::{Sticky, open_to_others},
-    logs,
+    Error, logs,
     privileges::Account,
     refusal::{name_target_of_link, refused},
+    sys,
+    trusted_path::{self, Entry, Sticky},
 };
 
 /// A file that the start created. Dropped, it is removed again unless somebody has written to it.
 #[derive(Debug)]
 pub(crate) struct Created {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    identity: (libc::dev_t, libc::ino_t),
     rights: Rights,
 }
 
@@ -45,17 +46,19 @@ pub(crate) enum Rights {
     User(Box<Account>),
 }
 
-impl Rights {
-    pub(crate) fn of(account: Option<&Account>, path: &Path) -> Self {
-        match account.filter(|account| account.user_is_given && !account.uid.is_root()) {
-            // Where a step of the path cannot be judged, the user's rights are enough to say why.
-            Some(account) if !matches!(open_to_others(path, Sticky::SafeAbove), Ok(None)) => {
-                Self::User(Box::new(account.clone()))
-            }
-            _ => Self::Own,
-        }
+/// By whose rights that file is opened, and in which directory where that was judged.
+pub(crate) fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<Entry>) {
+    let Some(account) = account.filter(|account| account.user_is_given && !account.uid.is_root()) else {
+        return (Rights::Own, None);
+    };
+    match trusted_path::walk(path, Sticky::SafeAbove) {
+        Ok(entry) => (Rights::Own, Some(entry)),
+        // Where a step of the path cannot be judged, the user's rights are enough to say why.
+        Err(_) => (Rights::User(Box::new(account.clone())), None),
     }
+}
 
+impl Rights {
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
         match self {
             Self::Own => Ok(action()),
@@ -65,21 +68,27 @@ impl Rights {
 }
 
 /// Opens a file to append to, and creates it where it is missing, for `owner`.
-pub(crate) fn for_appending(path: &Path, owner: Uid, rights: &Rights) -> io::Result<(File, Option<Created>)> {
-    let name = CString::new(path.as_os_str().as_bytes())?;
-    let opened = logs::open::for_appending(&name, owner).map_err(|refusal| explain(refusal.into(), path))?;
+pub(crate) fn for_appending(
+    path: &Path,
+    judged: Option<Entry>,
+    owner: Uid,
+    rights: &Rights,
+) -> io::Result<(File, Option<Created>)> {
+    let entry = entry(path, judged)?;
+    let name = CString::new(entry.name.as_bytes())?;
+    let opened = logs::open::for_appending(entry.directory.as_fd(), &name, owner)
+        .map_err(|refusal| explain(refusal.into(), path))?;
     let file = File::from(opened.file);
-    let created = opened.is_new.then(|| Created::new(path, &file, rights)).transpose()?;
+    let created = opened.is_new.then(|| Created::new(path, &entry, &file, rights)).transpose()?;
     Ok((file, created))
 }
 
 /// Opens a file to read from.
-pub(crate) fn for_reading(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(logs::open::FLAGS.bits())
-        .open(path)
-        .map_err(|error| explain(error, path))?;
+pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<File> {
+    let entry = entry(path, judged)?;
+    let flags = logs::open::FLAGS | OFlag::O_RDONLY;
+    let file = openat(&entry.directory, entry.name.as_os_str(), flags, Mode::empty());
+    let file = File::from(file.map_err(|errno| explain(errno.into(), path))?);
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -88,10 +97,14 @@ pub(crate) fn for_reading(path: &Path) -> io::Result<File> {
     Ok(file.into())
 }
 
+fn entry(path: &Path, judged: Option<Entry>) -> io::Result<Entry> {
+    judged.map_or_else(|| trusted_path::follow(path), Ok)
+}
+
 /// Opens the regular file that `file` is open on once more, to read what is written to it; none where that is not
 /// possible, or the path leads elsewhere by now.
-pub(crate) fn again_for_reading(file: &File, path: &Path) -> Option<File> {
-    let (known, reader) = (file.metadata().ok()?, for_reading(path).ok()?);
+pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>) -> Option<File> {
+    let (known, reader) = (file.metadata().ok()?, for_reading(path, judged).ok()?);
     let found = reader.metadata().ok()?;
     (found.is_file() && (found.dev(), found.ino()) == (known.dev(), known.ino())).then_some(reader)
 }
@@ -106,24 +119,31 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 }
 
 impl Created {
-    fn new(path: &Path, file: &File, rights: &Rights) -> io::Result<Self> {
-        let metadata = file.metadata().inspect_err(|_| _ = fs::remove_file(path))?;
-        Ok(Self { path: path.to_owned(), device: metadata.dev(), inode: metadata.ino(), rights: rights.clone() })
+    fn new(path: &Path, entry: &Entry, file: &File, rights: &Rights) -> io::Result<Self> {
+        let identity = sys::identity_of(file.as_raw_fd()).inspect_err(|_| remove(entry))?;
+        Ok(Self { path: path.to_owned(), identity, rights: rights.clone() })
     }
+
+    /// In the directory that is looked at: the path may lead elsewhere by then.
+    fn remove_unless_used(&self) -> io::Result<()> {
+        let entry = trusted_path::follow(&self.path)?;
+        let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if (found.st_dev, found.st_ino) == self.identity && found.st_size == 0 {
+            remove(&entry);
+        }
+        Ok(())
+    }
+}
+
+fn remove(entry: &Entry) {
+    let _ = unlinkat(&entry.directory, entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
 }
 
 impl Drop for Created {
     fn drop(&mut self) {
-        let remove = || {
-            let found = fs::symlink_metadata(&self.path)?;
-            if (found.dev(), found.ino(), found.len()) == (self.device, self.inode, 0) {
-                fs::remove_file(&self.path)?;
-            }
-            Ok(())
-        };
         let _ = match &self.rights {
-            Rights::User(account) if account.uid == geteuid() => Ok(remove()), // the way back from the user failed
-            rights => rights.act(remove),
+            Rights::User(account) if account.uid == geteuid() => Ok(self.remove_unless_used()), // the way back failed
+            rights => rights.act(|| self.remove_unless_used()),
         };
     }
 }

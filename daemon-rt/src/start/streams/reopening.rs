@@ -2,14 +2,10 @@
 //! somebody reads that it is not.
 
 use std::{
-    ffi::CString,
     fmt,
     fs::{self, File},
     io,
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsRawFd, RawFd},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +19,7 @@ use nix::{
 use super::{Streams, stream::Stream};
 use crate::{
     Error,
-    logs::{self, Log},
+    logs::{self, Log, open::Location},
     privileges::Account,
     sys,
 };
@@ -98,9 +94,8 @@ impl Reopener<'_> {
             Some(root) => inside(root, path).map_err(because)?,
         };
         self.ask(&path_in_daemon, &what, is_new)?;
-        let path_in_daemon =
-            CString::new(path_in_daemon.as_os_str().as_bytes()).map_err(|error| because(error.into()))?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
+        let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
+        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), location, &status)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let

@@ -36,9 +36,9 @@ impl Stream {
             Kind::File(file) => Self::from_file("stdin", file),
             Kind::Append(path) => {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
-                let rights = Rights::of(account, &path);
+                let (rights, judged) = open::locate(&path, account);
                 let file = rights
-                    .act(|| open::for_reading(&path))?
+                    .act(|| open::for_reading(&path, judged))?
                     .map_err(|error| cannot_open("stdin", &path, &rights, error))?;
                 Ok(Self::File { file, path: None, truncate: false, created: None })
             }
@@ -61,10 +61,10 @@ impl Stream {
             Kind::File(file) => Self::from_file(name, file),
             Kind::Append(path) | Kind::Truncate(path) => {
                 let path = inherited.absolute(check::path(name, &path)?)?;
-                let rights = Rights::of(account, &path);
+                let (rights, judged) = open::locate(&path, account);
                 let owner = account.map_or_else(geteuid, |account| account.uid);
                 let (file, created) = rights
-                    .act(|| open::for_appending(&path, owner, &rights))?
+                    .act(|| open::for_appending(&path, judged, owner, &rights))?
                     .map_err(|error| cannot_open(name, &path, &rights, error))?;
                 if let (Some(account), Some(_)) = (account, &created) {
                     give_away(&file, account).map_err(|error| {

@@ -1,0 +1,187 @@
+//! Paths that others may change: a walk from `/` by the descriptors of the directories that were judged.
+//!
+//! Whoever opens a file does so in the directory that the walk returned: a path that is another one at the second look
+//! gains nothing.
+
+use std::{
+    collections::VecDeque,
+    ffi::{OsStr, OsString},
+    io,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    fcntl::{AtFlags, OFlag, open, openat, readlinkat},
+    libc,
+    sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
+};
+
+use crate::{refusal::refused, sys};
+
+/// As many as Linux follows, `path_resolution(7)`.
+const MAX_LINKS: usize = 40;
+
+/// A directory that is looked up in, and neither read nor written: where there is `O_PATH`, search permission suffices.
+pub(crate) const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC).union(SEARCH);
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+const SEARCH: OFlag = OFlag::O_PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+const SEARCH: OFlag = OFlag::O_RDONLY;
+
+/// In a sticky directory nobody can replace what is somebody else's, but anybody can put something in place of what is
+/// missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sticky {
+    /// Safe as any directory of the path.
+    Safe,
+    /// Safe, except as the last one.
+    SafeAbove,
+}
+
+/// Where a file is, or is to be: a name in an open directory. The name is `.` where the path names a directory.
+pub(crate) struct Entry {
+    pub(crate) directory: OwnedFd,
+    pub(crate) name: OsString,
+}
+
+/// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead elsewhere.
+pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
+    let (directory, name) = split(path);
+    Ok(Entry { directory: walk_to_directory(directory, sticky)?, name: name.to_owned() })
+}
+
+/// Finds a file as open(2) does, whoever may change the path.
+pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
+    let (directory, name) = split(path);
+    Ok(Entry { directory: open(directory, DIRECTORY, Mode::empty())?, name: name.to_owned() })
+}
+
+/// Finds a directory by an absolute path. An error where somebody but root may have the path lead elsewhere, or write in the directory.
+///
+/// Every step is judged before it is taken: what root alone can change stays what was seen.
+pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<OwnedFd> {
+    let mut left: VecDeque<_> = components(path).map(OsStr::to_owned).collect();
+    let mut links = 0;
+    let mut at = PathBuf::from("/");
+    let mut directory = open_directory_in(None, OsStr::new("/"))?;
+    loop {
+        let Some(name) = left.pop_front() else {
+            return match Writers::of(&directory.status) {
+                Writers::Root => Ok(directory.fd),
+                Writers::Sticky if sticky == Sticky::Safe => Ok(directory.fd),
+                Writers::Sticky | Writers::Others => Err(untrusted(&at)),
+            };
+        };
+        if name == ".." {
+            directory = open_directory_in(Some(&directory), &name)?;
+            at.pop();
+            continue;
+        }
+        let writers = Writers::of(&directory.status);
+        if writers == Writers::Others {
+            return Err(untrusted(&at));
+        }
+        match step(&directory, &name)? {
+            Step::Directory(next) if writers == Writers::Root || next.is_roots_in(&directory) => {
+                directory = next;
+                at.push(name);
+            }
+            Step::Link(link) if writers == Writers::Root || link.st_uid == ROOT => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(refused("too many symbolic links lead to it"));
+                }
+                let target = PathBuf::from(readlinkat(&directory.fd, name.as_os_str())?);
+                if target.is_absolute() {
+                    directory = open_directory_in(None, OsStr::new("/"))?;
+                    at = PathBuf::from("/");
+                }
+                for component in components(&target).rev() {
+                    left.push_front(component.to_owned());
+                }
+            }
+            Step::Directory(_) | Step::Link(_) => return Err(untrusted(&at)),
+        }
+    }
+}
+
+/// No other number is root's. In a user namespace, whatever belongs to nobody inside has one and the same number, and
+/// that may be an ordinary user's as well, `user_namespaces(7)`.
+const ROOT: libc::uid_t = 0;
+
+/// Who may change what a directory holds.
+#[derive(PartialEq, Eq)]
+enum Writers {
+    Root,
+    /// Everybody may add something, and change what is their own.
+    Sticky,
+    Others,
+}
+
+impl Writers {
+    fn of(directory: &FileStat) -> Self {
+        let has = |bits| directory.st_mode & bits != 0;
+        match directory.st_uid {
+            ROOT if !has(libc::S_IWGRP | libc::S_IWOTH) => Self::Root,
+            ROOT if has(libc::S_ISVTX) => Self::Sticky,
+            _ => Self::Others,
+        }
+    }
+}
+
+struct Directory {
+    fd: OwnedFd,
+    status: FileStat,
+}
+
+impl Directory {
+    /// In a sticky directory. What is mounted there belongs to whom its file system likes: a user's may lie.
+    fn is_roots_in(&self, sticky: &Directory) -> bool {
+        self.status.st_uid == ROOT && self.status.st_dev == sticky.status.st_dev
+    }
+}
+
+enum Step {
+    Directory(Directory),
+    Link(FileStat),
+}
+
+fn step(directory: &Directory, name: &OsStr) -> io::Result<Step> {
+    open_directory_in(Some(directory), name).map(Step::Directory).or_else(|error| {
+        match fstatat(&directory.fd, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) if sys::kind_of(&status) == SFlag::S_IFLNK => Ok(Step::Link(status)),
+            _ => Err(error),
+        }
+    })
+}
+
+fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<Directory> {
+    let flags = DIRECTORY | OFlag::O_NOFOLLOW;
+    let fd = match directory {
+        Some(directory) => openat(&directory.fd, name, flags, Mode::empty()),
+        None => open(name, flags, Mode::empty()),
+    }?;
+    let status = fstat(&fd)?;
+    Ok(Directory { fd, status })
+}
+
+fn untrusted(directory: &Path) -> io::Error {
+    refused(format!("others than root may write in the directory {}", directory.display()))
+}
+
+/// The directory of a path, and the name in it.
+pub(crate) fn split(path: &Path) -> (&Path, &OsStr) {
+    let bytes = path.as_os_str().as_bytes();
+    let start = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    match bytes.split_at(start) {
+        (_, b"" | b"." | b"..") => (path, OsStr::new(".")),
+        (b"", name) => (Path::new("."), OsStr::from_bytes(name)),
+        (directory, name) => (Path::new(OsStr::from_bytes(directory)), OsStr::from_bytes(name)),
+    }
+}
+
+fn components(path: &Path) -> impl DoubleEndedIterator<Item = &OsStr> {
+    let components = path.as_os_str().as_bytes().split(|&byte| byte == b'/');
+    components.filter(|component| !matches!(*component, b"" | b".")).map(OsStr::from_bytes)
+}
