@@ -302,7 +302,7 @@ fn exit_removes_nobody_elses_file() {
     daemon.send("return");
     daemon.wait();
     assert_eq!(stage.read("pid"), "somebody else's");
-    assert_eq!(stage.read("moved"), format!("{}\n", first), "the daemon cannot write to it");
+    assert_eq!(stage.read("moved"), format!("{first}\n"), "the daemon cannot write to it");
 }
 
 #[test]

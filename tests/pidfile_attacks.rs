@@ -71,7 +71,7 @@ fn a_file_that_is_no_pidfile_keeps_every_byte() {
     let stage = Stage::new();
     let path = stage.path("pid");
     let texts: [&[u8]; 6] =
-        [b"[server]\nport = 80\n", b"12 13\n", b"4242 clockd\n", b"-1\n", b"\0\0", &[b'7'; 1 << 20]];
+        [b"[server]\nport = 80\n", b"12 13\n", b"4242 clockd\n", b"-1\n", b"\0\0", &vec![b'7'; 1 << 20]];
     for text in texts {
         for mode in [0o600, 0o644, 0o666] {
             write(&path, text, mode);

@@ -67,6 +67,7 @@ fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     kept
 }
 
+#[allow(clippy::too_many_lines, reason = "a line or two for each option")]
 fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
     let (id, detaches) = (process::id(), launched_by.detaches());

@@ -7,7 +7,10 @@ use std::{
     os::{fd::AsFd, unix::fs::FileExt},
     path::{Path, PathBuf},
     process,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -38,6 +41,13 @@ pub(crate) struct Lock {
     path: PathBuf,
     /// The process that is to remove the file: the launcher, and then the daemon.
     owner: u32,
+}
+
+/// What the exit removes.
+struct Held {
+    lock: Lock,
+    /// Not 0 in this process. A worker that is process 1 of a pid namespace may have the number of a daemon that is, too.
+    is_own: Option<&'static AtomicI32>,
 }
 
 enum Attempt {
@@ -106,7 +116,8 @@ impl Lock {
         self.writer = None;
         self.owner = process::id();
         let _ = sys::lock_record(self.file.as_fd()); // evidence for who looks, and no condition
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+        let is_own = sys::wiped_on_fork().inspect(|is_own| is_own.store(1, Relaxed)).ok();
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { lock: self, is_own });
         Ok(())
     }
 
@@ -177,14 +188,16 @@ fn held_by_nobody(path: &Path, content: Content) -> Error {
     Error::new(format!("cannot lock {}: {why}", path.display()))
 }
 
-static HELD: Mutex<Option<Lock>> = Mutex::new(None);
+static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
 /// The lock itself goes with the process. A file that may not be removed keeps its number: only the launcher's
 /// privileges could change that.
 extern "C" fn remove_held() {
     let Ok(held) = HELD.try_lock() else { return };
-    if let Some(lock) = held.as_ref().filter(|lock| lock.owner == process::id()) {
-        lock.remove();
+    if let Some(Held { lock, is_own }) = &*held {
+        if lock.owner == process::id() && is_own.is_none_or(|is_own| is_own.load(Relaxed) != 0) {
+            lock.remove();
+        }
     }
 }
 

@@ -1,43 +1,45 @@
 //! Opening a pidfile by rules under which nobody else can have chosen the number in it, or the file behind its name.
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions, Permissions},
+    ffi::OsStr,
+    fs::{self, File, Metadata},
     io,
-    os::{
-        fd::AsFd,
-        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
-    },
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::{self, Path},
 };
 
-use nix::{libc, unistd::geteuid};
+use nix::{
+    fcntl::{AtFlags, OFlag, openat},
+    libc,
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat},
+    unistd::geteuid,
+};
 
 use crate::{
     refusal::{name_target_of_link, refused},
     sys,
-    trusted_path::{self, Sticky},
+    trusted_path::{self, Entry, Sticky},
 };
 
 /// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
-const MODE: u32 = 0o600;
+const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// Why a file is given up that is never found at its path again.
 pub(super) const ANOTHER_AT_EACH_LOOK: &str = "it is another file at each look";
 
 /// Opens the file to lock it, and to see who runs.
 pub(super) fn for_reading(path: &Path) -> io::Result<File> {
-    existing(path, File::options().read(true))
+    existing(path, OFlag::O_RDONLY)
 }
 
 /// Opens the file to change the number in it.
 pub(super) fn for_writing(path: &Path) -> io::Result<File> {
-    existing(path, File::options().write(true))
+    existing(path, OFlag::O_WRONLY)
 }
 
 /// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    check_directories(path)?;
-    let file = File::options().write(true).create_new(true).mode(MODE).open(path)?;
+    let file = open(&locate(path)?, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)?;
     // The umask may have taken something away.
     close_to_others(&file).inspect_err(|_| take_back(&file, path))?;
     Ok(file)
@@ -52,13 +54,14 @@ pub(super) fn take_back(file: &File, path: &Path) {
 }
 
 pub(super) fn close_to_others(file: &File) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(MODE))
+    Ok(fchmod(file, MODE)?)
 }
 
 /// Whether it is ours, and somebody else may read it, or write to it.
 pub(super) fn is_loose(file: &File) -> io::Result<bool> {
-    let metadata = file.metadata()?;
-    Ok(metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o777 & !MODE != 0)
+    let status = fstat(file)?;
+    let is_open = Mode::from_bits_truncate(status.st_mode).intersects(Mode::S_IRWXG | Mode::S_IRWXO);
+    Ok(is_open && status.st_uid == geteuid().as_raw())
 }
 
 /// A number that somebody else may have written means nothing. Root does not trust the group of the file either.
@@ -83,36 +86,39 @@ pub(super) fn is(file: &File, found: &Metadata) -> bool {
     file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
 }
 
-fn existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    check_directories(path)?;
-    check(&fs::symlink_metadata(path)?).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
-    let file = options
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK) // it may be another by now
-        .open(path)
-        .map_err(|error| name_target_of_link(error, path))?;
-    check(&file.metadata()?)?;
+fn existing(path: &Path, access: OFlag) -> io::Result<File> {
+    let entry = locate(path)?;
+    let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    check(&found).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
+    // It may be another by now.
+    let file = open(&entry, access).map_err(|error| name_target_of_link(error, path))?;
+    check(&fstat(&file)?)?;
     Ok(file)
 }
 
-fn check(metadata: &Metadata) -> io::Result<()> {
-    let owner = metadata.uid();
-    if !metadata.is_file() {
+/// Whoever may write in a directory of the path may put another file there; in a sticky one not in place of somebody
+/// else's.
+fn locate(path: &Path) -> io::Result<Entry> {
+    let path = path::absolute(path)?;
+    if geteuid().is_root() { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
+}
+
+fn open(entry: &Entry, flags: OFlag) -> io::Result<File> {
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let name: &OsStr = &entry.name;
+    sys::uninterrupted(|| Ok(openat(&entry.directory, name, flags, MODE)?.into()))
+}
+
+fn check(status: &FileStat) -> io::Result<()> {
+    let owner = status.st_uid;
+    if sys::kind_of(status) != SFlag::S_IFREG {
         return Err(refused("it is not a regular file"));
     }
     if owner != 0 && owner != geteuid().as_raw() {
         return Err(refused(format!("it belongs to another user, number {owner}")));
     }
-    if metadata.nlink() > 1 {
+    if status.st_nlink > 1 {
         return Err(refused("it has a second hard link"));
     }
     Ok(())
-}
-
-/// Who may write in a directory of the path may put another file there; in a sticky one not in place of somebody
-/// else's.
-fn check_directories(path: &Path) -> io::Result<()> {
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    trusted_path::walk(&path::absolute(path)?, Sticky::Safe).map(drop)
 }
