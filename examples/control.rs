@@ -32,7 +32,7 @@ enum Command {
     Restart,
     /// Have the daemon read its configuration anew
     Reload,
-    /// Tell whether the daemon runs: exit status 0 if so, 1 if it was killed, 3 if it does not run, 4 if that is unknown
+    /// Tell whether the daemon runs: exit status 0 if so, 1 if it left its pidfile, 3 if it does not run, 4 if that is unknown
     Status,
 }
 
@@ -67,7 +67,7 @@ fn status(pidfile: &PidFile) -> i32 {
             (0, format!("control runs as process {pid} since {since:.0}"))
         }
         Ok(Status::Starting) => (0, "control is starting".into()),
-        Ok(Status::Stale) => (1, format!("control was killed, and left {}", pidfile.path().display())),
+        Ok(Status::Stale) => (1, format!("control does not run any more, and left {}", pidfile.path().display())),
         Ok(_) => (3, "control does not run".into()),
         Err(error) => (4, format!("control may run or not: {error:#}")),
     };

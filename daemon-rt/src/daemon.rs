@@ -371,17 +371,25 @@ impl Daemon {
         self
     }
 
-    /// The file that guarantees one running instance, and tells who it is, daemon(7), step 12, e.g.
+    /// The file that guarantees one running instance and tells who it is, daemon(7), step 12, e.g.
     /// `"/run/clockd.pid"`. Default: none.
     ///
-    /// It is locked (flock(2)) by the launcher, and by the daemon as long as that runs; a second start fails. The
-    /// daemon writes its process id to it, in decimal with a newline, and removes it when it exits, after a panic that
-    /// unwinds too, or empties it where it may not remove it any more. After a signal the file stays, unlocked, and the
-    /// next start takes it over: [`PidFile`](crate::PidFile) is how to ask. It is created with mode 0644 and belongs to
-    /// whoever launched the program. A relative path starts from the directory of the launch.
+    /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
+    /// The daemon writes its process id to the file, in decimal with a newline, and removes the file when it exits, also
+    /// after a panic that unwinds. A relative path starts from the directory of the launch.
     ///
-    /// The start fails when the file is a symbolic link or no regular file, belongs to neither root nor the caller, has
-    /// a second hard link, or may be written by others; for root also when its group may write to it, or others may
+    /// The file has mode 0600, as with pidfile(3) of FreeBSD, and belongs to whoever launched the program: everybody who
+    /// can read a file can lock it. When `main` begins, the daemon holds the file open for reading only. So whoever takes
+    /// over a daemon that gave up root cannot write another process's number, for root to signal. Nor can the daemon
+    /// remove the file from a directory of root's, or empty it: at the end the file stays, with its number, unlocked. It
+    /// also stays after a signal that ends the daemon. The next start takes it over, and [`PidFile`](crate::PidFile)
+    /// knows by the lock that nobody runs. A script that goes by the number has to compare the program as well:
+    /// `start-stop-daemon --exec`, `pkill --logpidfile`.
+    ///
+    /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
+    /// others may read or write, as older programs leave it, is replaced by a proper one; where its directory does not
+    /// permit that, it gets the mode 0600. The start fails when the file holds anything else, is a symbolic link or no
+    /// regular file, belongs to neither root nor the caller, or has a second hard link; for root also when others may
     /// write in a directory of its path that is not sticky.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.

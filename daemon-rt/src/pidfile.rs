@@ -27,9 +27,9 @@ use crate::Error;
 /// [`pidfile`](crate::Daemon::pidfile) names.
 ///
 /// A daemon runs as long as the file is locked, flock(2); the number in it only says who it is. So no call here takes a
-/// number at its word: a process is signalled only while the file that names it is locked, and, where `/proc` lets us
-/// look, only if it holds the file open itself. On Linux it is held by a pidfd meanwhile, and nobody else can get the
-/// signal.
+/// number at its word: a process is signalled only while the file that names it is locked, and only if the system shows
+/// that it holds the file itself, by its record lock, fcntl(2), or its descriptors in `/proc`. On Linux it is held by a
+/// pidfd meanwhile, and nobody else can get the signal.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -46,15 +46,16 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// Each call fails when the file is not a regular one, belongs to neither root nor the caller, has a second hard link,
-/// or may be written by others; for root also when others may write in a directory of its path that is not sticky; and
-/// when the file is locked but names nobody who can hold the lock.
+/// Each call fails when the caller may not read the file, which only its owner and root may; when the file is not a regular
+/// one, belongs to neither root nor the caller, has a second hard link, or may be written by others; for root also when
+/// others may write in a directory of its path that is not sticky; and when the file is locked but names nobody who is
+/// seen to hold it.
 ///
 /// # Platform-specific behavior
 ///
 /// Without pidfds, that is, elsewhere than on Linux from 5.3 on, a number that is given to another process between the
-/// last look and the signal is not noticed, and the end of a process is looked for every 10 ms. Where there is no
-/// flock(2), every call fails.
+/// last look and the signal is not noticed, and the end of a process is looked for every 10 ms. Elsewhere than on Linux,
+/// a number is taken at its word where nothing shows who holds the file. Where there is no flock(2), every call fails.
 #[derive(Debug, Clone)]
 pub struct PidFile {
     path: PathBuf,
@@ -75,7 +76,7 @@ pub enum Status {
     },
     /// A start is under way, and has the lock (0).
     Starting,
-    /// No daemon runs, but one ended without removing the file, as by a signal (1).
+    /// No daemon runs, but one ended without removing the file: by a signal, or because it had no right to (1).
     Stale,
     /// No daemon runs (3).
     Stopped,

@@ -54,7 +54,8 @@ pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
 /// Finds a file as open(2) does, whoever may change the path.
 pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
     let (directory, name) = split(path);
-    Ok(Entry { directory: open(directory, DIRECTORY, Mode::empty())?, name: name.to_owned() })
+    let directory = sys::uninterrupted(|| Ok(open(directory, DIRECTORY, Mode::empty())?))?;
+    Ok(Entry { directory, name: name.to_owned() })
 }
 
 /// Finds a directory by an absolute path. An error where somebody but root may have the path lead elsewhere, or write in the directory.
@@ -158,10 +159,12 @@ fn step(directory: &Directory, name: &OsStr) -> io::Result<Step> {
 
 fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<Directory> {
     let flags = DIRECTORY | OFlag::O_NOFOLLOW;
-    let fd = match directory {
-        Some(directory) => openat(&directory.fd, name, flags, Mode::empty()),
-        None => open(name, flags, Mode::empty()),
-    }?;
+    let fd = sys::uninterrupted(|| {
+        Ok(match directory {
+            Some(directory) => openat(&directory.fd, name, flags, Mode::empty()),
+            None => open(name, flags, Mode::empty()),
+        }?)
+    })?;
     let status = fstat(&fd)?;
     Ok(Directory { fd, status })
 }

@@ -2,16 +2,16 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io,
-    os::{fd::AsFd, unix::fs::MetadataExt},
+    os::fd::AsFd,
     path::{self, Path},
 };
 
 use nix::{
     fcntl::{AtFlags, OFlag, openat},
     libc,
-    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat},
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, lstat},
     unistd::geteuid,
 };
 
@@ -66,24 +66,27 @@ pub(super) fn is_loose(file: &File) -> io::Result<bool> {
 
 /// A number that somebody else may have written means nothing. Root does not trust the group of the file either.
 pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
-    let mode = file.metadata()?.mode() & 0o7777;
-    let strangers = if geteuid().is_root() { 0o022 } else { 0o002 };
-    if mode & strangers == 0 { Ok(()) } else { Err(refused(format!("others may write to it, mode {mode:04o}"))) }
+    let mode = Mode::from_bits_truncate(fstat(file)?.st_mode);
+    let others = if geteuid().is_root() { Mode::S_IWGRP | Mode::S_IWOTH } else { Mode::S_IWOTH };
+    if mode.intersects(others) {
+        return Err(refused(format!("others may write to it, mode {:04o}", mode.bits())));
+    }
+    Ok(())
 }
 
 /// Whether that is the file at that path still.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| is(file, &found))
+    lstat(path).is_ok_and(|found| is(file, &found))
 }
 
 /// Whether both are open on the same file.
 pub(super) fn are_the_same(one: &File, other: &File) -> bool {
-    other.metadata().is_ok_and(|found| is(one, &found))
+    fstat(other).is_ok_and(|found| is(one, &found))
 }
 
 /// Whether that file is the one that was found, which cannot be another of the same number while this one is open.
-pub(super) fn is(file: &File, found: &Metadata) -> bool {
-    file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()))
+pub(super) fn is(file: &File, found: &FileStat) -> bool {
+    fstat(file).is_ok_and(|own| (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino))
 }
 
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {

@@ -16,6 +16,7 @@ use nix::{
     errno::Errno,
     libc::{self, c_int},
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::stat::stat,
     unistd::Pid,
 };
 
@@ -58,10 +59,10 @@ impl Process {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let mut are_all_seen = true;
         for descriptor in descriptors.flatten() {
-            match fs::metadata(descriptor.path()) {
+            match stat(&descriptor.path()) {
                 Ok(found) if open::is(file, &found) => return Some(true),
                 // A more privileged process shows the numbers of its descriptors, but not what they are open on.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
+                Err(Errno::EACCES | Errno::EPERM) => are_all_seen = false,
                 _ => {}
             }
         }

@@ -32,6 +32,7 @@ impl Call {
                 libc::F_SETFL => "fcntl(F_SETFL)",
                 libc::F_DUPFD_CLOEXEC => "fcntl(F_DUPFD_CLOEXEC)",
                 libc::F_ADD_SEALS => "fcntl(F_ADD_SEALS)",
+                libc::F_SETLK => "fcntl(F_SETLK)",
                 _ => "fcntl",
             },
             Some(call) => call.name(),
