@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Daemon, syslog, terminal::for_terminal};
+use crate::{Daemon, syslog, terminal::escape_controls};
 
 /// The name that each line begins with, and whether standard error leads to anybody who is to read it.
 pub(crate) struct Complaints {
@@ -38,7 +38,7 @@ impl Complaints {
         if !self.has_reader {
             return syslog::say(&self.name, text);
         }
-        let line = for_terminal(format!("{}: {text}", self.name).as_bytes());
+        let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
         let _ = io::stderr().write_all(format!("{said}{line}").as_bytes());
     }
 }
