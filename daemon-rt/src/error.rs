@@ -14,18 +14,37 @@ use std::{borrow::Cow, error, fmt, io};
 pub struct Error {
     what: Cow<'static, str>,
     why: Option<io::Error>,
+    /// Step and object alone, where `what` says more.
+    step: Option<Cow<'static, str>>,
 }
 
 impl Error {
     /// A mistake that has no cause outside, such as an option out of range.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
-        Self { what: what.into(), why: None }
+        Self { what: what.into(), why: None, step: None }
     }
 
     /// A step that the system refused.
     #[cfg_attr(not(unix), allow(dead_code, reason = "no step is taken there"))]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
-        Self { what: what.into(), why: Some(why.into()) }
+        Self { what: what.into(), why: Some(why.into()), step: None }
+    }
+
+    /// Of what it says, everything but step and object tells what was found in the file system.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "as above"))]
+    pub(crate) fn withhold_all_but(mut self, step: impl Into<Cow<'static, str>>) -> Self {
+        self.step = Some(step.into());
+        self
+    }
+
+    /// The step and its object, without what was found in the file system: for a reader who may not look there. None
+    /// where nothing was.
+    pub(crate) fn without_cause(&self) -> Option<&str> {
+        match (&self.step, &self.why) {
+            (Some(step), _) => Some(step),
+            (None, Some(_)) => Some(&self.what),
+            (None, None) => None,
+        }
     }
 }
 

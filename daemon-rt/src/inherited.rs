@@ -16,7 +16,7 @@ use nix::{
     unistd,
 };
 
-use crate::{Error, null, sys};
+use crate::{Error, null, sys, terminal::shown};
 
 /// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
 /// keeps them low.
@@ -64,7 +64,7 @@ impl Inherited {
             return Ok(path.to_owned());
         }
         let unknown = |error: io::Error| {
-            Error::because(format!("cannot find the launch directory that {} starts from", path.display()), error)
+            Error::because(format!("cannot find the launch directory that {} starts from", shown(path)), error)
         };
         let directory =
             self.directory.as_ref().map_err(|error| unknown(io::Error::new(error.kind(), error.to_string())))?;

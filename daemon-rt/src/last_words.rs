@@ -16,7 +16,7 @@ use nix::{
     sys::signal::{SigSet, Signal},
 };
 
-use crate::{null, start::streams::stand_in::StandIn, syslog};
+use crate::{null, start::streams::stand_in::StandIn, syslog, terminal::shown};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -65,7 +65,7 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     if let Some(words) = LastWords::unread().filter(|_| is_affordable()) {
         let thread = thread::current();
-        syslog::say(&words.name, &format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
+        syslog::say(&words.name, &format!("thread '{}' {panic}", shown(thread.name().unwrap_or("<unnamed>"))));
     }
 }
 

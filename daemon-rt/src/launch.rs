@@ -20,7 +20,7 @@ pub(crate) fn run<S, E: Display, T: Termination>(
             last_words::report(result)
         }
         Err(error) => {
-            Complaints::of(daemon).say("", &format!("{error:#}"));
+            Complaints::of(daemon).say("", &error);
             ExitCode::FAILURE
         }
     }

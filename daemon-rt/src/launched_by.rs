@@ -2,6 +2,7 @@
 //!
 //! All of it is what is seen before `setup`, whose libraries remove variables and close sockets.
 
+mod caller;
 mod descriptors;
 mod environment;
 mod parent;
@@ -12,7 +13,7 @@ use nix::{libc, unistd::getpid};
 
 pub(crate) use self::environment::names_this_process;
 use self::{
-    environment::{Environment, Named},
+    environment::{Environment, Named, Trust},
     parent::{Group, Parent},
 };
 use crate::{inherited::Inherited, sys};
@@ -42,6 +43,7 @@ pub struct LaunchedBy {
     evidence: Evidence,
     environment: Environment,
     has_peer_on_stdin: bool,
+    caller_sees_less: bool,
 }
 
 /// One row of the table each.
@@ -97,7 +99,8 @@ impl LaunchedBy {
             Some(_) => is_systemd || is_inetd,
             None => false,
         };
-        Self { evidence, environment, has_peer_on_stdin }
+        let caller_sees_less = environment.trust != Trust::Everybody && caller::sees_less();
+        Self { evidence, environment, has_peer_on_stdin, caller_sees_less }
     }
 
     /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
@@ -120,6 +123,21 @@ impl LaunchedBy {
     /// The sockets that the manager passed, `sd_listen_fds(3)`.
     pub(crate) fn passed_descriptors(&self) -> Range<RawFd> {
         self.environment.passed_descriptors.clone()
+    }
+
+    /// Whether libraries of the program may take that variable for a manager's word.
+    pub(crate) fn believes(&self, variable: &str) -> bool {
+        match self.environment.trust {
+            Trust::Everybody => true,
+            Trust::Systemd => variable != "NOTIFY_SOCKET" || self.environment.notify_socket.is_some(),
+            Trust::Nobody => false,
+        }
+    }
+
+    /// Whether this process sees more of the file system than the user who called it, by exec: what it finds there is
+    /// none of that user's business.
+    pub(crate) fn caller_sees_less(&self) -> bool {
+        self.caller_sees_less
     }
 
     /// Whether standard input is the connection, or the socket, that this process is to serve: others like it may run.
@@ -207,6 +225,9 @@ impl fmt::Display for LaunchedBy {
                 "systemd with Type=forking: INVOCATION_ID and PIDFILE are set, and its parent is named systemd"
             }
             Evidence::SocketActivation => "socket activation: LISTEN_PID is its process id",
+            Evidence::Systemd if self.environment.trust == Trust::Systemd => {
+                "systemd: SYSTEMD_EXEC_PID is its process id, and its parent is process 1"
+            }
             Evidence::Systemd => "systemd: SYSTEMD_EXEC_PID is its process id",
             Evidence::SystemdBefore248 => "systemd: INVOCATION_ID is set, and its parent is named systemd",
             Evidence::NotifySocket => "a service manager: NOTIFY_SOCKET is set, and it has no terminal",
@@ -214,6 +235,9 @@ impl fmt::Display for LaunchedBy {
             Evidence::InternetSocket => "inetd: its standard input is an internet socket",
             Evidence::Parent(name) => return write!(formatter, "a supervisor: its parent is named {name}"),
             Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
+            Evidence::Nothing if self.environment.trust == Trust::Nobody => {
+                "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed"
+            }
             Evidence::Nothing => "a shell or a program: nothing shows a service manager",
         })
     }

@@ -17,6 +17,11 @@ impl LaunchedBy {
         false
     }
 
+    #[allow(clippy::unused_self, reason = "as where exec gives rights")]
+    pub(crate) fn caller_sees_less(&self) -> bool {
+        false
+    }
+
     #[allow(clippy::unused_self, reason = "as where there is inetd")]
     pub(crate) fn has_peer_on_stderr(&self) -> bool {
         false

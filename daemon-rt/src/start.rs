@@ -24,6 +24,8 @@ pub(crate) use self::{
 
 use std::io::{self, Write};
 
+use nix::libc;
+
 use self::{manager::Manager, place::Place, prepared::Prepared};
 use crate::{
     Daemon, Error,
@@ -69,8 +71,11 @@ fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 
-/// What stays in the buffers would be written by the daemon as well.
+/// What stays in the buffers would be written by the daemon as well. With a limit on the size of files, a write to one
+/// would end the launcher, setrlimit(2).
 fn flush() {
+    let on_limit = sys::ignore(libc::SIGXFSZ);
     let _ = io::stdout().flush(); // what cannot be written stays in the buffer, and comes with the daemon's output
     sys::flush_c_streams();
+    on_limit.restore();
 }

@@ -5,6 +5,7 @@
 mod capabilities;
 mod descriptors;
 mod environment;
+mod exec;
 #[cfg(target_vendor = "apple")]
 mod groups;
 mod hangup;
@@ -29,6 +30,7 @@ pub(crate) use self::{
         set_close_on_exec, status_of, take, write_at_once,
     },
     environment::{retain_variables, set_variable},
+    exec::exec_gave_privileges,
     hangup::on_hangup,
     pidfd::{pidfd_open, pidfd_send_signal},
     process::{at_exit, exit_now, flush_c_streams, fork, kill, reap, wait},

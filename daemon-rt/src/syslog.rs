@@ -4,7 +4,7 @@ use std::{io, os::fd::AsFd, path::Path, process};
 
 use nix::libc::{self, c_int};
 
-use crate::{sys, terminal::for_terminal};
+use crate::{sys, terminal::escape_controls};
 
 /// Where its daemon listens, as the C libraries have it.
 const SOCKET: &str = if cfg!(target_vendor = "apple") {
@@ -42,7 +42,7 @@ fn line(name: &str, text: &str) -> String {
     for word in format!("{name}[{}]: {text}", process::id()).split_whitespace() {
         line.extend([word, " "]);
     }
-    let mut line = for_terminal(line.as_bytes());
+    let mut line = escape_controls(line.as_bytes());
     let end = (0..=LIMIT.min(line.len())).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
     line.truncate(end);
     line.truncate(line.trim_end().len());

@@ -1,26 +1,78 @@
-//! Text of others on a terminal.
+//! Text from outside, fit for a terminal and for a line of a log.
 
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
 
-/// Control characters could move the cursor, change the title or type into the terminal that shows them.
-pub(crate) fn for_terminal(bytes: &[u8]) -> String {
+use std::{
+    ffi::OsStr,
+    fmt::{self, Write},
+};
+
+/// A text of several lines, with a newline at its end.
+pub(crate) fn escape_controls(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 1);
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' | '\t' => text.push(character),
-                _ if character.is_control() => text.extend(character.escape_default()),
-                _ => text.push(character),
-            }
-        }
-        for byte in chunk.invalid() {
-            text.extend(byte.escape_ascii().map(char::from));
-        }
-    }
+    let _ = write_escaped(&mut text, bytes, &['\n', '\t']); // a string takes everything
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     text
+}
+
+/// A name or a path, as it stands in a message: a newline in it is escaped, too, so that it cannot forge a line.
+pub(crate) fn shown(name: &(impl AsRef<OsStr> + ?Sized)) -> Shown<'_> {
+    Shown(name.as_ref())
+}
+
+/// See [`shown`].
+pub(crate) struct Shown<'name>(&'name OsStr);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_escaped(formatter, self.0.as_encoded_bytes(), &[])
+    }
+}
+
+fn write_escaped(output: &mut impl Write, bytes: &[u8], kept: &[char]) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if is_deceptive(character) && !kept.contains(&character) {
+                write!(output, "{}", character.escape_default())?;
+            } else {
+                output.write_char(character)?;
+            }
+        }
+        write!(output, "{}", chunk.invalid().escape_ascii())?;
+    }
+    Ok(())
+}
+
+/// What makes a terminal act, or shows something else than is there.
+///
+/// Control characters move the cursor, change the title or type into the terminal. Of what is invisible, this is
+/// `Default_Ignorable_Code_Point` of the Unicode character database, and the annotations: a path that looks like another one.
+/// Among it are the bidirectional controls, which put words in another order, UTR #36. Variation selectors are none: they
+/// choose between two looks of the character before.
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' // the first two end a line, or a paragraph
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e00ff}' // tags, which spell a second text
+                | '\u{e01f0}'..='\u{e0fff}'
+        )
 }

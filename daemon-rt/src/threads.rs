@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::Error;
+use crate::{Error, terminal::shown};
 
 /// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) and a change of the environment
 /// ask for.
@@ -69,7 +69,8 @@ fn names() -> io::Result<Vec<String>> {
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?;
         if task.file_name().to_str() != Some(&own) {
-            names.push(fs::read_to_string(task.path().join("comm"))?.trim_end().to_owned());
+            let name = fs::read_to_string(task.path().join("comm"))?;
+            names.push(shown(name.strip_suffix('\n').unwrap_or(&name)).to_string());
         }
     }
     Ok(names)

@@ -12,13 +12,19 @@ use std::{
     process,
 };
 
-use nix::libc;
+use nix::{libc, unistd::getppid};
+
+use crate::sys;
 
 /// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
 const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
 
+/// Where systemd listens, and nobody else can, `sd_notify(3)`.
+const SYSTEMD: &str = "/run/systemd/notify";
+
 #[derive(Debug)]
 pub(super) struct Environment {
+    pub(super) trust: Trust,
     pub(super) systemd_exec_pid: Named,
     pub(super) has_invocation_id: bool,
     pub(super) has_supervisor_enabled: bool,
@@ -26,6 +32,18 @@ pub(super) struct Environment {
     pub(super) notify_socket: Option<OsString>,
     pub(super) passed_descriptors: Range<RawFd>,
     pub(super) pidfile: Option<PathBuf>,
+}
+
+/// Whose word the variables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// That of somebody with the rights of this process.
+    Everybody,
+    /// Exec gave this process more rights than that one has, and it is systemd by all that is seen: a service of its can
+    /// have file capabilities.
+    Systemd,
+    /// Exec gave this process more rights than that one has.
+    Nobody,
 }
 
 /// The process that a variable names. A child's copy of it names another one than the child.
@@ -38,16 +56,37 @@ pub(super) enum Named {
 
 impl Environment {
     pub(super) fn read() -> Self {
+        if sys::exec_gave_privileges() {
+            return Self::of_privileged();
+        }
         let listen_pid = Named::by("LISTEN_PID");
-        let passed = env::var_os("LISTEN_FDS").filter(|_| listen_pid == Named::ThisProcess);
         Self {
+            trust: Trust::Everybody,
             systemd_exec_pid: Named::by("SYSTEMD_EXEC_PID"),
             has_invocation_id: env::var_os("INVOCATION_ID").is_some(),
             has_supervisor_enabled: env::var_os("SUPERVISOR_ENABLED").is_some(),
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
-            passed_descriptors: FIRST_PASSED..passed.and_then(|count| number(&count)).map_or(FIRST_PASSED, end),
+            passed_descriptors: passed_descriptors(listen_pid),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
+        }
+    }
+
+    /// Anybody may have written these variables. One whose parent has left it to process 1 can pass for a service, too:
+    /// so nothing that is believed here has this process open, write or send what its caller could not.
+    fn of_privileged() -> Self {
+        let systemd_exec_pid = Named::by("SYSTEMD_EXEC_PID");
+        let is_believed = systemd_exec_pid == Named::ThisProcess && getppid().as_raw() == 1;
+        let listen_pid = if is_believed { Named::by("LISTEN_PID") } else { Named::Nobody };
+        Self {
+            trust: if is_believed { Trust::Systemd } else { Trust::Nobody },
+            systemd_exec_pid: if is_believed { systemd_exec_pid } else { Named::Nobody },
+            has_invocation_id: false,
+            has_supervisor_enabled: is_believed && env::var_os("SUPERVISOR_ENABLED").is_some(),
+            listen_pid,
+            notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
+            passed_descriptors: passed_descriptors(listen_pid),
+            pidfile: None,
         }
     }
 }
@@ -65,6 +104,11 @@ impl Named {
 /// Whether the variable is the number of this process.
 pub(crate) fn names_this_process(key: &str) -> bool {
     Named::by(key) == Named::ThisProcess
+}
+
+fn passed_descriptors(listen_pid: Named) -> Range<RawFd> {
+    let count = env::var_os("LISTEN_FDS").filter(|_| listen_pid == Named::ThisProcess);
+    FIRST_PASSED..count.and_then(|count| number(&count)).map_or(FIRST_PASSED, end)
 }
 
 fn end(count: u32) -> RawFd {

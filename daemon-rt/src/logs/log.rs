@@ -7,12 +7,13 @@ use std::{
 };
 
 use nix::{
+    libc,
     sys::stat::{FileStat, SFlag},
     unistd::geteuid,
 };
 
 use super::open::{Location, Refusal};
-use crate::{Error, sys, terminal::for_terminal};
+use crate::{Error, sys};
 
 /// The fields that change are atomic, because they are a signal handler's; one at a time reopens.
 pub(crate) struct Log {
@@ -45,13 +46,11 @@ impl Log {
         in_place: &FileStat,
     ) -> Self {
         let failure = format!("cannot reopen {stream} {shown_path}");
-        let mut complaint = for_terminal(format!("{program}: {failure}: ").replace(['\n', '\t'], " ").as_bytes());
-        complaint.truncate(complaint.trim_end_matches('\n').len());
         Self {
             location,
             descriptors,
+            complaint: format!("{program}: {failure}: "),
             failure,
-            complaint,
             in_place: Identity::of(in_place),
             refusal: AtomicI32::new(0),
             is_told: AtomicBool::new(false),
@@ -95,7 +94,9 @@ impl Log {
         let _ = writeln!(rest, "{refusal}"); // what it has no room for is cut off
         let unused = rest.len();
         let why = buffer.split_at(buffer.len().saturating_sub(unused)).0;
+        let on_limit = sys::ignore(libc::SIGXFSZ); // the file may be as large as it may be, setrlimit(2)
         self.is_told.store(sys::write_at_once(old, [self.complaint.as_bytes(), why]).is_ok(), Relaxed);
+        on_limit.restore();
     }
 
     /// Whether the last attempt failed.

@@ -14,6 +14,7 @@ use super::{Changes, Identity, database, groups, ids, permission};
 use crate::{
     Error,
     id::{Id, Kind},
+    terminal::shown,
 };
 
 /// A user, a group, and the whole list of supplementary groups.
@@ -82,7 +83,7 @@ impl fmt::Display for Account {
 impl fmt::Display for Id {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Name(name) => formatter.write_str(name),
+            Kind::Name(name) => shown(name).fmt(formatter),
             Kind::Number(number) => number.fmt(formatter),
         }
     }
@@ -140,7 +141,7 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
     let number = match &id.0 {
         Kind::Number(number) => *number,
         Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
-        Kind::Name(name) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {name}"))),
+        Kind::Name(_) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {id}"))),
     };
     // To setresuid(2) and its kin, -1 is "no change".
     if number == u32::MAX {
@@ -152,12 +153,13 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
 /// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
 /// user without groups. So a look-up that tells one stands between two answers, which have to agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
-    let cannot = |error: nix::Error| Error::because(format!("cannot look up the groups of user {}", entry.name), error);
+    let what = format!("cannot look up the groups of user {}", shown(&entry.name));
+    let cannot = |error: nix::Error| Error::because(what.clone(), error);
     let name = CString::new(entry.name.as_str()).map_err(|_| cannot(nix::Error::EINVAL))?;
     let groups = groups::getgrouplist(&name, gid).map_err(cannot)?;
     database::group(gid)?;
     if groups::getgrouplist(&name, gid).map_err(cannot)? != groups {
-        return Err(Error::new(format!("cannot look up the groups of user {}: two answers differ", entry.name)));
+        return Err(Error::new(format!("{what}: two answers differ")));
     }
     Ok(groups)
 }

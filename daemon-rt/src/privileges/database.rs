@@ -2,10 +2,10 @@
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::Error;
+use crate::{Error, terminal::shown};
 
 pub(super) fn user_named(name: &str) -> Result<Option<User>, Error> {
-    User::from_name(name).or_else(|error| none_or_failure(error, &format!("user {name}")))
+    User::from_name(name).or_else(|error| none_or_failure(error, &format!("user {}", shown(name))))
 }
 
 pub(super) fn user(uid: Uid) -> Result<Option<User>, Error> {
@@ -13,7 +13,7 @@ pub(super) fn user(uid: Uid) -> Result<Option<User>, Error> {
 }
 
 pub(super) fn group_named(name: &str) -> Result<Option<Gid>, Error> {
-    let group = Group::from_name(name).or_else(|error| none_or_failure(error, &format!("group {name}")))?;
+    let group = Group::from_name(name).or_else(|error| none_or_failure(error, &format!("group {}", shown(name))))?;
     Ok(group.map(|group| group.gid))
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use nix::sys::stat::Mode;
 
-use crate::{Error, sys};
+use crate::{Error, sys, terminal::shown};
 
 /// A path that means what it says: not empty, without a NUL byte, and no word that looks like something else.
 pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
@@ -30,7 +30,7 @@ fn is_stream(option: &str) -> bool {
 }
 
 fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
-    let path = path.display();
+    let path = shown(path);
     format!("`{option}` is the path `{path}`; did you mean `Stdio::{constructor}()`? a file of that name is `./{path}`")
 }
 
@@ -40,10 +40,7 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
         match name.as_bytes() {
             b"" => return Err(Error::new("`keep_env` has an empty name")),
             bytes if bytes.contains(&b'=') => {
-                return Err(Error::new(format!(
-                    "`keep_env` takes names of variables, found `{}`",
-                    name.to_string_lossy()
-                )));
+                return Err(Error::new(format!("`keep_env` takes names of variables, found `{}`", shown(name))));
             }
             _ => {}
         }

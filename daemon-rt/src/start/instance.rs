@@ -9,6 +9,7 @@ use super::check;
 use crate::{
     Daemon, Error, PidFile, Status, Stdio,
     pidfile::{self, Lock},
+    terminal::shown,
 };
 
 /// Locks the pidfile, unless that has been done.
@@ -23,7 +24,9 @@ pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
 /// The lock on the pidfile, if there is to be one.
 pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
     match (daemon.lock.take(), pidfile(daemon)?) {
-        (None, Some(path)) => Lock::acquire(&path).map(Some),
+        (None, Some(path)) => {
+            Lock::acquire(&path).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
+        }
         (lock, _) => Ok(lock),
     }
 }
@@ -37,7 +40,7 @@ fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     let Some(path) = &daemon.pidfile else { return Ok(systemds.map(Path::to_owned)) };
     let path = daemon.inherited.absolute(check::path("pidfile", path)?)?;
     if let Some(systemds) = systemds.filter(|systemds| !are_the_same(systemds, &path)) {
-        let (path, systemds) = (path.display(), systemds.display());
+        let (path, systemds) = (shown(&path), shown(systemds));
         return Err(Error::new(format!("`pidfile` is {path}, but systemd reads {systemds}, `PIDFile=` of its unit")));
     }
     for (name, stream) in
@@ -45,7 +48,7 @@ fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     {
         let Some(stream) = stream.and_then(Stdio::path) else { continue };
         if daemon.inherited.absolute(stream)? == path {
-            return Err(Error::new(format!("`pidfile` and `{name}` are the same file, {}", path.display())));
+            return Err(Error::new(format!("`pidfile` and `{name}` are the same file, {}", shown(&path))));
         }
     }
     Ok(Some(path))
@@ -68,9 +71,14 @@ pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     if daemon.lock.is_some() {
         return None;
     }
-    match PidFile::new(&path).status() {
+    let error = match PidFile::new(&path).status() {
         Ok(Status::Running { pid, .. }) => Some(pidfile::already_running(&path, pid)),
         Ok(Status::Starting) => Lock::acquire(&path).err(), // it waits for the name
         _ => None,
-    }
+    };
+    error.map(|error| error.withhold_all_but(cannot_lock(&path)))
+}
+
+fn cannot_lock(path: &Path) -> String {
+    format!("cannot lock {}", shown(path))
 }

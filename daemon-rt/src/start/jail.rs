@@ -22,6 +22,7 @@ use crate::{
     Error, inherited,
     privileges::{self, Privilege},
     sys,
+    terminal::shown,
 };
 
 /// Whether the root directory can be changed to that one.
@@ -69,15 +70,14 @@ fn refuse_open_directories() -> Result<(), Error> {
         if may_lead_out {
             let path =
                 fs::read_link(format!("/proc/self/fd/{number}")).unwrap_or_else(|_| PathBuf::from("a directory"));
-            return Err(Error::new(format!(
-                "cannot change the root directory: file descriptor {number}, {}, would lead out of it",
-                path.display()
-            )));
+            let cannot = "cannot change the root directory";
+            let why = format!("file descriptor {number}, {}, would lead out of it", shown(&path));
+            return Err(Error::new(format!("{cannot}: {why}")).withhold_all_but(cannot));
         }
     }
     Ok(())
 }
 
 fn cannot_enter(root: &Path) -> String {
-    format!("cannot change the root directory to {}", root.display())
+    format!("cannot change the root directory to {}", shown(root))
 }

@@ -8,7 +8,7 @@ use nix::{
 };
 
 use super::{children::Children, group, prepared::Prepared, report::Report};
-use crate::{Error, sys};
+use crate::{Error, complaints::Complaint, sys};
 
 /// How late the leader may be, which keeps the time itself.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
         Report::Ready(_) => sys::exit_now(0),
         Report::Failed { status, text } => {
             let (said, complaints) = (prepared.streams.said(), prepared.take_back());
-            complaints.say(&said, &text);
+            complaints.say(&said, Complaint::from_message(&text));
             sys::exit_now(status)
         }
     }
@@ -48,7 +48,7 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
 /// The daemon is ready whether the manager hears of it or not: that one's own patience will end.
 fn tell_manager(prepared: &Prepared, daemon: u32) {
     let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
-    prepared.complaints.say("", &format!("cannot tell the service manager that process {daemon} is ready: {error}"));
+    prepared.complaints.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 
 /// None where the leader ended without a report, or is stuck.

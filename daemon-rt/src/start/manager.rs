@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Daemon, Error, sys};
+use crate::{Daemon, Error, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,10 +36,7 @@ impl Manager {
             Ok(line)
         });
         connected.map(|line| Some(Self(line))).map_err(|error| {
-            Error::because(
-                format!("cannot reach the service manager at {}, NOTIFY_SOCKET", Path::new(socket).display()),
-                error,
-            )
+            Error::because(format!("cannot reach the service manager at {}, NOTIFY_SOCKET", shown(socket)), error)
         })
     }
 

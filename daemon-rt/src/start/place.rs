@@ -13,7 +13,7 @@ use nix::{
 };
 
 use super::{check, jail};
-use crate::{Daemon, Error};
+use crate::{Daemon, Error, terminal::shown};
 
 pub(crate) struct Place {
     umask: Mode,
@@ -57,5 +57,5 @@ fn check_directory(path: &Path) -> Result<(), Error> {
 }
 
 pub(super) fn cannot_change_directory(path: &Path, why: impl Into<io::Error>) -> Error {
-    Error::because(format!("cannot change directory to {}", path.display()), why)
+    Error::because(format!("cannot change directory to {}", shown(path)), why)
 }

@@ -9,7 +9,7 @@ use std::{
     process::ExitStatus,
 };
 
-use crate::{Error, sys};
+use crate::{Error, complaints::Complaint, sys};
 
 /// Travels as the launcher's exit status, one byte, and behind it the daemon's process id or the text.
 pub(crate) enum Report {
@@ -74,6 +74,6 @@ impl Report {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        Self::failed(format!("{error:#}"))
+        Self::failed(Complaint::from(&error).into_message())
     }
 }

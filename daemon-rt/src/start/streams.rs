@@ -67,7 +67,7 @@ impl Streams {
         }
         streams.truncate()?;
         if daemon.notify {
-            streams.show_errors(account)?;
+            streams.show_errors(account, daemon.launched_by.caller_sees_less())?;
         }
         Ok(streams)
     }
@@ -79,18 +79,19 @@ impl Streams {
         Ok(())
     }
 
-    /// Opens a second way into the error stream, for [`said`](Self::said).
-    fn show_errors(&mut self, account: Option<&Account>) -> Result<(), Error> {
+    /// Opens a second way into the error stream, for [`said`](Self::said). A log may hold what others said: it is not for a
+    /// caller who could not read it.
+    fn show_errors(&mut self, account: Option<&Account>, caller_sees_less: bool) -> Result<(), Error> {
         match &self.stderr {
             Stream::Null if stand_in::has_limit() => {}
             // Without it the daemon starts as well, and only its reasons are not seen.
             Stream::Null => _ = self.stand_in(),
-            Stream::File { file, path: Some(path), .. } => {
+            Stream::File { file, path: Some(path), .. } if !caller_sees_less => {
                 let (rights, judged) = open::locate(path, account);
                 let reader = rights.act(|| Ok(open::again_for_reading(file, path, judged)))?;
                 self.shown = reader.ok().flatten().and_then(|reader| ErrorStream::new(reader).ok());
             }
-            Stream::File { path: None, .. } | Stream::Inherited => {}
+            Stream::File { .. } | Stream::Inherited => {}
         }
         Ok(())
     }

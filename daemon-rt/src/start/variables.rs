@@ -21,21 +21,31 @@ pub(crate) struct Variables {
     keep: Option<Vec<OsString>>,
     /// What `setup` removed stays away, and what names somebody else is none of ours.
     naming_launcher: Vec<&'static str>,
+    /// Those of [`MANAGERS`] that count, which is none where anybody may have written them.
+    managers: Vec<&'static str>,
 }
 
 impl Variables {
     /// In the launcher.
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
+        let managers: Vec<_> = MANAGERS.into_iter().filter(|name| daemon.launched_by.believes(name)).collect();
         Ok(Self {
             keep: daemon.keep_env.take().map(check::keep_env).transpose()?,
-            naming_launcher: NAMING.into_iter().filter(|name| launched_by::names_this_process(name)).collect(),
+            naming_launcher: NAMING
+                .into_iter()
+                .filter(|name| managers.contains(name) && launched_by::names_this_process(name))
+                .collect(),
+            managers,
         })
     }
 
     /// In the daemon.
     pub(crate) fn change(&self, thread: &SingleThread) {
         if let Some(names) = &self.keep {
-            keep(names, thread);
+            sys::retain_variables(
+                |name| names.iter().any(|kept| kept == name) || self.managers.iter().any(|&kept| kept == name),
+                thread,
+            );
         }
         for name in &self.naming_launcher {
             sys::set_variable(name, Some(process::id().to_string().as_ref()), thread);
@@ -44,14 +54,6 @@ impl Variables {
             sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
         }
     }
-}
-
-/// Removes what is neither among the names nor a manager's.
-fn keep(names: &[OsString], thread: &SingleThread) {
-    sys::retain_variables(
-        |name| names.iter().any(|kept| kept == name) || MANAGERS.iter().any(|&kept| kept == name),
-        thread,
-    );
 }
 
 /// The number that no other process gets until the next boot: the inode of the pidfd, `pidfd_open(2)`. None means that

@@ -26,6 +26,11 @@ impl Capabilities {
         self.0[0].effective & (1 << capability) != 0
     }
 
+    /// Whether the capability of that number is in effect, or can be brought into effect.
+    pub(crate) fn permit(&self, capability: u32) -> bool {
+        self.0[0].permitted & (1 << capability) != 0
+    }
+
     pub(crate) fn are_empty(&self) -> bool {
         self.0 == [CapabilityWord::default(); 2]
     }

@@ -22,6 +22,7 @@ use crate::{
     logs::{self, Log, open::Location},
     privileges::Account,
     sys,
+    terminal::shown,
 };
 
 /// What the option `reopen_logs` does. Nothing else leads to it: it is not in the binary of a program that does not
@@ -83,7 +84,7 @@ impl Reopener<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { stream, descriptors, path, file, is_new } = *candidate;
-        let what = format!("cannot reopen {stream} {}", path.display());
+        let what = format!("cannot reopen {stream} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
@@ -95,7 +96,7 @@ impl Reopener<'_> {
         };
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), location, &status)))
+        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
@@ -112,12 +113,13 @@ impl Reopener<'_> {
         let answer = account.act(|| Ok(faccessat(&root, &object, rights, AtFlags::AT_EACCESS)?))?;
         answer.map_err(|error| {
             let (what_not, remedy) = if is_new {
-                (format!("created in {} after a rotation", directory.display()), "a directory of that user's")
+                (format!("created in {} after a rotation", shown(directory)), "a directory of that user's")
             } else {
                 ("written to".to_owned(), "to that user")
             };
             let why = format!("it cannot be {what_not}: {error}; give it {remedy}");
             Error::because(format!("{what} as {account}"), io::Error::new(error.kind(), why))
+                .withhold_all_but(what.to_owned())
         })
     }
 }
@@ -134,7 +136,7 @@ fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
             io::ErrorKind::InvalidInput,
             format!(
                 "it lies outside of the root directory {}, and from inside nothing there can be opened",
-                root.display()
+                shown(&root)
             ),
         )),
     }

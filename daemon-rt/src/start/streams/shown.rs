@@ -8,7 +8,7 @@ use std::{
 
 use nix::libc;
 
-use crate::{sys, terminal::for_terminal};
+use crate::{sys, terminal::escape_controls};
 
 /// The last words are those that matter.
 const LIMIT: u64 = 64 * 1024;
@@ -31,7 +31,7 @@ impl ErrorStream {
     /// would be written to the file that it comes from.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
-            Ok(bytes) if !self.is_own_stderr() => for_terminal(&bytes),
+            Ok(bytes) if !self.is_own_stderr() => escape_controls(&bytes),
             _ => String::new(),
         }
     }

@@ -14,7 +14,9 @@ use nix::{
 };
 
 use super::open::{self, Created, Rights};
-use crate::{Error, Stdio, inherited::Inherited, null, privileges::Account, start::check, stdio::Kind, sys};
+use crate::{
+    Error, Stdio, inherited::Inherited, null, privileges::Account, start::check, stdio::Kind, sys, terminal::shown,
+};
 
 pub(super) enum Stream {
     Inherited,
@@ -68,7 +70,8 @@ impl Stream {
                     .map_err(|error| cannot_open(name, &path, &rights, error))?;
                 if let (Some(account), Some(_)) = (account, &created) {
                     give_away(&file, account).map_err(|error| {
-                        Error::because(format!("cannot give {name} {} to {account}", path.display()), error)
+                        let what = format!("cannot give {name} {} to {account}", shown(&path));
+                        Error::because(what, error).withhold_all_but(opening(name, &path))
                     })?;
                 }
                 Ok(Self::File { file, path: Some(path), truncate, created })
@@ -122,11 +125,16 @@ impl Stream {
 }
 
 fn cannot_open(name: &str, path: &Path, rights: &Rights, error: io::Error) -> Error {
-    let what = match rights {
-        Rights::Own => format!("cannot open {name} {}", path.display()),
-        Rights::User(account) => format!("cannot open {name} {} as {account}", path.display()),
-    };
-    Error::because(what, error)
+    let step = opening(name, path);
+    match rights {
+        Rights::Own => Error::because(step, error),
+        // That it is done as the user tells who may write in the directories of the path.
+        Rights::User(account) => Error::because(format!("{step} as {account}"), error).withhold_all_but(step),
+    }
+}
+
+fn opening(name: &str, path: &Path) -> String {
+    format!("cannot open {name} {}", shown(path))
 }
 
 fn give_away(file: &File, account: &Account) -> io::Result<()> {
