@@ -30,7 +30,7 @@ pub(crate) use self::{
     environment::{retain_variables, set_variable},
     hangup::on_hangup,
     pidfd::{pidfd_open, pidfd_send_signal},
-    process::{at_exit, exit_now, flush_c_streams, fork, kill, reap, wait},
+    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     signals::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
     },
