@@ -58,7 +58,6 @@ fn lead(
     launcher: &UnixStream,
 ) -> Result<(Settled, Option<UnixStream>), Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
-    let timeout = prepared.start_timeout;
     let settled = prepared.settle(inherited)?;
     let (from_daemon, to_leader) = settled.is_awaited().then(socket_pair).transpose()?.unzip();
     group::adopt_orphans();
@@ -66,7 +65,7 @@ fn lead(
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon, launcher, timeout, settled }.watch()
+            Leader { daemon, from_daemon, launcher, settled }.watch()
         }
         ForkResult::Child => Ok((settled, to_leader)),
     }

@@ -7,10 +7,13 @@ use std::{
 
 use nix::{
     sys::signal::{Signal, kill, killpg},
-    unistd::Pid,
+    unistd::{Pid, getpid},
 };
 
-use super::children::Children;
+use super::{
+    children::Children,
+    streams::stand_in::{BETWEEN_TRIMS, StandIn},
+};
 use crate::sys;
 
 /// How long the group may take to end by itself.
@@ -33,25 +36,42 @@ pub(crate) fn continue_at_end_of_parent() {
 
 /// What [`terminate`] saw.
 pub(crate) struct Aftermath {
-    /// How the child ended, if it did.
+    /// How the child ended, if it did, and was reaped.
     pub(crate) status: Option<ExitStatus>,
-    /// Whether the whole group is known to have ended.
+    /// Whether the whole group is known to have ended, and its number may be another group's. Otherwise the caller is in
+    /// the group, or the last look found a child that is: until somebody reaps that, the number is the group's.
     pub(crate) is_empty: bool,
 }
 
-/// Asks the group to end, and the child, which may have left it; then waits until they did, or for the grace.
-pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children) -> Aftermath {
-    ask_to_end(group, child);
-    let deadline = Instant::now() + GRACE;
+/// Asks the group to end, and the child, which may have left it; then waits until they did, or for the grace. Meanwhile
+/// `stand_in` takes no more memory than before.
+///
+/// The caller is a member of the group, or `child` is, whose number it has; or that is reaped, and `None`.
+pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children, stand_in: Option<&StandIn>) -> Aftermath {
     let members = Pid::from_raw(-group.as_raw());
     let mut status = None;
+    if child.is_none() && group != getpid() && reap_all(members, None, &mut status) {
+        return Aftermath { status, is_empty: true }; // or is another group's by now
+    }
+    ask_to_end(group, child);
+    let deadline = Instant::now() + GRACE;
     loop {
         // The child may have left the group, or be a member of it and end between these two.
-        let group_has_ended = reap_all(members, child, &mut status);
-        let child_has_ended = child.is_none_or(|child| reap_all(child, Some(child), &mut status));
+        let group_has_ended = !ADOPTS || reap_all(members, child, &mut status);
+        let child_has_ended = child.is_none_or(|child| {
+            if ADOPTS || child != group {
+                reap_all(child, Some(child), &mut status)
+            } else {
+                !matches!(sys::look_at(child), Ok(None)) // nobody else keeps the number
+            }
+        });
         let is_empty = group_has_ended && child_has_ended;
-        if is_empty || Instant::now() >= deadline || children.wait([], Some(deadline)).is_err() {
+        let next = [Some(deadline), stand_in.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
+        if is_empty || Instant::now() >= deadline || children.wait([], next).is_err() {
             return Aftermath { status, is_empty: is_empty && ADOPTS };
+        }
+        if let Some(stand_in) = stand_in {
+            stand_in.trim();
         }
     }
 }

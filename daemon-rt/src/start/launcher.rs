@@ -1,13 +1,25 @@
 //! The launcher after the fork: it waits for the result, shows it and leaves with it.
 
-use std::{io, net::Shutdown, os::unix::net::UnixStream, process::ExitStatus, time::Duration};
+use std::{
+    io,
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    process::ExitStatus,
+    thread,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sys::signal::{SigSet, Signal, killpg},
     unistd::Pid,
 };
 
-use super::{children::Children, group, prepared::Prepared, report::Report};
+use super::{
+    children::Children,
+    group,
+    prepared::Prepared,
+    report::{Incoming, Report},
+};
 use crate::{Error, complaints::Complaint, sys};
 
 /// How late the leader may be, which keeps the time itself.
@@ -18,22 +30,22 @@ const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> ! {
     let report = match receive(leader, &from_leader, prepared.start_timeout) {
-        Ok(Some(report)) => report,
+        Ok(Some(Report::Ready(daemon))) => {
+            tell_manager(&prepared, daemon);
+            drop(from_leader); // the leader has `ready()` wait for that
+            after_ready(leader, daemon)
+        }
+        Ok(Some(failed)) => {
+            // Its last act, in case that it cannot: it is the last of its group.
+            let _ = killpg(leader, Signal::SIGKILL);
+            let _ = watch_children().map(|children| reap(leader, &children));
+            failed
+        }
         nothing => {
             let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
-            let report = leader_failed(leader, None);
+            let report = leader_failed(leader, None, "report");
             nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
         }
-    };
-    if let Report::Ready(daemon) = report {
-        tell_manager(&prepared, daemon);
-    }
-    drop(from_leader); // the leader has `ready()` wait for that
-    // A first process of a container may reap nobody, and the leader would stay a zombie. When the daemon failed, the
-    // leader is the last of its group to end. One that was killed behind its word may not have answered `ready()`.
-    let report = match (report, sys::wait(leader)) {
-        (Report::Ready(_), Ok(Some((_, status)))) if !status.success() => leader_failed(leader, Some(status)),
-        (report, _) => report,
     };
     match report {
         Report::Ready(_) => sys::exit_now(0),
@@ -53,35 +65,107 @@ fn tell_manager(prepared: &Prepared, daemon: u32) {
 
 /// None where the leader ended without a report, or is stuck.
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
-    match receive_within(from_leader, timeout.checked_add(MARGIN)) {
+    let mut incoming = Incoming::default();
+    let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(MARGIN));
+    match incoming.receive(from_leader, deadline) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         report => return report,
     }
     let _ = killpg(leader, Signal::SIGCONT); // who is stopped, by the daemon for example, sees no time pass
-    match receive_within(from_leader, Some(LEADER_GRACE)) {
+    match incoming.receive(from_leader, Some(Instant::now() + LEADER_GRACE)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         report => report,
     }
 }
 
-/// No timeout means for ever.
-fn receive_within(from_leader: &UnixStream, timeout: Option<Duration>) -> io::Result<Option<Report>> {
-    from_leader.set_read_timeout(timeout)?;
-    Report::receive(from_leader)
+/// Behind its word that the daemon is ready, the leader answers `ready()` and ends. One that does not end, or not with
+/// 0, may not have answered.
+fn after_ready(leader: Pid, daemon: u32) -> Report {
+    match watch_children().and_then(|children| await_end(leader, &children)) {
+        Ok(Some(End::Well)) => {
+            let _ = sys::reap(leader); // a first process of a container may reap nobody
+            Report::Ready(daemon)
+        }
+        Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, "report"),
+        Ok(None) => leader_failed(leader, None, "end"),
+        Err(_) => Report::Ready(daemon), // somebody else reaped it
+    }
 }
 
-/// The leader ended without a result: the group is ended here. Its number cannot be another group's by then: either
-/// the leader is not reaped yet, or somebody else is left in it.
-fn leader_failed(leader: Pid, reaped: Option<ExitStatus>) -> Report {
-    let status = Children::watch(SigSet::from(Signal::SIGCHLD)).ok().and_then(|children| {
-        let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), &children);
+/// How the leader ended.
+enum End {
+    Well,
+    /// As long as it is not reaped, its number is the group's.
+    Badly {
+        reaped: Option<ExitStatus>,
+    },
+}
+
+/// None where it is stuck.
+fn await_end(leader: Pid, children: &Children) -> io::Result<Option<End>> {
+    let start = Instant::now();
+    for deadline in [start + MARGIN, start + LEADER_GRACE] {
+        loop {
+            if let Some(end) = look_at(leader)? {
+                return Ok(Some(end));
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            wait_for_child(children, deadline);
+        }
+        let _ = killpg(leader, Signal::SIGCONT); // the daemon may have stopped it
+    }
+    Ok(None)
+}
+
+fn look_at(leader: Pid) -> io::Result<Option<End>> {
+    let end = |is_well, reaped| if is_well { End::Well } else { End::Badly { reaped } };
+    match sys::look_at(leader) {
+        Ok(ended) => Ok(ended.map(|is_well| end(is_well, None))),
+        // A filter of system calls that is older than waitid(2).
+        Err(_) => Ok(sys::reap(leader)?.map(|(_, status)| end(status.success(), Some(status)))),
+    }
+}
+
+/// The leader did not say what came of the start: the group is ended here. Its number is the group's as long as the
+/// leader is not reaped, or another child of ours is found there.
+fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, what: &str) -> Report {
+    let status = watch_children().ok().and_then(|children| {
+        let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), &children, None);
+        let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
         if !aftermath.is_empty {
             let _ = killpg(leader, Signal::SIGKILL);
         }
-        aftermath.status.or(reaped)
+        let status = reaped.or(aftermath.status).or_else(|| reap(leader, &children));
+        status.filter(|_| has_ended)
     });
     match status {
         Some(status) => Report::ended("the session leader", status),
-        None => Report::failed("the session leader did not report in time"),
+        None => Report::failed(format!("the session leader did not {what} in time")),
     }
+}
+
+/// Waits for the end of a leader that was killed, and which even then may be stuck.
+fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
+    let deadline = Instant::now() + MARGIN;
+    loop {
+        if let Some((_, status)) = sys::reap(leader).ok()? {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        wait_for_child(children, deadline);
+    }
+}
+
+fn wait_for_child(children: &Children, deadline: Instant) {
+    if children.wait([], Some(deadline)).is_err() {
+        thread::sleep(Duration::from_millis(20)); // a filter of system calls: look again
+    }
+}
+
+fn watch_children() -> io::Result<Children> {
+    Children::watch(SigSet::from(Signal::SIGCHLD))
 }

@@ -13,7 +13,13 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use super::{children::Children, group, prepared::Settled, report::Report};
+use super::{
+    children::Children,
+    group,
+    prepared::Settled,
+    report::{Arrived, Incoming, Report},
+    streams::stand_in::BETWEEN_TRIMS,
+};
 use crate::{Error, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
@@ -27,7 +33,6 @@ pub(crate) struct Leader<'launcher> {
     /// None where the daemon is ready as soon as it is there.
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
-    pub(crate) timeout: Duration,
     /// The launcher, which removes what was created in vain, may be gone by then.
     pub(crate) settled: Settled,
 }
@@ -44,28 +49,34 @@ enum Outcome {
 
 impl Leader<'_> {
     pub(crate) fn watch(self) -> ! {
+        let mut incoming = Incoming::default();
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::Ready(self.daemon.as_raw().unsigned_abs())),
             Some(from_daemon) => self
-                .first_outcome(from_daemon)
+                .first_outcome(from_daemon, &mut incoming)
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
-        if self.is_ready(&outcome) && Report::Ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok() {
+        if self.is_ready(&outcome, &mut incoming)
+            && Report::Ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok()
+        {
             self.await_manager();
             sys::exit_now(u8::from(!self.answer_ready()))
         }
         self.end_group(outcome)
     }
 
-    fn first_outcome(&self, from_daemon: &UnixStream) -> io::Result<Outcome> {
+    fn first_outcome(&self, from_daemon: &UnixStream, incoming: &mut Incoming) -> io::Result<Outcome> {
         let children = Children::watch(SigSet::all())?;
-        let deadline = Instant::now().checked_add(self.timeout);
+        let deadline = Instant::now().checked_add(self.settled.start_timeout);
+        let stand_in = self.settled.stand_in();
         loop {
-            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], deadline)?;
+            let next = [deadline, stand_in.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
+            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], next)?;
             if daemon_spoke {
-                match Report::receive(from_daemon)? {
-                    Some(report) => return Ok(Outcome::Reported(report)),
-                    None => return self.end_or_unreachable(&children),
+                match incoming.advance(from_daemon)? {
+                    Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
+                    Arrived::End => return self.end_or_unreachable(&children),
+                    Arrived::Part => {} // and the time goes on
                 }
             }
             if let Some((_, status)) = sys::reap(self.daemon)? {
@@ -76,6 +87,9 @@ impl Leader<'_> {
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
+            }
+            if let Some(stand_in) = stand_in {
+                stand_in.trim();
             }
         }
     }
@@ -95,12 +109,17 @@ impl Leader<'_> {
     }
 
     /// The daemon's word counts even if its end, or the timeout, was seen first. From here on `ready()` fails.
-    fn is_ready(&self, outcome: &Outcome) -> bool {
+    fn is_ready(&self, outcome: &Outcome, incoming: &mut Incoming) -> bool {
         match (outcome, &self.from_daemon) {
             (Outcome::Reported(report), _) => report.is_ready(),
             (Outcome::Ended(_) | Outcome::Unreachable | Outcome::TimedOut, Some(from_daemon)) => {
-                let _ = from_daemon.shutdown(Shutdown::Read);
-                matches!(Report::receive(from_daemon), Ok(Some(report)) if report.is_ready())
+                let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
+                loop {
+                    match incoming.advance(from_daemon) {
+                        Ok(Arrived::Part) => {}
+                        arrived => return matches!(arrived, Ok(Arrived::Whole(report)) if report.is_ready()),
+                    }
+                }
             }
             _ => false,
         }
@@ -131,22 +150,24 @@ impl Leader<'_> {
         if let Some(from_daemon) = &self.from_daemon {
             let _ = from_daemon.shutdown(Shutdown::Both);
         }
-        let aftermath = Children::watch(SigSet::all()).map(|children| group::terminate(own_group, alive, &children));
+        let aftermath = Children::watch(SigSet::all())
+            .map(|children| group::terminate(own_group, alive, &children, self.settled.stand_in()));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
         let report = self.report(outcome, status);
         drop(self.settled);
-        if let Some(report) = report {
-            let _ = report.send(self.launcher);
-        }
         if status.is_none() {
             let _ = alive.map(|daemon| kill(daemon, Signal::SIGKILL)); // in case that it left the group
+        }
+        // From the report on, the launcher may end the group itself.
+        if let Some(report) = report {
+            let _ = report.send(self.launcher);
         }
         let _ = killpg(own_group, Signal::SIGKILL); // the leader's last act: it is a member
         sys::exit_now(1)
     }
 
     fn too_late(&self) -> Report {
-        let time = self.timeout;
+        let time = self.settled.start_timeout;
         Report::failed(if self.settled.notify {
             format!("the daemon was not ready within {time:?}: it has not called `ready`")
         } else {

@@ -14,7 +14,7 @@ use super::{
     place::Place,
     ready,
     report::Report,
-    streams::{InPlace, Reopener, Streams},
+    streams::{InPlace, Reopener, Streams, stand_in::StandIn},
     variables::Variables,
 };
 use crate::{
@@ -44,6 +44,7 @@ pub(crate) struct Settled {
     pub(crate) manager: Option<Manager>,
     variables: Variables,
     pub(crate) notify: bool,
+    pub(crate) start_timeout: Duration,
     streams: InPlace,
     name: String,
 }
@@ -97,6 +98,7 @@ impl Prepared {
             manager: self.manager,
             variables: self.variables,
             notify: self.notify,
+            start_timeout: self.start_timeout,
             streams,
             name: self.complaints.into_name(),
         })
@@ -107,6 +109,11 @@ impl Settled {
     /// Whether the daemon has a part in the start that the leader waits for.
     pub(crate) fn is_awaited(&self) -> bool {
         self.notify || self.lock.is_some() || self.jail.is_some() || self.privileges.are_to_change()
+    }
+
+    /// Where the daemon's errors go until it is ready, if that takes memory.
+    pub(crate) fn stand_in(&self) -> Option<&StandIn> {
+        self.streams.stand_in.as_ref()
     }
 
     /// In the daemon.
@@ -127,7 +134,7 @@ impl Settled {
         }
         self.streams.look_after(self.name);
         if self.notify {
-            ready::await_ready(leader, self.streams.stand_in);
+            ready::await_ready(leader, self.start_timeout, self.streams.stand_in);
         } else if Report::Ready(process::id()).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }

@@ -5,10 +5,14 @@ use std::{
     os::unix::net::UnixStream,
     process,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{manager, report::Report, streams::stand_in::StandIn};
 use crate::Error;
+
+/// By then the launcher has given up a leader that is stuck, and the start with it.
+const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
 static STATE: Mutex<State> = Mutex::new(State::Told);
 
@@ -25,6 +29,8 @@ enum State {
 
 struct Awaited {
     leader: UnixStream,
+    /// How long the leader may take to answer.
+    patience: Option<Duration>,
     stand_in: Option<StandIn>,
 }
 
@@ -63,17 +69,19 @@ pub(crate) fn await_ready_in_foreground() {
 }
 
 /// Leaves it to the program to call [`ready`]: in the daemon.
-pub(crate) fn await_ready(leader: UnixStream, stand_in: Option<StandIn>) {
-    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Awaited(Awaited { leader, stand_in });
+pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stand_in: Option<StandIn>) {
+    let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Awaited(Awaited { leader, patience, stand_in });
 }
 
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
+        const GONE: [io::ErrorKind; 3] =
+            [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
         Report::Ready(process::id()).send(&self.leader)?;
+        let _ = self.leader.set_read_timeout(self.patience); // without it, the leader is trusted to answer
         match self.leader.read_exact(&mut [0]) {
-            Err(error) if [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset].contains(&error.kind()) => {
-                return Err(error);
-            }
+            Err(error) if GONE.contains(&error.kind()) => return Err(error),
             // The leader's answer: the launcher has it. One that cannot be read is no end of the leader's: who is given
             // up is ended.
             Ok(()) | Err(_) => {}

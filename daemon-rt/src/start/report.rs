@@ -7,9 +7,18 @@ use std::{
         unix::{net::UnixStream, process::ExitStatusExt},
     },
     process::ExitStatus,
+    time::{Duration, Instant},
 };
 
 use crate::{Error, complaints::Complaint, sys};
+
+/// The longest text that is read: whoever writes it may be hostile.
+const LIMIT: usize = 64 * 1024;
+
+const CUT: &str = " (cut off after 64 KiB)";
+
+/// How long a reader that is stopped may hold the sender up, and the other way round in the middle of a report.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Travels as the launcher's exit status, one byte, and behind it the daemon's process id or the text.
 pub(crate) enum Report {
@@ -43,7 +52,11 @@ impl Report {
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
         let bytes = match self {
             Self::Ready(daemon) => [&[0], &daemon.to_ne_bytes()[..]].concat(),
-            Self::Failed { status, text } => [&[*status], text.as_bytes()].concat(),
+            Self::Failed { status, text } => {
+                let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
+                let sent = text.len().min(LIMIT + 1); // one byte too many tells the reader that there is more
+                [&[*status], &text.as_bytes()[..sent]].concat()
+            }
         };
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -52,28 +65,64 @@ impl Report {
         }
         Ok(())
     }
-
-    /// The report that comes in, or none where the other end is closed without one. `WouldBlock` means that none has
-    /// come yet, and never that half of one has.
-    pub(crate) fn receive(mut socket: &UnixStream) -> io::Result<Option<Self>> {
-        let mut status = [0];
-        let mut text = Vec::new();
-        match sys::uninterrupted(|| socket.read(&mut status))? {
-            0 => return Ok(None),
-            _ if status == [0] => {
-                let mut id = [0; 4];
-                socket.read_exact(&mut id).map_err(io::Error::other)?; // the other end stays open behind it
-                return Ok(Some(Self::Ready(u32::from_ne_bytes(id))));
-            }
-            _ => {}
-        }
-        socket.read_to_end(&mut text).map_err(io::Error::other)?; // the other end is closed behind a failure
-        Ok(Some(Self::Failed { status: status[0], text: String::from_utf8_lossy(&text).into_owned() }))
-    }
 }
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
         Self::failed(Complaint::from(&error).into_message())
+    }
+}
+
+/// A report of which a part may have come. No more of it is read than counts.
+#[derive(Default)]
+pub(crate) struct Incoming(Vec<u8>);
+
+/// What came of a look.
+pub(crate) enum Arrived {
+    Whole(Report),
+    Part,
+    /// The other end is closed, and there is no report.
+    End,
+}
+
+impl Incoming {
+    /// Reads once, which does not wait where something has come, or the other end is closed.
+    pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
+        let mut buffer = [0; 4096];
+        let read = sys::uninterrupted(|| socket.read(&mut buffer))?;
+        self.0.extend_from_slice(&buffer[..read]);
+        Ok(match self.0[..] {
+            [0, a, b, c, d, ..] => Arrived::Whole(Report::Ready(u32::from_ne_bytes([a, b, c, d]))),
+            // The other end is closed behind a failure.
+            [1..=u8::MAX, _, ..] if read == 0 || self.0.len() > 1 + LIMIT => Arrived::Whole(self.failure()),
+            _ if read == 0 => Arrived::End,
+            _ => Arrived::Part,
+        })
+    }
+
+    /// Waits for all of it; `WouldBlock` when the time is over. Without a deadline the beginning may take for ever, and
+    /// the rest may not. None where the other end is closed without a report.
+    pub(crate) fn receive(&mut self, socket: &UnixStream, mut deadline: Option<Instant>) -> io::Result<Option<Report>> {
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            socket.set_read_timeout(left)?;
+            match self.advance(socket)? {
+                Arrived::Whole(report) => return Ok(Some(report)),
+                Arrived::End => return Ok(None),
+                Arrived::Part => deadline = deadline.or_else(|| Instant::now().checked_add(PATIENCE)),
+            }
+        }
+    }
+
+    fn failure(&self) -> Report {
+        let (status, text) = self.0.split_first().unwrap_or((&1, &[]));
+        let mut shown = String::from_utf8_lossy(&text[..text.len().min(LIMIT)]).into_owned();
+        if text.len() > LIMIT {
+            shown += CUT;
+        }
+        Report::Failed { status: *status, text: shown }
     }
 }

@@ -1,8 +1,7 @@
 //! Descriptors by their numbers, which may not be open at all.
 
 use std::{
-    io,
-    mem::MaybeUninit,
+    io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
@@ -19,11 +18,11 @@ pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOU
 
 /// fstat(2) of a number that may not be open at all.
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
-    let mut status = MaybeUninit::uninit();
+    // SAFETY: all zeroes is a valid status. A C library need not fill what it has no use for.
+    let mut status: FileStat = unsafe { mem::zeroed() };
     // SAFETY: `status` is a valid place for the result; fstat(2) refuses a number that is not open.
-    Errno::result(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
-    // SAFETY: written, since the call succeeded.
-    Ok(unsafe { status.assume_init() })
+    Errno::result(unsafe { libc::fstat(fd, &raw mut status) })?;
+    Ok(status)
 }
 
 /// Which kind of file it is: `S_IFREG` and the like, inode(7).

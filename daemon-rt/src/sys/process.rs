@@ -1,6 +1,6 @@
 //! Processes: their beginning, their end, and the wait for it.
 
-use std::{io, os::unix::process::ExitStatusExt, process::ExitStatus, ptr};
+use std::{io, mem, os::unix::process::ExitStatusExt, process::ExitStatus, ptr};
 
 use nix::{
     errno::Errno,
@@ -38,22 +38,26 @@ pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
 
 /// waitpid(2) without waiting: a child that has ended, if there is one. Unlike nix's, it knows real-time signals.
 pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
-    wait_for(child, libc::WNOHANG)
-}
-
-/// waitpid(2) for a child that is known to end.
-pub(crate) fn wait(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
-    wait_for(child, 0)
-}
-
-fn wait_for(child: Pid, flags: c_int) -> io::Result<Option<(Pid, ExitStatus)>> {
     let mut status = 0;
     // SAFETY: `status` is a valid place for the result.
-    let wait = || Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, flags) })?);
+    let wait = || Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG) })?);
     match uninterrupted(wait)? {
         0 => Ok(None),
         pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
     }
+}
+
+/// Whether a child has ended, and if so whether with 0: waitid(2), which neither waits nor reaps it here. Until it is
+/// reaped, its number is no other process's, and no other group's.
+pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {
+    let id = libc::id_t::try_from(child.as_raw()).map_err(io::Error::other)?;
+    // SAFETY: all zeroes is a valid `siginfo_t`, and what it stays where the child has not ended, waitid(2).
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is a valid place for the result.
+    uninterrupted(|| Ok(Errno::result(unsafe { libc::waitid(libc::P_PID, id, &raw mut info, flags) })?))?;
+    // SAFETY: of a child that has ended, there is a status.
+    Ok((info.si_signo != 0).then(|| info.si_code == libc::CLD_EXITED && unsafe { info.si_status() } == 0))
 }
 
 /// kill(2) with any signal, real-time ones too.

@@ -1,6 +1,6 @@
 //! What signals do.
 
-use std::{io, mem::MaybeUninit, ptr};
+use std::{io, mem, ptr};
 
 use nix::libc::{self, c_int};
 
@@ -69,16 +69,19 @@ pub(crate) fn let_interrupt(signal: c_int) {
 }
 
 pub(super) fn action(signal: c_int) -> Option<libc::sigaction> {
-    let mut action = MaybeUninit::uninit();
+    let mut action = no_action();
     // SAFETY: a null new action only asks; the old one is written where the call succeeds.
-    unsafe { (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init()) }
+    (unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) } == 0).then_some(action)
 }
 
 pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
-    // SAFETY: all zeroes is a valid `sigaction`: no flags, an empty mask.
-    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-    action.sa_sigaction = handler;
-    action
+    libc::sigaction { sa_sigaction: handler, ..no_action() }
+}
+
+/// To ask into as well: musl writes a part of the mask, and the rest is read when the action is put back.
+fn no_action() -> libc::sigaction {
+    // SAFETY: all zeroes is a valid `sigaction`: the default handler, no flags, an empty mask.
+    unsafe { mem::zeroed() }
 }
 
 /// The numbers come from a successful query or are constants: it cannot fail but for SIGKILL and SIGSTOP.

@@ -1,8 +1,7 @@
 //! Sockets.
 
 use std::{
-    io,
-    mem::{self, MaybeUninit},
+    io, mem,
     os::{
         fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
         unix::ffi::OsStrExt,
@@ -64,7 +63,7 @@ fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
 /// The address family of a socket.
 pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
     // SAFETY: all zeroes is a valid address, of no family.
-    let mut address: libc::sockaddr_storage = unsafe { MaybeUninit::zeroed().assume_init() };
+    let mut address: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let mut length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
     // SAFETY: pointer and length describe `address`; what is no socket is refused.
     Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) })?;

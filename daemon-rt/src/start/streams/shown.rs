@@ -11,7 +11,9 @@ use nix::libc;
 use crate::{sys, terminal::escape_controls};
 
 /// The last words are those that matter.
-const LIMIT: u64 = 64 * 1024;
+pub(super) const SHOWN: u64 = 64 * 1024;
+
+const CUT: &str = "(only the last 64 KiB of standard error follow)\n";
 
 /// The error stream, opened when the start began: a log that is replaced by a link to a secret meanwhile shows nothing.
 #[derive(Debug)]
@@ -31,7 +33,10 @@ impl ErrorStream {
     /// would be written to the file that it comes from.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
-            Ok(bytes) if !self.is_own_stderr() => escape_controls(&bytes),
+            Ok((bytes, is_cut)) if !self.is_own_stderr() => {
+                let text = escape_controls(&bytes);
+                if is_cut { format!("{CUT}{text}") } else { text }
+            }
             _ => String::new(),
         }
     }
@@ -40,12 +45,13 @@ impl ErrorStream {
         sys::are_the_same(self.file.as_raw_fd(), libc::STDERR_FILENO)
     }
 
-    fn read(&self) -> io::Result<Vec<u8>> {
+    /// And whether there was more.
+    fn read(&self) -> io::Result<(Vec<u8>, bool)> {
         let end = self.file.metadata()?.len();
-        let start = self.start.max(end.saturating_sub(LIMIT));
+        let start = self.start.max(end.saturating_sub(SHOWN));
         let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
         let read = self.file.read_at(&mut bytes, start)?;
         bytes.truncate(read);
-        Ok(bytes)
+        Ok((bytes, start > self.start))
     }
 }

@@ -8,6 +8,7 @@ use std::{
         fd::{AsFd, AsRawFd},
         unix::fs::FileExt,
     },
+    time::Duration,
 };
 
 use nix::{
@@ -15,7 +16,11 @@ use nix::{
     sys::resource::{RLIM_INFINITY, Resource, getrlimit},
 };
 
+use super::shown::SHOWN;
 use crate::sys;
+
+/// How often to [`trim`](StandIn::trim) it: a program that writes as fast as it can has so long to fill memory.
+pub(crate) const BETWEEN_TRIMS: Duration = Duration::from_millis(100);
 
 pub(crate) struct StandIn {
     file: File,
@@ -44,6 +49,14 @@ impl StandIn {
         Ok(bytes)
     }
 
+    /// Gives back the memory of what is not shown in any case.
+    pub(crate) fn trim(&self) {
+        let length = self.file.metadata().map_or(0, |metadata| metadata.len());
+        if let Some(unseen @ 1..) = length.checked_sub(SHOWN) {
+            let _ = empty(&self.file, unseen); // then it takes more memory, and no more than that
+        }
+    }
+
     /// Puts the null device in its place, unless the program has replaced its stderr meanwhile. A child that was
     /// spawned before may go on to hold the file, but not to fill the memory with it.
     pub(crate) fn put_away(self) -> io::Result<()> {
@@ -65,6 +78,20 @@ impl StandIn {
 /// Whether a write to it can end the program with SIGXFSZ, setrlimit(2), where one to the null device cannot.
 pub(crate) fn has_limit() -> bool {
     getrlimit(Resource::RLIMIT_FSIZE).map_or(true, |(limit, _)| limit != RLIM_INFINITY)
+}
+
+/// The beginning becomes a hole.
+#[cfg(target_os = "linux")]
+fn empty(file: &File, length: u64) -> io::Result<()> {
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    Ok(fallocate(file, flags, 0, length.try_into().map_err(io::Error::other)?)?)
+}
+
+/// No more than a disk is filled there.
+#[cfg(not(target_os = "linux"))]
+fn empty(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
