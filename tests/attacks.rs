@@ -10,6 +10,10 @@ use std::{
 use nix::{sys::signal::Signal, unistd::User};
 use support::{Daemon, Stage, is_root};
 
+#[path = "attacks/as_user.rs"]
+mod as_user;
+#[path = "attacks/places.rs"]
+mod places;
 mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");

@@ -181,7 +181,11 @@ impl Daemon {
     /// unmounted, daemon(7), step 11.
     ///
     /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
-    /// the new root directory. The start fails when it is missing, no directory, or may not be entered.
+    /// the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon goes there as who it is
+    /// by then, so that a link of that user's leads no further than that user may go. `"."`, without `chroot`, stays
+    /// where the launch was, which takes no permission.
+    ///
+    /// The start fails when it is missing, no directory, or may not be entered.
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chdir = directory.into();
         self
@@ -193,14 +197,20 @@ impl Daemon {
     /// [`chdir`](Self::chdir) is looked up inside. Streams, pidfile and what `setup` opened are open before and go on
     /// working; users and groups are looked up before, too. A relative path starts from the directory of the launch.
     ///
-    /// The start fails when the path is no directory, when a descriptor would be left that is open on a directory,
-    /// through which there is a way out, and when the program is not run by root (on Linux: without `CAP_SYS_CHROOT`).
+    /// The start fails when the path is no directory; when somebody but root may have it lead elsewhere, or write in the
+    /// directory itself, where a C library of theirs would be loaded by a set-user-ID program or a daemon that stays
+    /// root, as for `ChrootDirectory` of `sshd_config(5)`; when a descriptor would be left that is open on a directory,
+    /// through which there is a way out; and when the program is not run by root (on Linux: without `CAP_SYS_CHROOT`).
+    /// A directory in which the daemon writes lies below, and is its user's.
+    ///
     /// A jail holds nobody who is root in it, chroot(2): give a [`user`](Self::user) as well. systemd has the same as
     /// `RootDirectory=`, systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// Where nothing lists the open descriptors, those above 1023 are not looked at. An error elsewhere than on Unix.
+    /// Where nothing lists the open descriptors, those above 1023 are not looked at. In a user namespace of Linux whose
+    /// one user id is an ordinary user's outside, whoever else may change the path counts for nothing: root in there has
+    /// no more rights than that user. An error elsewhere than on Unix.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chroot = Some(directory.into());
         self

@@ -71,6 +71,12 @@ impl Inherited {
         path::absolute(directory.join(path)).map_err(unknown)
     }
 
+    /// Whether that path is the directory of the launch, and the process is there still.
+    pub(crate) fn is_current(&self, path: &Path) -> bool {
+        let is_launch_directory = path == Path::new(".");
+        is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
+    }
+
     /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
     pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
         let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));

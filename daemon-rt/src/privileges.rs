@@ -25,7 +25,8 @@ use std::fmt;
 use self::as_user::Before;
 pub(crate) use self::{
     account::Account,
-    permission::{Privilege, demand},
+    as_user::act_as,
+    permission::{Privilege, demand, root_is_ordinary_user},
 };
 use crate::{Daemon, Error, id::Id, threads::SingleThread};
 

@@ -42,9 +42,9 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 
 /// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
-    let place = Place::new(daemon)?;
     let privileges = Privileges::new(daemon)?;
     let thread = privileges.are_to_change().then(|| threads::refuse_second(Step::GiveUpPrivileges)).transpose()?;
+    let place = Place::new(daemon, privileges.another_account())?;
     let manager = Manager::connect(daemon)?;
     let lock = instance::take_lock(daemon)?;
     place.enter()?;
@@ -52,6 +52,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if let Some(thread) = thread {
         privileges.drop_for_good(&thread)?;
     }
+    place.change_directory(privileges.another_account())?;
     if let Some(reopen_logs) = daemon.reopen_logs {
         (reopen_logs.leave_alone)();
     }

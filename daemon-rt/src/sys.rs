@@ -19,7 +19,7 @@ mod sockets;
 mod wiped_on_fork;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use self::capabilities::{capabilities, clear_capabilities};
+pub(crate) use self::capabilities::{Capabilities, capabilities, set_capabilities};
 #[cfg(target_vendor = "apple")]
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 #[allow(unused_imports, reason = "of the callers to come")]

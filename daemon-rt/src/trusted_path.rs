@@ -17,7 +17,7 @@ use nix::{
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
 };
 
-use crate::{refusal::refused, sys};
+use crate::{refusal::refused, sys, terminal::shown};
 
 /// As many as Linux follows, `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
@@ -170,7 +170,7 @@ fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<
 }
 
 fn untrusted(directory: &Path) -> io::Error {
-    refused(format!("others than root may write in the directory {}", directory.display()))
+    refused(format!("others than root may write in the directory {}", shown(directory)))
 }
 
 /// The directory of a path, and the name in it.

@@ -141,6 +141,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 let number = value()?;
                 kept.opened.push((number.clone(), daemon.take_fd(number.parse()?)?));
             }
+            "--out-of-effect" => put_out_of_effect(value()?.parse()?)?,
             "--go-to" => env::set_current_dir(value()?)?,
             "--close" => unistd::close(value()?.parse::<RawFd>()?)?,
             "--open-as" => {
@@ -179,6 +180,18 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
         }
     }
     Ok(kept)
+}
+
+/// One of the first 32 capabilities: permitted still.
+fn put_out_of_effect(capability: u32) -> io::Result<()> {
+    let mut header = [0x2008_0522_u32, 0]; // version 3, of this process
+    let mut sets = [0_u32; 6];
+    // SAFETY: this version has two times three sets.
+    nix::errno::Errno::result(unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) })?;
+    sets[0] &= !(1 << capability); // the first one is the effective
+    // SAFETY: as above.
+    nix::errno::Errno::result(unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) })?;
+    Ok(())
 }
 
 /// A thread with files of its own to close is there for some time after it was joined.

@@ -11,7 +11,7 @@ use super::{
     lock::Lock,
     process::Process,
 };
-use crate::Error;
+use crate::{Error, terminal::shown};
 
 /// How long a process may take to end after SIGKILL; only one that waits for a device takes any time.
 const AFTER_KILL: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
 }
 
 fn running(path: &Path) -> Result<Process, Error> {
-    holder::find(path)?.ok_or_else(|| Error::new(format!("no daemon runs that holds {}", path.display())))
+    holder::find(path)?.ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))))
 }
 
 fn send(process: &Process, signal: i32) -> Result<(), Error> {

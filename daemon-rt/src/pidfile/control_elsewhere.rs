@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use super::{Status, Stopped};
-use crate::Error;
+use crate::{Error, terminal::shown};
 
 pub(super) fn status(path: &Path) -> Result<Status, Error> {
     Err(refusal(path))
@@ -22,5 +22,5 @@ pub(super) fn stop(path: &Path, _: Duration) -> Result<Stopped, Error> {
 }
 
 fn refusal(path: &Path) -> Error {
-    Error::new(format!("cannot tell who holds {}: there is no flock on this platform", path.display()))
+    Error::new(format!("cannot tell who holds {}: there is no flock on this platform", shown(path)))
 }

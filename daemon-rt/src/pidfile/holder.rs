@@ -17,7 +17,7 @@ use super::{
     open::{self, ANOTHER_AT_EACH_LOOK},
     process::Process,
 };
-use crate::{Error, refusal::refused, sys};
+use crate::{Error, refusal::refused, sys, terminal::shown};
 
 /// To most, process 1 is init. In a container it may be the daemon.
 const INIT: Pid = Pid::from_raw(1);
@@ -111,9 +111,9 @@ fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>,
 }
 
 fn cannot_tell(path: &Path, why: &str) -> Error {
-    Error::new(format!("cannot tell who holds {}: {why}", path.display()))
+    Error::new(format!("cannot tell who holds {}: {why}", shown(path)))
 }
 
 pub(super) fn failed(cannot: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("{cannot} {}", path.display()), error)
+    Error::because(format!("{cannot} {}", shown(path)), error)
 }

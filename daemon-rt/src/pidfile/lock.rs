@@ -22,7 +22,7 @@ use super::{
     holder,
     open::{self, ANOTHER_AT_EACH_LOOK},
 };
-use crate::{Error, refusal::refused, sys};
+use crate::{Error, refusal::refused, sys, terminal::shown};
 
 /// A status query holds the lock this long at most. A daemon that starts holds it a moment before the old number is gone.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);
@@ -104,15 +104,14 @@ impl Lock {
         let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
         let written = writer.write_all_at(format!("{}\n", process::id()).as_bytes(), 0);
         on_limit.restore();
-        written
-            .map_err(|error| Error::because(format!("cannot write the process id to {}", self.path.display()), error))
+        written.map_err(|error| Error::because(format!("cannot write the process id to {}", shown(&self.path)), error))
     }
 
     /// Keeps the lock until this process exits, and removes the file then: after `exit` and a panic too, and not in a
     /// child that was forked and exits. From now on, this process cannot write to the file.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         sys::at_exit(remove_held)
-            .map_err(|error| Error::because(format!("cannot see to the removal of {}", self.path.display()), error))?;
+            .map_err(|error| Error::because(format!("cannot see to the removal of {}", shown(&self.path)), error))?;
         self.writer = None;
         self.owner = process::id();
         let _ = sys::lock_record(self.file.as_fd()); // evidence for who looks, and no condition
@@ -177,7 +176,7 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
 }
 
 pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
-    Error::new(format!("cannot lock {}: already running as process {pid}", path.display()))
+    Error::new(format!("cannot lock {}: already running as process {pid}", shown(path)))
 }
 
 fn held_by_nobody(path: &Path, content: Content) -> Error {
@@ -185,7 +184,7 @@ fn held_by_nobody(path: &Path, content: Content) -> Error {
         Content::Empty | Content::Unfinished(_) => "already starting as a process that has not written its number yet",
         _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
     };
-    Error::new(format!("cannot lock {}: {why}", path.display()))
+    Error::new(format!("cannot lock {}: {why}", shown(path)))
 }
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
@@ -226,5 +225,5 @@ impl Drop for Lock {
 }
 
 fn cannot_lock(path: &Path, error: io::Error) -> Error {
-    Error::because(format!("cannot lock {}", path.display()), error)
+    Error::because(format!("cannot lock {}", shown(path)), error)
 }

@@ -15,6 +15,7 @@ pub(super) struct Before {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
+    capabilities: Capabilities,
 }
 
 impl Account {
@@ -28,10 +29,26 @@ impl Account {
     }
 }
 
+/// Runs `action` as who the daemon will be, if that is another.
+pub(crate) fn act_as<T>(
+    account: Option<&Account>,
+    action: impl FnOnce() -> io::Result<T>,
+) -> Result<io::Result<T>, Error> {
+    match account {
+        Some(account) => account.act(action),
+        None => Ok(action()),
+    }
+}
+
 pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
-    let cannot = |error: nix::Error| Error::because(format!("cannot act as {account}"), error);
-    let before = Before { uid: geteuid(), gid: getegid(), groups: getgroups().map_err(cannot)? };
-    let taken_on = setgroups(&account.groups).and_then(|()| setegid(account.gid)).and_then(|()| seteuid(account.uid));
+    let cannot = |error| Error::because(format!("cannot act as {account}"), error);
+    let before = Before::note().map_err(cannot)?;
+    // First, since it alone can fail without a way back: that is the same call.
+    setgroups(&account.groups).map_err(|error| cannot(error.into()))?;
+    let taken_on = setegid(account.gid)
+        .and_then(|()| seteuid(account.uid))
+        .map_err(io::Error::from)
+        .and_then(|()| if account.uid.is_root() { Ok(()) } else { before.capabilities.put_out_of_effect() });
     if let Err(error) = taken_on {
         give_back(account, &before)?;
         return Err(cannot(error));
@@ -40,8 +57,64 @@ pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
 }
 
 pub(super) fn give_back(account: &Account, before: &Before) -> Result<(), Error> {
-    seteuid(before.uid)
-        .and_then(|()| setegid(before.gid))
-        .and_then(|()| setgroups(&before.groups))
-        .map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
+    before.restore().map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
+}
+
+impl Before {
+    fn note() -> io::Result<Self> {
+        Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()?, capabilities: Capabilities::note()? })
+    }
+
+    /// The user id first, which is a real or a saved one still: that takes no privilege. For root it may put more in
+    /// effect than there was, and the groups take a capability.
+    fn restore(&self) -> io::Result<()> {
+        seteuid(self.uid)?;
+        self.capabilities.restore()?;
+        setegid(self.gid)?;
+        Ok(setgroups(&self.groups)?)
+    }
+}
+
+/// The user id takes root's out of effect, unless securebits or ambient capabilities are against it, or it was not root
+/// who had them, capabilities(7).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+struct Capabilities(crate::sys::Capabilities);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Capabilities {
+    fn note() -> io::Result<Self> {
+        crate::sys::capabilities().map(Self)
+    }
+
+    fn put_out_of_effect(&self) -> io::Result<()> {
+        change_to(&self.0.out_of_effect())
+    }
+
+    fn restore(&self) -> io::Result<()> {
+        change_to(&self.0)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn change_to(capabilities: &crate::sys::Capabilities) -> io::Result<()> {
+    if crate::sys::capabilities()? == *capabilities { Ok(()) } else { crate::sys::set_capabilities(capabilities) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+struct Capabilities;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::unnecessary_wraps, clippy::unused_self, reason = "as where there are capabilities")]
+impl Capabilities {
+    fn note() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    fn put_out_of_effect(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn restore(&self) -> io::Result<()> {
+        Ok(())
+    }
 }

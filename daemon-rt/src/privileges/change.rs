@@ -30,7 +30,9 @@ fn change_ids(account: &Account) -> Result<(), Error> {
 /// capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn give_up_capabilities() -> Result<(), Error> {
-    crate::sys::clear_capabilities().map_err(|error| Error::because("cannot give up capabilities", error))
+    use crate::sys::{Capabilities, set_capabilities};
+
+    set_capabilities(&Capabilities::NONE).map_err(|error| Error::because("cannot give up capabilities", error))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -27,6 +27,12 @@ pub(super) fn to_become(account: &Account) -> Result<(), Error> {
     namespace::permits(account)
 }
 
+/// Whether root in here is an ordinary user outside, and nobody else: a user namespace with one id, as `unshare
+/// --map-root-user` and bwrap(1) make it. Whoever leads it elsewhere gains no rights that they lack.
+pub(crate) fn root_is_ordinary_user() -> bool {
+    namespace::is_one_ordinary_user()
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn has(privilege: Privilege) -> bool {
     crate::sys::capabilities().map_or(true, |sets| sets.has(privilege as u32)) // unknown: the step itself will tell
@@ -62,6 +68,16 @@ mod namespace {
         }
     }
 
+    pub(super) fn is_one_ordinary_user() -> bool {
+        fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| has_one_ordinary_user(&map))
+    }
+
+    /// One line, which has one id that is not root's outside.
+    fn has_one_ordinary_user(map: &str) -> bool {
+        let numbers: Vec<_> = map.split_ascii_whitespace().map(str::parse::<u32>).collect();
+        matches!(numbers[..], [Ok(_), Ok(1..), Ok(1)])
+    }
+
     /// What cannot be read is left to the system calls.
     fn maps(file: &str, id: u32) -> bool {
         fs::read_to_string(file).map_or(true, |map| is_in(&map, id))
@@ -81,6 +97,10 @@ mod namespace {
 mod namespace {
     use super::Account;
     use crate::Error;
+
+    pub(super) fn is_one_ordinary_user() -> bool {
+        false
+    }
 
     #[allow(clippy::unnecessary_wraps, reason = "as where there are user namespaces")]
     pub(super) fn permits(_: &Account) -> Result<(), Error> {

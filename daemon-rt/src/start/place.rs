@@ -6,56 +6,75 @@ use std::{
 };
 
 use nix::{
-    errno::Errno,
     fcntl::{AT_FDCWD, AtFlags},
+    libc,
     sys::stat::{Mode, umask},
     unistd::{AccessFlags, chdir, faccessat},
 };
 
 use super::{check, jail};
-use crate::{Daemon, Error, terminal::shown};
+use crate::{
+    Daemon, Error,
+    privileges::{Account, act_as},
+    terminal::shown,
+};
 
 pub(crate) struct Place {
     umask: Mode,
     pub(crate) root: Option<PathBuf>,
-    /// Inside of that.
-    directory: PathBuf,
+    /// Inside of that. None where the process is there already: to stay takes no permission.
+    directory: Option<PathBuf>,
 }
 
 impl Place {
-    pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
+    /// `account` is who will change to the directory, if that is another.
+    pub(crate) fn new(daemon: &Daemon, account: Option<&Account>) -> Result<Self, Error> {
         let umask = check::umask(daemon.umask)?;
         let directory = check::path("chdir", &daemon.chdir)?;
         let Some(root) = &daemon.chroot else {
+            if daemon.inherited.is_current(directory) {
+                return Ok(Self { umask, root: None, directory: None });
+            }
             let directory = daemon.inherited.absolute(directory)?;
-            check_directory(&directory)?;
-            return Ok(Self { umask, root: None, directory });
+            check_directory(&directory, account)?;
+            return Ok(Self { umask, root: None, directory: Some(directory) });
         };
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
         jail::check(&root)?;
-        let directory = Path::new("/").join(directory);
-        jail::check_directory(&root, &directory)?;
+        let directory = Some(Path::new("/").join(directory)).filter(|directory| directory != Path::new("/"));
+        if let Some(directory) = &directory {
+            jail::check_directory(&root, directory, account)?;
+        }
         Ok(Self { umask, root: Some(root), directory })
     }
 
-    /// Everything that is to be open must be open.
+    /// With the launcher's privileges. Everything that is to be open must be open.
     pub(crate) fn enter(&self) -> Result<(), Error> {
         umask(self.umask);
-        if let Some(root) = &self.root {
-            jail::enter(root)?;
-        }
-        chdir(&self.directory).map_err(|error| cannot_change_directory(&self.directory, error))
+        self.root.as_deref().map_or(Ok(()), jail::enter)
+    }
+
+    /// As who the daemon is: a link of a user's leads no further than that user may go.
+    pub(crate) fn change_directory(&self, account: Option<&Account>) -> Result<(), Error> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        chdir(directory).map_err(|error| cannot_change_directory(directory, account, error))
     }
 }
 
-/// Only a directory has a `.` in it.
-fn check_directory(path: &Path) -> Result<(), Error> {
-    match faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS) {
-        Err(Errno::EPERM) => Ok(()), // a filter of system calls that is older than faccessat2(2): chdir(2) will tell
-        answer => answer.map_err(|error| cannot_change_directory(path, error)),
+/// Only a directory has a `.` in it. The default is hardly ever forbidden: there, chdir(2) itself tells.
+fn check_directory(path: &Path, account: Option<&Account>) -> Result<(), Error> {
+    if path == Path::new("/") {
+        return Ok(());
+    }
+    let look = || Ok(faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)?);
+    match act_as(account, look)? {
+        // A filter of system calls that is older than faccessat2(2): chdir(2) will tell.
+        Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(()),
+        answer => answer.map_err(|error| cannot_change_directory(path, account, error)),
     }
 }
 
-pub(super) fn cannot_change_directory(path: &Path, why: impl Into<io::Error>) -> Error {
-    Error::because(format!("cannot change directory to {}", shown(path)), why)
+pub(super) fn cannot_change_directory(path: &Path, account: Option<&Account>, why: impl Into<io::Error>) -> Error {
+    let what = format!("cannot change directory to {}", shown(path));
+    Error::because(account.map_or(what.clone(), |account| format!("{what} as {account}")), why)
 }

@@ -38,7 +38,8 @@ pub(crate) struct Prepared {
 
 /// What the daemon does itself; dropped, it removes what was created in vain.
 pub(crate) struct Settled {
-    jail: Option<Place>,
+    /// Where the daemon is still to go: into a jail, or as another user.
+    place: Option<Place>,
     privileges: Privileges,
     lock: Option<Lock>,
     pub(crate) manager: Option<Manager>,
@@ -54,7 +55,7 @@ impl Prepared {
         let privileges = Privileges::new(daemon)?;
         let account = privileges.another_account();
         let complaints = Complaints::of(daemon);
-        let place = Place::new(daemon)?;
+        let place = Place::new(daemon, account)?;
         let reopener = Reopener { program: complaints.name(), root: place.root.as_deref(), account };
         Ok(Self {
             start_timeout: check::start_timeout(daemon.start_timeout)?,
@@ -82,17 +83,18 @@ impl Prepared {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         inherited.stop_ignoring_signals();
         let streams = self.streams.put_in_place()?;
-        let jail = match self.place {
+        let place = match self.place {
             // From inside, the leader could not remove what was created outside.
-            place if place.root.is_some() => Some(place),
+            place if place.root.is_some() || self.privileges.another_account().is_some() => Some(place),
             place => {
                 place.enter()?;
+                place.change_directory(None)?;
                 mem::forget(place); // to free it would have the kernel copy what the fork shares
                 None
             }
         };
         Ok(Settled {
-            jail,
+            place,
             privileges: self.privileges,
             lock: self.lock,
             manager: self.manager,
@@ -108,7 +110,7 @@ impl Prepared {
 impl Settled {
     /// Whether the daemon has a part in the start that the leader waits for.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify || self.lock.is_some() || self.jail.is_some() || self.privileges.are_to_change()
+        self.notify || self.lock.is_some() || self.place.is_some() || self.privileges.are_to_change()
     }
 
     /// Where the daemon's errors go until it is ready, if that takes memory.
@@ -124,10 +126,12 @@ impl Settled {
             manager.keep();
         }
         let Some(leader) = leader else { return self.streams.look_after(self.name) };
-        let entered = self.jail.as_ref().map_or(Ok(()), Place::enter);
-        let begun = entered
+        let place = self.place.as_ref();
+        let begun = place
+            .map_or(Ok(()), Place::enter)
             .and_then(|()| self.lock.as_ref().map_or(Ok(()), Lock::name_this_process))
             .and_then(|()| self.privileges.drop_for_good(thread))
+            .and_then(|()| place.map_or(Ok(()), |place| place.change_directory(self.privileges.another_account())))
             .and_then(|()| self.lock.map_or(Ok(()), Lock::hold_until_exit));
         if let Err(error) = begun {
             detach::give_up(&leader, error);

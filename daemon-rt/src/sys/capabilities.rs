@@ -17,10 +17,18 @@ struct CapabilityWord {
 }
 
 /// The sets of capabilities of this process, capabilities(7).
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Capabilities([CapabilityWord; 2]);
 
 impl Capabilities {
+    /// No capability at all: permitted, effective, inheritable, and with these the ambient ones.
+    pub(crate) const NONE: Self = Self([CapabilityWord { effective: 0, permitted: 0, inheritable: 0 }; 2]);
+
+    /// As they are, with none in effect.
+    pub(crate) fn out_of_effect(&self) -> Self {
+        Self(self.0.map(|word| CapabilityWord { effective: 0, ..word }))
+    }
+
     /// Whether the capability of that number is in effect.
     pub(crate) fn has(&self, capability: u32) -> bool {
         self.0[0].effective & (1 << capability) != 0
@@ -32,7 +40,7 @@ impl Capabilities {
     }
 
     pub(crate) fn are_empty(&self) -> bool {
-        self.0 == [CapabilityWord::default(); 2]
+        *self == Self::NONE
     }
 }
 
@@ -56,11 +64,10 @@ pub(crate) fn capabilities() -> io::Result<Capabilities> {
     Ok(Capabilities(words))
 }
 
-/// capset(2) to no capability at all: permitted, effective, inheritable, and with these the ambient ones.
-pub(crate) fn clear_capabilities() -> io::Result<()> {
+/// capset(2).
+pub(crate) fn set_capabilities(capabilities: &Capabilities) -> io::Result<()> {
     let mut header = CapabilityHeader::OWN;
-    let words = [CapabilityWord::default(); 2];
     // SAFETY: this version of the header announces two words.
-    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, words.as_ptr()) })?;
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, &raw mut header, capabilities.0.as_ptr()) })?;
     Ok(())
 }
