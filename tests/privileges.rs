@@ -2,9 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, Permissions},
     io::Write,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Command, Stdio},
 };
@@ -164,6 +164,58 @@ fn without_a_user_database_numbers_will_do() {
     let daemon = started(&stage, behind().args(["--user", "65534", "--group", "65533"]));
     assert_eq!(ids(daemon.process), (65534, 65533));
     assert_eq!(daemon.process.status("Groups").as_deref(), Some("65533"));
+}
+
+/// What getpwnam(3) and id(1) know of the machine, they know whatever the length of a line is.
+#[test]
+fn a_group_with_a_line_of_megabytes_stops_nobody() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let members = "somebody,".repeat(400_000);
+    let huge = |name: &str, number: u32| format!("{name}:x:{number}:{members}nobody\n");
+    let database = fs::read_to_string("/etc/group").expect("the group database");
+    let others: Vec<_> = database.lines().filter(|line| !line.starts_with("nogroup:")).collect();
+    let own_is_huge = format!("{}\n{}", others.join("\n"), huge("nogroup", 65534));
+    for (database, expected) in [(huge("crowd", 6000) + &database, vec![6000, 65534]), (own_is_huge, vec![65534])] {
+        fs::write(stage.path("group"), database).expect("write");
+        for options in [["--user", "nobody"].as_slice(), &["--user", "nobody", "--group", "nogroup"]] {
+            let mut command = stage.command_behind("mount --bind group /etc/group", PROBE);
+            let mut daemon = started(&stage, command.args(options));
+            assert_eq!(groups(daemon.process), expected);
+            daemon.send("exit 0");
+            daemon.wait();
+        }
+    }
+}
+
+/// A name is bytes, to the database as to the environment.
+#[test]
+fn a_name_that_is_not_utf_8_keeps_its_groups_and_itself() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let append = |file: &str, line: &[u8]| {
+        let database = fs::read(Path::new("/etc").join(file)).expect("a database");
+        fs::write(stage.path(file), [&database, line].concat()).expect("write");
+    };
+    append("passwd", b"j\xf6rg:x:6001:6001::/home/j\xf6rg:/bin/sh\n");
+    append("group", b"\xfcser:x:6002:j\xf6rg\n");
+    let script = "mount --bind group /etc/group && mount --bind passwd /etc/passwd";
+    let mut daemon = started(&stage, stage.command_behind(script, PROBE).args(["--user", "6001"]));
+    assert_eq!((ids(daemon.process), groups(daemon.process)), ((6001, 6001), vec![6001, 6002]));
+    stage.open_to_all();
+    let file = stage.create("variables");
+    fs::set_permissions(stage.path("variables"), Permissions::from_mode(0o666)).expect("a mode");
+    daemon.ask(&format!("shell env --null >{}", stage.path("variables").display()));
+    eventually("the variables", || (file.metadata().expect("the file").len() > 0).then_some(()));
+    let variables = fs::read(stage.path("variables")).expect("read");
+    for variable in [b"USER=j\xf6rg".as_slice(), b"LOGNAME=j\xf6rg", b"HOME=/home/j\xf6rg"] {
+        let is_there = variables.split(|&byte| byte == 0).any(|found| found == variable);
+        assert!(is_there, "{} in {}", variable.escape_ascii(), variables.escape_ascii());
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod capabilities;
+mod database;
 mod descriptors;
 mod environment;
 mod exec;
@@ -25,6 +26,7 @@ pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 #[allow(unused_imports, reason = "of the callers to come")]
 pub(crate) use self::wiped_on_fork::wiped_on_fork;
 pub(crate) use self::{
+    database::{User, group, group_named, user, user_named},
     descriptors::{
         STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
         set_close_on_exec, status_of, take, write_at_once,

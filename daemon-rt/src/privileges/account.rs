@@ -3,17 +3,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    ffi::{CString, OsString},
-    fmt,
-};
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
 
-use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid};
 
 use super::{Changes, Identity, database, groups, ids, permission};
 use crate::{
     Error,
     id::{Id, Kind},
+    sys::User,
     terminal::shown,
 };
 
@@ -27,18 +25,11 @@ pub(crate) struct Account {
     pub(crate) groups: Vec<Gid>,
     /// Whether the user was asked for, and not the group alone.
     pub(crate) user_is_given: bool,
-    pub(crate) login: Option<Login>,
+    /// What a login shell tells its programs.
+    pub(crate) login: Option<User>,
     /// Whether all ids of the process are these already: nothing is to be done, and no privilege needed.
     pub(crate) is_current: bool,
     pub(super) changes: &'static Changes,
-}
-
-/// What a login shell tells its programs of the user.
-#[derive(Debug, Clone)]
-pub(crate) struct Login {
-    pub(crate) name: String,
-    pub(crate) home: OsString,
-    pub(crate) shell: OsString,
 }
 
 impl Account {
@@ -63,10 +54,9 @@ impl Account {
             Some(entry) => supplementary_groups(entry, gid)?,
             None => vec![gid],
         };
-        let login = entry.map(|entry| Login { name: entry.name, home: entry.dir.into(), shell: entry.shell.into() });
         let user_is_given = user.is_some();
         let is_current = has_ids(uid, gid) && has_groups(gid, &groups);
-        let account = Self { name, uid, gid, groups, user_is_given, login, is_current, changes };
+        let account = Self { name, uid, gid, groups, user_is_given, login: entry, is_current, changes };
         if !is_current {
             permission::to_become(&account)?;
         }
@@ -153,12 +143,11 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
 /// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
 /// user without groups. So a look-up that tells one stands between two answers, which have to agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
-    let what = format!("cannot look up the groups of user {}", shown(&entry.name));
+    let what = format!("cannot look up the groups of user {}", shown(OsStr::from_bytes(entry.name.to_bytes())));
     let cannot = |error: nix::Error| Error::because(what.clone(), error);
-    let name = CString::new(entry.name.as_str()).map_err(|_| cannot(nix::Error::EINVAL))?;
-    let groups = groups::getgrouplist(&name, gid).map_err(cannot)?;
+    let groups = groups::getgrouplist(&entry.name, gid).map_err(cannot)?;
     database::group(gid)?;
-    if groups::getgrouplist(&name, gid).map_err(cannot)? != groups {
+    if groups::getgrouplist(&entry.name, gid).map_err(cannot)? != groups {
         return Err(Error::new(format!("{what}: two answers differ")));
     }
     Ok(groups)

@@ -1,30 +1,40 @@
 //! The user and group database, nsswitch.conf(5).
 
-use nix::unistd::{Gid, Group, Uid, User};
+use std::{ffi::CString, fmt::Display, io};
 
-use crate::{Error, terminal::shown};
+use nix::{
+    libc,
+    unistd::{Gid, Uid},
+};
+
+use crate::{
+    Error,
+    sys::{self, User},
+    terminal::shown,
+};
 
 pub(super) fn user_named(name: &str) -> Result<Option<User>, Error> {
-    User::from_name(name).or_else(|error| none_or_failure(error, &format!("user {}", shown(name))))
+    let found = CString::new(name).map_err(io::Error::from).and_then(|name| sys::user_named(&name));
+    found.or_else(|error| none_or_failure(error, "user", shown(name)))
 }
 
 pub(super) fn user(uid: Uid) -> Result<Option<User>, Error> {
-    User::from_uid(uid).or_else(|error| none_or_failure(error, &format!("user {uid}")))
+    sys::user(uid).or_else(|error| none_or_failure(error, "user", uid))
 }
 
 pub(super) fn group_named(name: &str) -> Result<Option<Gid>, Error> {
-    let group = Group::from_name(name).or_else(|error| none_or_failure(error, &format!("group {}", shown(name))))?;
-    Ok(group.map(|group| group.gid))
+    let found = CString::new(name).map_err(io::Error::from).and_then(|name| sys::group_named(&name));
+    found.or_else(|error| none_or_failure(error, "group", shown(name)))
 }
 
-pub(super) fn group(gid: Gid) -> Result<Option<Group>, Error> {
-    Group::from_gid(gid).or_else(|error| none_or_failure(error, &format!("group {gid}")))
+pub(super) fn group(gid: Gid) -> Result<Option<Gid>, Error> {
+    sys::group(gid).or_else(|error| none_or_failure(error, "group", gid))
 }
 
 /// Systems without a database, such as an image with nothing but the program, say so in these ways, getpwnam(3).
-fn none_or_failure<T>(error: nix::Error, what: &str) -> Result<Option<T>, Error> {
-    match error {
-        nix::Error::ENOENT | nix::Error::ESRCH => Ok(None),
-        error => Err(Error::because(format!("cannot look up {what}"), error)),
+fn none_or_failure<T>(error: io::Error, kind: &str, who: impl Display) -> Result<Option<T>, Error> {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ESRCH) => Ok(None),
+        _ => Err(Error::because(format!("cannot look up {kind} {who}"), error)),
     }
 }

@@ -1,5 +1,7 @@
 //! What the environment tells of the user, as systemd sets it for `User=`, systemd.exec(5).
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
 use super::account::Account;
 use crate::{sys, threads::SingleThread};
 
@@ -9,7 +11,7 @@ pub(super) fn follow(account: &Account, thread: &SingleThread) {
         return;
     }
     let login = account.login.as_ref();
-    let name = login.map(|login| login.name.as_ref());
+    let name = login.map(|login| OsStr::from_bytes(login.name.to_bytes()));
     for (key, value) in [
         ("HOME", login.map(|login| login.home.as_os_str())),
         ("USER", name),
