@@ -76,7 +76,7 @@ impl Leader<'_> {
                 match incoming.advance(from_daemon)? {
                     Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
                     Arrived::End => return self.end_or_unreachable(&children),
-                    Arrived::Part => {} // and the time goes on
+                    Arrived::Part => continue, // of a failure: its end counts before the daemon's; it has a limit
                 }
             }
             if let Some((_, status)) = sys::reap(self.daemon)? {
