@@ -1,16 +1,13 @@
 //! What a daemon says when nobody reads its errors goes to the system's log.
 
 use std::{
-    fs::{self, Permissions},
+    fs,
     io::{ErrorKind, Read},
     iter,
     net::{TcpListener, TcpStream},
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::{
-            fs::PermissionsExt,
-            net::{UnixDatagram, UnixListener},
-        },
+        unix::net::{UnixDatagram, UnixListener},
     },
     process::{Command, Stdio},
     time::Instant,
@@ -21,54 +18,18 @@ use nix::sys::{
     socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket},
     wait::WaitStatus,
 };
-use support::{DEADLINE, Daemon, Process, Stage, eventually, is_root, skip};
+use support::{DEADLINE, Daemon, Process, Stage, Syslog, eventually, is_root, skip};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
-/// The directory of devices as it is, and a `log` in it that is whatever has that name in the stage.
-const DEVICES: &str = "mkdir dev && mount -t tmpfs -o mode=755 tmpfs dev \
-    && for node in null zero full random urandom tty; do touch dev/$node && mount --bind /dev/$node dev/$node; done \
-    && ln -s /proc/self/fd dev/fd && ln -s \"$PWD/log.socket\" dev/log && mount --rbind dev /dev";
-
 fn probe(stage: &Stage) -> Command {
-    let mut command = stage.command_behind(DEVICES, PROBE);
+    let mut command = stage.command_beside_syslog(PROBE);
     command.arg("--connect");
     command
 }
 
 fn started(stage: &Stage, options: &[&str]) -> Daemon {
     stage.started(probe(stage).args(options))
-}
-
-/// Somebody who listens at `/dev/log`, as syslogd does.
-struct Log(UnixDatagram);
-
-impl Log {
-    fn new(stage: &Stage) -> Self {
-        Self::at(stage, "log.socket")
-    }
-
-    fn at(stage: &Stage, name: &str) -> Self {
-        let path = stage.path(name);
-        let socket = UnixDatagram::bind(&path).expect("bind");
-        fs::set_permissions(path, Permissions::from_mode(0o666)).expect("a mode");
-        stage.open_to_all();
-        socket.set_nonblocking(true).expect("do not wait");
-        Self(socket)
-    }
-
-    /// What has come until now.
-    fn lines(&self) -> Vec<String> {
-        let mut buffer = vec![0; 70_000];
-        let mut lines = Vec::new();
-        loop {
-            match self.0.recv(&mut buffer) {
-                Ok(length) => lines.push(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8")),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return lines,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
 }
 
 /// Sends a command that the daemon does not survive, and waits for its exit status.
@@ -100,7 +61,7 @@ fn a_panic_is_told_once() {
         &["--pidfile", "pid", "--user", "nobody"],
     ] {
         let stage = Stage::new();
-        let log = Log::new(&stage);
+        let log = Syslog::new(&stage);
         let mut daemon = started(&stage, options);
         assert_eq!(end(&mut daemon, "panic no luck"), 101);
         let lines: Vec<_> = log.lines().iter().map(|line| without_place(line)).collect();
@@ -119,7 +80,7 @@ fn the_error_of_main_is_told_once() {
         ("return-causes", r"Error: no luck Caused by: 0: bad mood 1: \u{1b}[31mred"),
     ] {
         let stage = Stage::new();
-        let log = Log::new(&stage);
+        let log = Syslog::new(&stage);
         let mut daemon = started(&stage, &["--name", "clockd"]);
         assert_eq!(end(&mut daemon, command), 1);
         assert_eq!(log.lines(), [format!("<27>clockd[{}]: {text}", daemon.process.0)]);
@@ -141,7 +102,7 @@ fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
         (&["--stderr", "file:log"], "return no luck", 1),
     ] {
         let stage = Stage::new();
-        let log = Log::new(&stage);
+        let log = Syslog::new(&stage);
         let mut daemon = started(&stage, options);
         assert_eq!(end(&mut daemon, command), status);
         assert_eq!(log.lines(), [""; 0], "{options:?} {command}");
@@ -149,7 +110,7 @@ fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
     }
     // What the program throws away itself, nobody is to read.
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &["--stderr", "log"]);
     assert_eq!(daemon.ask("replace-stderr /dev/null"), "");
     assert_eq!(end(&mut daemon, "panic no luck"), 101);
@@ -163,26 +124,20 @@ fn until_it_is_ready_the_launcher_reads_it() {
     }
     for command in ["panic no luck", "return no luck"] {
         let stage = Stage::new();
-        let log = Log::new(&stage);
+        let log = Syslog::new(&stage);
         let launcher = stage.start(probe(&stage).arg("--notify"));
         let mut daemon = stage.daemon();
         daemon.send(command);
         assert!(launcher.end().stderr.contains("no luck"));
         assert_eq!(log.lines(), [""; 0]);
 
-        let launcher = stage.start(again(&stage).arg("--notify"));
+        let launcher = stage.start(probe(&stage).arg("--notify"));
         let mut daemon = stage.daemon();
         assert_eq!(daemon.ask("ready"), "");
         assert_eq!(launcher.end().status, 0);
         end(&mut daemon, command);
         assert_eq!(log.lines().len(), 1);
     }
-}
-
-/// A second probe in a stage where the directory of the first's devices is.
-fn again(stage: &Stage) -> Command {
-    fs::remove_dir(stage.path("dev")).expect("remove an empty directory");
-    probe(stage)
 }
 
 #[test]
@@ -192,7 +147,7 @@ fn a_stream_that_the_program_opened_is_read_by_somebody() {
     }
     for command in ["panic no luck", "return no luck"] {
         let stage = Stage::new();
-        let log = Log::new(&stage);
+        let log = Syslog::new(&stage);
         let mut daemon = started(&stage, &[]);
         assert_eq!(daemon.ask(&format!("replace-stderr {}", stage.path("own").display())), "");
         end(&mut daemon, command);
@@ -207,7 +162,7 @@ fn another_device_is_not_the_null_device() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &["--stderr", "/dev/zero"]);
     assert_eq!(end(&mut daemon, "panic no luck"), 101);
     assert_eq!(log.lines(), [""; 0]);
@@ -219,7 +174,7 @@ fn in_the_foreground_the_stream_is_somebody_elses() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut child = probe(&stage).arg("--foreground").stderr(Stdio::null()).spawn().expect("start");
     let mut program = stage.daemon();
     program.send("panic no luck");
@@ -242,7 +197,7 @@ fn a_thread_that_panics_is_told_and_the_daemon_goes_on() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &[]);
     assert_eq!(daemon.ask("panic-in-threads 2"), "");
     let lines: Vec<_> = log.lines().iter().map(|line| without_place(line)).collect();
@@ -271,7 +226,7 @@ fn a_long_text_is_one_line_that_is_cut_off() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &[]);
     end(&mut daemon, &format!("panic one\\n  two\\n\u{7}{}", "\u{f6}".repeat(1000)));
     let [line] = log.lines().try_into().expect("one line");
@@ -286,7 +241,7 @@ fn the_hook_that_was_there_is_called() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &["--panic-hook", "hook"]);
     end(&mut daemon, "panic no luck");
     assert_eq!(log.lines().len(), 1);
@@ -302,7 +257,7 @@ fn where_nobody_listens_it_is_lost() {
         for (command, status) in [("panic no luck", 101), ("return no luck", 1)] {
             let stage = Stage::new();
             if closed {
-                drop(Log::new(&stage));
+                drop(Syslog::new(&stage));
             }
             let mut daemon = started(&stage, &[]);
             assert_eq!(end(&mut daemon, command), status);
@@ -317,7 +272,7 @@ fn it_waits_for_nobody() {
     }
     // A log daemon that does not read: its queue is full.
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let other = UnixDatagram::unbound().expect("a socket");
     other.set_nonblocking(true).expect("do not wait");
     while other.send_to(b"noise", stage.path("log.socket")).is_ok() {}
@@ -367,12 +322,12 @@ fn in_a_jail_it_takes_a_socket_there() {
     for inside in [false, true] {
         let stage = Stage::new();
         fs::create_dir_all(stage.path("jail/dev")).expect("create a directory");
-        let log = Log::at(&stage, if inside { "jail/dev/log" } else { "log.socket" });
+        let log = Syslog::at(&stage, if inside { "jail/dev/log" } else { "log.socket" });
         let mut daemon = started(&stage, &["--chroot", "jail"]);
         assert_eq!(end(&mut daemon, "panic no luck"), 101);
         assert_eq!(log.lines().len(), usize::from(inside));
 
-        let mut daemon = stage.started(again(&stage).args(["--chroot", "jail"]));
+        let mut daemon = stage.started(probe(&stage).args(["--chroot", "jail"]));
         assert_eq!(end(&mut daemon, "return no luck"), 1);
         let expected = format!("<27>probe[{}]: Error: \"no luck\"", daemon.process.0);
         assert_eq!(log.lines(), if inside { vec![expected] } else { vec![] });
@@ -386,7 +341,7 @@ fn under_inetd_the_error_of_a_start_goes_there() {
         return;
     }
     let stage = Stage::new();
-    let log = Log::new(&stage);
+    let log = Syslog::new(&stage);
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let mut peer = TcpStream::connect(listener.local_addr().expect("an address")).expect("connect");
     let [input, output, errors] = {
@@ -433,7 +388,7 @@ fn a_log_daemon_takes_it() {
     eventually("its socket", || socket.exists().then_some(()));
     let mut first = started(&stage, &[]);
     end(&mut first, "panic no luck");
-    let mut second = stage.started(&mut again(&stage));
+    let mut second = stage.started(&mut probe(&stage));
     end(&mut second, "return no luck either");
     let text =
         eventually("two lines", || Some(stage.read("syslog")).filter(|text| text.matches("no luck").count() == 2));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Systemd, eventually};
+use support::{Daemon, Systemd, are_installed, eventually};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const UNIT: &str = "probe.service";
@@ -123,6 +123,28 @@ fn notify_without_privileges() {
         return;
     };
     assert_is_nobody(&is_active_when_ready(&systemd));
+}
+
+/// Exec gives it privileges, so that nobody's word counts but systemd's.
+#[test]
+fn notify_with_file_capabilities() {
+    if !are_installed(&["setcap"]) {
+        return;
+    }
+    let Some(systemd) = boot(
+        "
+        [Service]
+        Type=notify
+        User=nobody
+        ExecStartPre=+/bin/sh -c 'setcap cap_net_bind_service+ep /usr/bin/probe'
+        ExecStart=/usr/bin/probe --notify
+        ",
+    ) else {
+        return;
+    };
+    let daemon = is_active_when_ready(&systemd);
+    daemon.assert_stays("systemd: SYSTEMD_EXEC_PID is its process id, and its parent is process 1");
+    assert_eq!(daemon.process.status("CapEff").as_deref(), Some("0000000000000400"), "cap_net_bind_service");
 }
 
 fn is_active_when_ready(systemd: &Systemd) -> Daemon {

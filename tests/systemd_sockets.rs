@@ -6,7 +6,7 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use support::{Daemon, Systemd, eventually};
+use support::{Daemon, Systemd, are_installed, eventually};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const PORT: u16 = 7000;
@@ -91,6 +91,28 @@ fn taken_in_setup() {
         return;
     };
     serves(&systemd, ACTIVATED, true);
+}
+
+/// Exec gives it privileges, so that nobody's word counts but systemd's.
+#[test]
+fn taken_with_file_capabilities() {
+    if !are_installed(&["setcap"]) {
+        return;
+    }
+    for (options, detaches) in [("", false), ("--detach always", true)] {
+        let service = format!(
+            "
+            [Service]
+            Type=notify
+            User=nobody
+            ExecStartPre=+/bin/sh -c 'setcap cap_net_bind_service+ep /usr/bin/probe'
+            ExecStart=/usr/bin/probe --notify {options}
+            "
+        );
+        let Some(systemd) = listen(&service) else { return };
+        let daemon = serves(&systemd, ACTIVATED, false);
+        assert_eq!(daemon.sight.get("launcher") != daemon.sight.get("pid"), detaches);
+    }
 }
 
 #[test]

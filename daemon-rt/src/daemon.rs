@@ -315,7 +315,9 @@ impl Daemon {
     ///
     /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
     /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed.
+    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed. Where exec
+    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are
+    /// removed as well, unless systemd started it.
     ///
     /// The start fails when a name is empty, or has a `=` in it.
     ///
@@ -367,7 +369,9 @@ impl Daemon {
     ///
     /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or
     /// after a detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The
-    /// start fails when that socket cannot be reached.
+    /// start fails when that socket cannot be reached. Where exec
+    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own is
+    /// used.
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
         self

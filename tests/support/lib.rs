@@ -9,9 +9,11 @@ pub mod http;
 mod launcher;
 mod machine;
 mod mark;
+mod privileged;
 mod process;
 mod skip;
 mod stage;
+mod syslog;
 mod systemd;
 mod terminal;
 mod verdict;
@@ -23,9 +25,11 @@ pub use crate::{
     launcher::{Launch, Launcher},
     machine::Machine,
     mark::Mark,
+    privileged::NOBODY,
     process::{Process, processes_marked},
     skip::{are_installed, is_ordinary_user, is_root, skip},
     stage::Stage,
+    syslog::Syslog,
     systemd::Systemd,
     terminal::Terminal,
     wait::{DEADLINE, eventually, within},
