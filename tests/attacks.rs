@@ -14,6 +14,8 @@ use support::{Daemon, Stage, is_root};
 mod as_user;
 #[path = "attacks/namespaces.rs"]
 mod namespaces;
+#[path = "attacks/open_directories.rs"]
+mod open_directories;
 #[path = "attacks/places.rs"]
 mod places;
 mod preload;

@@ -291,7 +291,7 @@ impl Daemon {
     /// logrotate.conf(5).
     ///
     /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these:
-    /// give it a directory that is root's.
+    /// give it a directory that is root's. In the last one, what others may have put there is refused.
     ///
     /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where
     /// no stream was given by a path.
