@@ -12,6 +12,10 @@ use support::{Daemon, Stage, is_root};
 
 #[path = "attacks/as_user.rs"]
 mod as_user;
+#[path = "attacks/namespaces.rs"]
+mod namespaces;
+#[path = "attacks/open_directories.rs"]
+mod open_directories;
 #[path = "attacks/places.rs"]
 mod places;
 mod preload;

@@ -277,10 +277,12 @@ fn in_a_jail() {
             } else {
                 continue; // outside, the user may not follow a link
             };
+            let before = daemon.look().descriptors().len();
             rename(&stage, "jail/logs/log", "jail/logs/log.1");
             hang_up(&mut daemon);
             daemon.ask("stdout one");
             assert_eq!(stage.read("jail/logs/log"), "one\n", "{options:?}");
+            assert_eq!(daemon.look().descriptors().len(), before, "{options:?}: one of a directory would lead out");
         }
     }
 }

@@ -209,8 +209,8 @@ impl Daemon {
     /// # Platform-specific behavior
     ///
     /// Where nothing lists the open descriptors, those above 1023 are not looked at. In a user namespace of Linux whose
-    /// one user id is an ordinary user's outside, whoever else may change the path counts for nothing: root in there has
-    /// no more rights than that user. An error elsewhere than on Unix.
+    /// one user id is an ordinary user's outside, it does not matter who else may change the path: root in there has no
+    /// more rights than that user. An error elsewhere than on Unix.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chroot = Some(directory.into());
         self
@@ -291,7 +291,7 @@ impl Daemon {
     /// logrotate.conf(5).
     ///
     /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these:
-    /// give it a directory that is root's.
+    /// give it a directory that is root's. In the last one, what others may have put there is refused.
     ///
     /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where
     /// no stream was given by a path.
@@ -407,6 +407,12 @@ impl Daemon {
     /// write in a directory of its path that is not sticky.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// In a user namespace of Linux, a directory that belongs to somebody outside is not root's, `user_namespaces(7)`.
+    /// Where the one user id of the namespace is an ordinary user's outside, as in `unshare --map-root-user`, root is
+    /// taken for that user.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pidfile = Some(path.into());
         #[cfg(unix)]

@@ -55,9 +55,15 @@ impl Stdio {
     ///
     /// A relative path starts from the directory in which the program was launched. A file that is missing is created
     /// with mode 0640, whatever the umask, and belongs to the [`user`](crate::Daemon::user) and
-    /// [`group`](crate::Daemon::group) of the daemon; an existing one keeps its mode and owner. A symbolic link is
-    /// refused, and so is a file of somebody else's that has a second hard link: whoever can plant one in the log
-    /// directory would have the daemon write to any file. A FIFO needs a reader, open(2).
+    /// [`group`](crate::Daemon::group) of the daemon; an existing one keeps its mode and owner. A FIFO needs a reader,
+    /// open(2).
+    ///
+    /// A symbolic link is refused, and so is a file of somebody else's that has a second hard link: whoever can plant
+    /// one in the log directory would have the daemon write to any file. Where others may write in that directory — its
+    /// mode permits the group or all, or it belongs to neither root nor the daemon's user — they may have put the log
+    /// itself there. So one that belongs to neither root nor the daemon's user is refused, a FIFO too, and any that has a
+    /// second hard link. Linux has some of this as `fs.protected_regular`, `fs.protected_fifos` and
+    /// `fs.protected_hardlinks`, proc(5), which need not be on.
     ///
     /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with
     /// that user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below

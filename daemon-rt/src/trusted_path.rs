@@ -45,7 +45,8 @@ pub(crate) struct Entry {
     pub(crate) name: OsString,
 }
 
-/// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead elsewhere.
+/// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead
+/// elsewhere.
 pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
     let (directory, name) = split(path);
     Ok(Entry { directory: walk_to_directory(directory, sticky)?, name: name.to_owned() })
@@ -58,7 +59,8 @@ pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
     Ok(Entry { directory, name: name.to_owned() })
 }
 
-/// Finds a directory by an absolute path. An error where somebody but root may have the path lead elsewhere, or write in the directory.
+/// Finds a directory by an absolute path. An error where somebody but root may have the path lead elsewhere, or write in
+/// the directory.
 ///
 /// Every step is judged before it is taken: what root alone can change stays what was seen.
 pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<OwnedFd> {
@@ -159,11 +161,9 @@ fn step(directory: &Directory, name: &OsStr) -> io::Result<Step> {
 
 fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<Directory> {
     let flags = DIRECTORY | OFlag::O_NOFOLLOW;
-    let fd = sys::uninterrupted(|| {
-        Ok(match directory {
-            Some(directory) => openat(&directory.fd, name, flags, Mode::empty()),
-            None => open(name, flags, Mode::empty()),
-        }?)
+    let fd = sys::uninterrupted(|| match directory {
+        Some(directory) => Ok(openat(&directory.fd, name, flags, Mode::empty())?),
+        None => Ok(open(name, flags, Mode::empty())?),
     })?;
     let status = fstat(&fd)?;
     Ok(Directory { fd, status })

@@ -34,7 +34,7 @@ fn probe(stage: &Stage, way: &[&str]) -> Command {
 /// A directory of the user's, with links to one that is root's alone.
 fn stage_with_links() -> Stage {
     let stage = stage();
-    fs::copy(PROBE, stage.path("probe")).expect("copy"); // for whoever may not reach the original
+    let _ = stage.copy(PROBE); // for whoever may not reach the original
     let of_root = directory(&stage, "of-root", 0, 0o700);
     fs::write(of_root.join("old"), "").expect("write");
     directory(&stage, "of-user", nobody().0, 0o755);

@@ -16,6 +16,7 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl, open, openat},
+    libc,
     sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
     unistd::{Uid, UnlinkatFlags, unlinkat},
 };
@@ -50,9 +51,12 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Refusal {
     System(Errno),
-    /// Whoever may write in the log directory may put a hard link to a file of somebody else's there. One to a file of
-    /// the daemon's own gains nothing.
+    /// Whoever put it there reads what the daemon writes, and others may have.
+    AnothersFile,
+    /// Others may have put it there, so that the daemon writes to a file that is meant for something else.
     SecondLink,
+    /// Of a file that the daemon itself could not write to: that gains nothing where it is the daemon's own.
+    SecondLinkToAnothersFile,
 }
 
 /// Where a log is. A signal handler may not take a path apart: that would allocate.
@@ -101,11 +105,28 @@ pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
 fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     let file = openat(directory, name, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
     let status = fstat(&file)?;
-    if sys::kind_of(&status) == SFlag::S_IFREG && status.st_nlink > 1 && status.st_uid != owner.as_raw() {
-        return Err(Refusal::SecondLink);
-    }
+    judge(&status, &fstat(directory)?, owner)?;
     let_block(&file)?;
     Ok(Opened { file, status, is_new: false })
+}
+
+/// Whatever `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks` are, proc(5).
+fn judge(file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
+    if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(file)) {
+        return Ok(()); // only root creates a device
+    }
+    let is_trusted = |uid| uid == owner.as_raw() || Uid::from_raw(uid).is_root();
+    let others_may_write = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0 || !is_trusted(directory.st_uid);
+    let has_second_link = file.st_nlink > 1;
+    if others_may_write && !is_trusted(file.st_uid) {
+        Err(Refusal::AnothersFile)
+    } else if others_may_write && has_second_link {
+        Err(Refusal::SecondLink)
+    } else if has_second_link && file.st_uid != owner.as_raw() {
+        Err(Refusal::SecondLinkToAnothersFile)
+    } else {
+        Ok(())
+    }
 }
 
 /// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.
@@ -150,14 +171,21 @@ impl From<Refusal> for i32 {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::System(errno) => errno as Self,
-            Refusal::SecondLink => -1,
+            Refusal::AnothersFile => -1,
+            Refusal::SecondLink => -2,
+            Refusal::SecondLinkToAnothersFile => -3,
         }
     }
 }
 
 impl From<i32> for Refusal {
     fn from(number: i32) -> Self {
-        if number < 0 { Self::SecondLink } else { Self::System(Errno::from_raw(number)) }
+        match number {
+            -1 => Self::AnothersFile,
+            -2 => Self::SecondLink,
+            -3 => Self::SecondLinkToAnothersFile,
+            errno => Self::System(Errno::from_raw(errno)),
+        }
     }
 }
 
@@ -166,7 +194,13 @@ impl fmt::Display for Refusal {
         match self {
             _ if self.is_link() => formatter.write_str("it is a symbolic link"),
             Self::System(errno) => write!(formatter, "{} (os error {})", errno.desc(), *errno as i32),
-            Self::SecondLink => formatter.write_str("it has a second hard link and belongs to another user"),
+            Self::AnothersFile => {
+                formatter.write_str("it belongs to another user, and others may write in its directory")
+            }
+            Self::SecondLink => formatter.write_str("it has a second hard link, and others may write in its directory"),
+            Self::SecondLinkToAnothersFile => {
+                formatter.write_str("it has a second hard link and belongs to another user")
+            }
         }
     }
 }
@@ -175,7 +209,7 @@ impl From<Refusal> for io::Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::System(errno) => errno.into(),
-            Refusal::SecondLink => refused(refusal.to_string()),
+            _ => refused(refusal.to_string()),
         }
     }
 }

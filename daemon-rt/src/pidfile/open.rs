@@ -16,6 +16,7 @@ use nix::{
 };
 
 use crate::{
+    privileges,
     refusal::{name_target_of_link, refused},
     sys,
     trusted_path::{self, Entry, Sticky},
@@ -103,7 +104,8 @@ fn existing(path: &Path, access: OFlag) -> io::Result<File> {
 /// else's.
 fn locate(path: &Path) -> io::Result<Entry> {
     let path = path::absolute(path)?;
-    if geteuid().is_root() { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
+    let has_more_rights = geteuid().is_root() && !privileges::root_is_ordinary_user();
+    if has_more_rights { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
 }
 
 fn open(entry: &Entry, flags: OFlag) -> io::Result<File> {

@@ -87,8 +87,8 @@ pub(crate) fn for_appending(
 pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<File> {
     let entry = entry(path, judged)?;
     let flags = logs::open::FLAGS | OFlag::O_RDONLY;
-    let file = sys::uninterrupted(|| Ok(openat(&entry.directory, entry.name.as_os_str(), flags, Mode::empty())?));
-    let file = File::from(file.map_err(|error| explain(error, path))?);
+    let open = || Ok(openat(&entry.directory, entry.name.as_os_str(), flags, Mode::empty())?);
+    let file = File::from(sys::uninterrupted(open).map_err(|error| explain(error, path))?);
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
