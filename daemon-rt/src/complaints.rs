@@ -1,5 +1,9 @@
 //! Why a start failed, for whoever reads standard error.
 
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
 use std::{
     env,
     io::{self, Write},

@@ -17,6 +17,10 @@ pub const NOBODY: [&str; 5] = ["setpriv", "--reuid=65534", "--regid=65534", "--c
 impl Stage {
     /// A copy of a program of root's with that mode, for everybody to call: `0o4755` is set-user-ID. Says what the test
     /// needs where that is not to be.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses it.
     #[must_use]
     pub fn copy_with_mode(&self, program: &str, mode: u32) -> Option<PathBuf> {
         self.copy_to_gain(program, |copy| {
