@@ -73,13 +73,13 @@ fn a_user_with_as_many_keys_as_they_may_have() {
     let mut fill = stage.command("setpriv");
     fill.args(["--reuid", USER, "--regid", USER, "--clear-groups"]).arg(stage.copy(ARRANGE));
     fill.args(["--fill-keys", "--", "cat"]).stdin(Stdio::piped());
-    let mut full = fill.spawn().expect("start");
+    let mut holder = fill.spawn().expect("start");
     eventually("many keys", || {
-        (fs::read_to_string(format!("/proc/{}/comm", full.id())).ok()? == "cat\n").then_some(())
+        (fs::read_to_string(format!("/proc/{}/comm", holder.id())).ok()? == "cat\n").then_some(())
     });
     let found = key(&stage, &mut probe(&stage, &["--user-number", USER, "--group-number", USER]));
-    drop(full.stdin.take());
-    full.wait().expect("its end");
+    drop(holder.stdin.take());
+    holder.wait().expect("its end");
     assert_eq!(found, NO_KEY);
 }
 

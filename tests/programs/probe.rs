@@ -396,13 +396,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "key" => said = key(rest)?,
-        "pidfd" => {
-            // SAFETY: a new descriptor is returned, or an error.
-            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
-            // SAFETY: just opened, and nobody else's; no error is positive.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
-            said = nix::sys::stat::fstat(&pidfd)?.st_ino.to_string();
-        }
+        "pidfd" => said = pidfd()?,
         "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
@@ -456,6 +450,15 @@ fn end_lines() -> Result<String, Failure> {
 
 fn passed_listener() -> Result<OwnedFd, Failure> {
     Ok(ListenFd::from_env().take_tcp_listener(0)?.ok_or("no listener was passed")?.into())
+}
+
+/// The inode of a pidfd of this process.
+fn pidfd() -> Result<String, Failure> {
+    // SAFETY: a new descriptor is returned, or an error.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
+    // SAFETY: just opened, and nobody else's; no error is positive.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
+    Ok(nix::sys::stat::fstat(&pidfd)?.st_ino.to_string())
 }
 
 /// What a key in reach of this process says, `request_key(2)`.
