@@ -12,6 +12,8 @@ use support::{Daemon, Stage, is_root};
 
 #[path = "attacks/as_user.rs"]
 mod as_user;
+#[path = "attacks/keyring.rs"]
+mod keyring;
 #[path = "attacks/namespaces.rs"]
 mod namespaces;
 #[path = "attacks/open_directories.rs"]

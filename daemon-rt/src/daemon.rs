@@ -220,7 +220,9 @@ impl Daemon {
     ///
     /// `setup` still runs with the privileges of the launch. After it, the daemon gets the user's group (or
     /// [`group`](Self::group)), exactly the supplementary groups that the group database has for the user, and the
-    /// user's number as real, effective and saved id; on Linux all capabilities are given up. That there is no way back
+    /// user's number as real, effective and saved id; on Linux all capabilities are given up, and where the user is
+    /// another one than before, the daemon gets a session keyring of its own, keyrings(7), as by `KeyringMode=private`
+    /// in systemd.exec(5): none of the launcher's keys, such as Kerberos tickets, is in its reach. That there is no way back
     /// is tried out, and nothing of `main` runs where any of it fails. `HOME`, `USER`, `LOGNAME` and `SHELL` follow the
     /// user, and are removed for a number without an entry in the user database. All of it is so for `User=` in
     /// systemd.exec(5).

@@ -10,6 +10,8 @@ mod exec;
 #[cfg(target_vendor = "apple")]
 mod groups;
 mod hangup;
+#[cfg(target_os = "linux")]
+mod keyring;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
 mod pidfd;
 mod process;
@@ -23,6 +25,8 @@ mod wiped_on_fork;
 pub(crate) use self::capabilities::{Capabilities, capabilities, set_capabilities};
 #[cfg(target_vendor = "apple")]
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
+#[cfg(target_os = "linux")]
+pub(crate) use self::keyring::join_new_session_keyring;
 #[allow(unused_imports, reason = "of the callers to come")]
 pub(crate) use self::wiped_on_fork::wiped_on_fork;
 pub(crate) use self::{

@@ -1,6 +1,7 @@
 //! Runs a program as a test wants it to be launched:
 //! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--close-others] [--lock N] [--ignore SIGNAL]
-//! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] [--nameless] -- program argument…`
+//! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] [--key NAME] [--fill-keys] [--nameless]
+//! -- program argument…`
 
 #![allow(unsafe_code)]
 
@@ -17,6 +18,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     libc,
     sys::signal::{SigHandler, SigSet, Signal, signal},
     unistd::{self, Gid},
@@ -56,12 +58,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--lock" => {
                 let number: RawFd = value()?.parse()?;
                 // SAFETY: changes nothing but the lock.
-                nix::errno::Errno::result(unsafe { libc::flock(number, libc::LOCK_EX | libc::LOCK_NB) })?;
+                Errno::result(unsafe { libc::flock(number, libc::LOCK_EX | libc::LOCK_NB) })?;
             }
             "--block-all" => SigSet::all().thread_set_mask()?,
             "--close-others" => {
                 // SAFETY: above the standard streams nothing is open here that anyone owns.
-                nix::errno::Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
+                Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
             }
             "--groups" => {
                 let groups =
@@ -72,6 +74,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mask = libc::mode_t::from_str_radix(&value()?, 8)?;
                 nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
             }
+            "--key" => {
+                join_new_session_keyring()?;
+                add_key(&value()?)?;
+            }
+            "--fill-keys" => {
+                join_new_session_keyring()?;
+                let refused = (0..100_000).find_map(|number| add_key(&number.to_string()).err());
+                if refused != Some(Errno::EDQUOT) {
+                    return Err(format!("no limit: {refused:?}").into());
+                }
+            }
             "--nameless" => is_nameless = true,
             "--group" => unistd::setpgid(unistd::Pid::from_raw(0), unistd::Pid::from_raw(0))?,
             other => return Err(format!("unknown option {other}").into()),
@@ -80,6 +93,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     let command = arguments.map(|argument| CString::new(argument.into_vec())).collect::<Result<Vec<_>, _>>()?;
     let program = command.first().ok_or("no program")?;
     match unistd::execvp(program, if is_nameless { &[] } else { &command[..] })? {}
+}
+
+/// keyctl(2): one without a key.
+fn join_new_session_keyring() -> nix::Result<()> {
+    // SAFETY: without a name nothing is read.
+    Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_JOIN_SESSION_KEYRING, 0) })?;
+    Ok(())
+}
+
+/// `add_key(2)`: in the session keyring, and what it says is `words`.
+fn add_key(name: &str) -> nix::Result<()> {
+    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+    let (kind, words) = (c"user", b"words");
+    let added = unsafe {
+        // SAFETY: the texts end with a NUL byte, and the length is that of the words.
+        libc::syscall(
+            libc::SYS_add_key,
+            kind.as_ptr(),
+            name.as_ptr(),
+            words.as_ptr(),
+            words.len(),
+            libc::KEY_SPEC_SESSION_KEYRING,
+        )
+    };
+    Errno::result(added)?;
+    Ok(())
 }
 
 /// A session leader that opens a terminal gets it as its controlling one.

@@ -183,7 +183,7 @@ int prctl(int option, ...)
 }
 #endif
 
-#if defined(CAPSET_FAILS) || defined(CAPSET_LIES)
+#if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS)
 long syscall(long number, ...)
 {
     static long (*next)(long, ...);
@@ -192,13 +192,13 @@ long syscall(long number, ...)
     va_start(list, number);
     for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
     va_end(list);
-    if (number == SYS_capset) {
-#ifdef CAPSET_FAILS
-        return refuse();
+#ifdef KEYCTL_FAILS
+    if (number == SYS_keyctl) { errno = KEYCTL_FAILS; return -1; }
+#elif defined(CAPSET_FAILS)
+    if (number == SYS_capset) return refuse();
 #else
-        return 0;
+    if (number == SYS_capset) return 0;
 #endif
-    }
     if (!next) next = dlsym(RTLD_NEXT, "syscall");
     return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

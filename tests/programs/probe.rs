@@ -395,13 +395,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
-        "pidfd" => {
-            // SAFETY: a new descriptor is returned, or an error.
-            let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
-            // SAFETY: just opened, and nobody else's; no error is positive.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
-            said = nix::sys::stat::fstat(&pidfd)?.st_ino.to_string();
-        }
+        "key" => said = key(rest)?,
+        "pidfd" => said = pidfd()?,
         "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
@@ -455,6 +450,28 @@ fn end_lines() -> Result<String, Failure> {
 
 fn passed_listener() -> Result<OwnedFd, Failure> {
     Ok(ListenFd::from_env().take_tcp_listener(0)?.ok_or("no listener was passed")?.into())
+}
+
+/// The inode of a pidfd of this process.
+fn pidfd() -> Result<String, Failure> {
+    // SAFETY: a new descriptor is returned, or an error.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process::id(), 0) };
+    // SAFETY: just opened, and nobody else's; no error is positive.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd.try_into().ok().filter(|&fd| fd > 0).ok_or("no pidfd")?) };
+    Ok(nix::sys::stat::fstat(&pidfd)?.st_ino.to_string())
+}
+
+/// What a key in reach of this process says, `request_key(2)`.
+fn key(name: &str) -> Result<String, Failure> {
+    let name = CString::new(name)?;
+    let mut words = [0_u8; 64];
+    // SAFETY: both texts end with a NUL byte; nothing is asked of user space.
+    let key = unsafe { libc::syscall(libc::SYS_request_key, c"user".as_ptr(), name.as_ptr(), 0, 0) };
+    let key = nix::errno::Errno::result(key)?;
+    // SAFETY: the length is that of the buffer.
+    let read = unsafe { libc::syscall(libc::SYS_keyctl, libc::KEYCTL_READ, key, words.as_mut_ptr(), words.len()) };
+    let length = usize::try_from(nix::errno::Errno::result(read)?)?;
+    Ok(String::from_utf8_lossy(&words[..length.min(words.len())]).into_owned())
 }
 
 extern "C" fn stay() {

@@ -18,7 +18,7 @@ use nix::{
 use super::place::cannot_change_directory;
 use crate::{
     Error, inherited,
-    privileges::{self, Account, Privilege, act_as},
+    privileges::{self, Account, Privilege},
     sys,
     terminal::shown,
     trusted_path::{self, Sticky},
@@ -49,7 +49,7 @@ pub(super) fn check_directory(root: &Path, path: &Path, account: Option<&Account
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
     let root = open(root).map_err(|error| Error::because(cannot_enter(root), error))?;
     let inside = path.join("."); // who may not search a directory finds no `.` in it
-    match act_as(account, || Ok(openat2(&root, &inside, way)?))? {
+    match privileges::act_as(account, || Ok(openat2(&root, &inside, way)?))? {
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
             _ => Err(cannot_change_directory(path, account, error)),
