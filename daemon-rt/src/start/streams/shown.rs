@@ -13,7 +13,7 @@ use crate::{sys, terminal::for_terminal};
 /// The last words are those that matter.
 pub(super) const SHOWN: u64 = 64 * 1024;
 
-const CUT: &str = "(only the last 64 KiB of standard error follow)\n";
+const CUT: &str = "(only the last 64 KiB of standard error follow)";
 
 /// The error stream, opened when the start began: a log that is replaced by a link to a secret meanwhile shows nothing.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl ErrorStream {
         match self.read() {
             Ok((bytes, is_cut)) if !self.is_own_stderr() => {
                 let text = for_terminal(&bytes);
-                if is_cut { format!("{CUT}{text}") } else { text }
+                if is_cut { format!("{CUT}\n{text}") } else { text }
             }
             _ => String::new(),
         }
