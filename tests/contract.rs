@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Launch, Launcher, Process, Stage, Terminal, eventually, is_root};
+use support::{Daemon, Launch, Launcher, Process, Stage, Terminal, are_installed, eventually, is_root};
+
+mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
@@ -323,4 +325,56 @@ fn what_was_created_goes(options: &[&str]) {
     nobody_is_left_soon(&stage);
     drop(daemon);
     eventually("the removal of what was created", || stage.files().is_empty().then_some(()));
+}
+
+/// The number of a process that was reaped may be another's at once, and so may that of its group, which nobody of ours
+/// keeps any more.
+#[test]
+fn no_signal_goes_to_the_number_of_a_group_that_nobody_keeps() {
+    if !are_installed(&["strace"]) {
+        return;
+    }
+    // Killed behind its word, killed before, and by itself after a failure.
+    for (lie, options, word) in [
+        ("ANSWER_KILLS", [].as_slice(), "ready"),
+        ("ANSWER_KILLS", &["--block-signal", "SIGTERM"], "ready"),
+        ("ANSWER_STOPS", &["--block-signal", "SIGTERM"], "kill-leader"),
+        ("ANSWER_STOPS", &[], "exit 7"),
+    ] {
+        let Some(library) = preload::library(lie) else { return };
+        let stage = Stage::new();
+        let mut command = stage.command("strace");
+        command.args(["-f", "-qq", "-o", "trace", "-e", "trace=kill,wait4,waitid", "-E"]);
+        command.arg(format!("LD_PRELOAD={}", library.display())).args(["--", PROBE, "--notify"]).args(options);
+        let launcher = stage.start(&mut command);
+        let mut daemon = stage.daemon();
+        let leader = Process(daemon.process.session());
+        let own = leader.parent();
+        match word {
+            "kill-leader" => leader.signal(Signal::SIGKILL),
+            word => daemon.send(word),
+        }
+        assert_ne!(launcher.end().status, 0);
+        nobody_is_left_soon(&stage);
+        let signals = signals_to(leader, own, &stage.read("trace"));
+        assert!(signals > 0, "{}", stage.read("trace"));
+    }
+}
+
+/// How many signals that process sent to the group, each before the leader was reaped, or behind a look that found a
+/// child there.
+fn signals_to(Process(leader): Process, from: i32, trace: &str) -> usize {
+    let own = trace.lines().filter_map(|line| line.strip_prefix(&from.to_string())).map(str::trim);
+    let (mut is_kept, mut signals) = (true, 0);
+    for call in own {
+        if call.starts_with(&format!("kill(-{leader}, ")) {
+            assert!(is_kept, "{call}: {trace}");
+            signals += 1;
+        } else if call.starts_with(&format!("wait4(-{leader}, ")) {
+            is_kept = call.ends_with("= 0");
+        } else if call.starts_with(&format!("wait4({leader}, ")) && call.ends_with(&format!("= {leader}")) {
+            is_kept = false;
+        }
+    }
+    signals
 }

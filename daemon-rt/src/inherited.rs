@@ -12,7 +12,7 @@ use std::{
 
 use nix::{
     libc::{self, c_int},
-    sys::signal::SigSet,
+    sys::signal::{SigSet, Signal},
     unistd,
 };
 
@@ -118,14 +118,17 @@ impl Inherited {
         }
     }
 
-    /// In the launcher: signals end it as they did before `setup`.
+    /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
+    /// not missed.
     pub(crate) fn become_interruptible(&self) {
         for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
             if !self.ignored_signals.contains(&signal) {
                 sys::set_default(signal);
             }
         }
-        let _ = self.blocked_signals.thread_set_mask();
+        let mut blocked = self.blocked_signals;
+        blocked.add(Signal::SIGCHLD);
+        let _ = blocked.thread_set_mask();
     }
 
     /// Blocks no signal but those that `setup` blocked: `before` is what was blocked at its end.

@@ -346,6 +346,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "raise" => _ = unsafe { libc::raise(rest.parse()?) },
         "stdout" => println!("{rest}"),
         "stderr" => eprintln!("{rest}"),
+        "to-leader" => write_to_leader(rest)?,
+        "fill-stderr" => fill_stderr(rest.parse()?)?,
         "stdin" => _ = io::stdin().read_to_string(&mut said)?,
         "write" => {
             let (name, text) = rest.split_once(' ').ok_or("write NAME TEXT")?;
@@ -408,6 +410,35 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         other => return Err(format!("unknown command {other}").into()),
     }
     Ok(said)
+}
+
+/// To the line on which the leader waits for word: a socket without a name.
+fn write_to_leader(rest: &str) -> Result<(), Failure> {
+    let (byte, count) = rest.split_once(' ').ok_or("to-leader BYTE COUNT")?;
+    let is_line = |number: RawFd| {
+        // SAFETY: a socket that stays open, and is only borrowed.
+        let socket = mem::ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(number) });
+        socket.peer_addr().is_ok_and(|peer| peer.is_unnamed())
+    };
+    let mut sockets = descriptors().into_iter().filter(|(_, target)| target.starts_with("socket:"));
+    let (number, _) = sockets.find(|(number, _)| is_line(*number)).ok_or("no line to the leader")?;
+    // SAFETY: as above.
+    let mut line = mem::ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
+    write_repeatedly(&mut *line, byte.parse()?, count.parse()?)
+}
+
+fn fill_stderr(megabytes: usize) -> Result<(), Failure> {
+    write_repeatedly(&mut io::stderr(), b'x', megabytes << 20)?;
+    write_repeatedly(&mut io::stderr(), b'y', 64 << 10)
+}
+
+fn write_repeatedly(file: &mut impl Write, byte: u8, count: usize) -> Result<(), Failure> {
+    let bytes = [byte; 64 << 10];
+    let mut left = count;
+    while left > 0 {
+        left -= file.write(&bytes[..left.min(bytes.len())])?;
+    }
+    Ok(())
 }
 
 fn reopen_in_threads(rest: &str) -> Result<(), Failure> {

@@ -29,22 +29,11 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> ! {
-    let report = match receive(leader, &from_leader, prepared.start_timeout) {
-        Ok(Some(Report::Ready(daemon))) => {
-            tell_manager(&prepared, daemon);
-            drop(from_leader); // the leader has `ready()` wait for that
-            after_ready(leader, daemon)
-        }
-        Ok(Some(failed)) => {
-            // Its last act, in case that it cannot: it is the last of its group.
+    let report = match Children::watch(SigSet::from(Signal::SIGCHLD)) {
+        Ok(children) => outcome(leader, from_leader, &children, &prepared),
+        Err(error) => {
             let _ = killpg(leader, Signal::SIGKILL);
-            let _ = watch_children().map(|children| reap(leader, &children));
-            failed
-        }
-        nothing => {
-            let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
-            let report = leader_failed(leader, None, "report");
-            nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
+            Error::because("cannot wait for the session leader", error).into()
         }
     };
     match report {
@@ -53,6 +42,27 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
             let (said, complaints) = (prepared.streams.said(), prepared.take_back());
             complaints.say(&said, Complaint::from_message(&text));
             sys::exit_now(status)
+        }
+    }
+}
+
+/// What the leader reports, once it has ended.
+fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: &Prepared) -> Report {
+    match receive(leader, &from_leader, prepared.start_timeout) {
+        Ok(Some(Report::Ready(daemon))) => {
+            tell_manager(prepared, daemon);
+            drop(from_leader); // the leader has `ready()` wait for that
+            after_ready(leader, daemon, children)
+        }
+        Ok(Some(failed)) => {
+            let _ = killpg(leader, Signal::SIGKILL); // its own last act, which it may not come to
+            reap(leader, children);
+            failed
+        }
+        nothing => {
+            let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
+            let report = leader_failed(leader, None, children, "report");
+            nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
         }
     }
 }
@@ -80,14 +90,14 @@ fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Resu
 
 /// Behind its word that the daemon is ready, the leader answers `ready()` and ends. One that does not end, or not with
 /// 0, may not have answered.
-fn after_ready(leader: Pid, daemon: u32) -> Report {
-    match watch_children().and_then(|children| await_end(leader, &children)) {
+fn after_ready(leader: Pid, daemon: u32, children: &Children) -> Report {
+    match await_end(leader, children) {
         Ok(Some(End::Well)) => {
             let _ = sys::reap(leader); // a first process of a container may reap nobody
             Report::Ready(daemon)
         }
-        Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, "report"),
-        Ok(None) => leader_failed(leader, None, "end"),
+        Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, children, "report"),
+        Ok(None) => leader_failed(leader, None, children, "end"),
         Err(_) => Report::Ready(daemon), // somebody else reaped it
     }
 }
@@ -105,14 +115,11 @@ enum End {
 fn await_end(leader: Pid, children: &Children) -> io::Result<Option<End>> {
     let start = Instant::now();
     for deadline in [start + MARGIN, start + LEADER_GRACE] {
-        loop {
+        while Instant::now() < deadline {
+            wait_for_child(children, deadline);
             if let Some(end) = look_at(leader)? {
                 return Ok(Some(end));
             }
-            if Instant::now() >= deadline {
-                break;
-            }
-            wait_for_child(children, deadline);
         }
         let _ = killpg(leader, Signal::SIGCONT); // the daemon may have stopped it
     }
@@ -130,17 +137,13 @@ fn look_at(leader: Pid) -> io::Result<Option<End>> {
 
 /// The leader did not say what came of the start: the group is ended here. Its number is the group's as long as the
 /// leader is not reaped, or another child of ours is found there.
-fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, what: &str) -> Report {
-    let status = watch_children().ok().and_then(|children| {
-        let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), &children, None);
-        let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
-        if !aftermath.is_empty {
-            let _ = killpg(leader, Signal::SIGKILL);
-        }
-        let status = reaped.or(aftermath.status).or_else(|| reap(leader, &children));
-        status.filter(|_| has_ended)
-    });
-    match status {
+fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, what: &str) -> Report {
+    let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), children, None);
+    let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
+    if !aftermath.is_empty {
+        let _ = killpg(leader, Signal::SIGKILL);
+    }
+    match reaped.or(aftermath.status).or_else(|| reap(leader, children)).filter(|_| has_ended) {
         Some(status) => Report::ended("the session leader", status),
         None => Report::failed(format!("the session leader did not {what} in time")),
     }
@@ -164,8 +167,4 @@ fn wait_for_child(children: &Children, deadline: Instant) {
     if children.wait([], Some(deadline)).is_err() {
         thread::sleep(Duration::from_millis(20)); // a filter of system calls: look again
     }
-}
-
-fn watch_children() -> io::Result<Children> {
-    Children::watch(SigSet::from(Signal::SIGCHLD))
 }

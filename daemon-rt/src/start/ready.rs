@@ -5,7 +5,7 @@ use std::{
     os::unix::net::UnixStream,
     process,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{manager, report::Report, streams::stand_in::StandIn};
@@ -76,16 +76,28 @@ pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stand_in:
 
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
-        const GONE: [io::ErrorKind; 3] =
-            [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
         Report::Ready(process::id()).send(&self.leader)?;
-        let _ = self.leader.set_read_timeout(self.patience); // without it, the leader is trusted to answer
-        match self.leader.read_exact(&mut [0]) {
-            Err(error) if GONE.contains(&error.kind()) => return Err(error),
-            // The leader's answer: the launcher has it. One that cannot be read is no end of the leader's: who is given
-            // up is ended.
-            Ok(()) | Err(_) => {}
-        }
+        self.await_answer()?;
         self.stand_in.take().map_or(Ok(()), StandIn::put_away).or(Ok(()))
     }
+
+    /// The leader answers when the launcher has the word. Where it is stuck, the launcher gives the start up.
+    fn await_answer(&mut self) -> io::Result<()> {
+        const GONE: [io::ErrorKind; 3] =
+            [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
+        let deadline = self.patience.and_then(|patience| Instant::now().checked_add(patience));
+        let _ = self.leader.set_read_timeout(self.patience); // without it, the leader is trusted to answer
+        loop {
+            match self.leader.read_exact(&mut [0]) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_over(deadline) => {}
+                Err(error) if GONE.contains(&error.kind()) => return Err(error),
+                // One that cannot be read is no end of the leader's: who is given up is ended.
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
