@@ -22,6 +22,7 @@ fn a_path_is_on_one_line() {
         ("--stderr", "cannot open stderr {}/", "/y: No such file or directory (os error 2)"),
         ("--stdin", "cannot open stdin {}/", "/y: No such file or directory (os error 2)"),
         ("--chdir", "cannot change directory to {}/", "/y: No such file or directory (os error 2)"),
+        ("--pidfile", "cannot lock {}/", "/y: No such file or directory (os error 2)"),
     ] {
         let stage = Stage::new();
         let line = format!("probe: {step}{SHOWN}{cause}");
