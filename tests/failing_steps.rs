@@ -232,12 +232,22 @@ fn paths_that_say_nothing_or_something_else() {
         let refused = |value: &str, line: &str| refused(&stage, &[&argument, value], line);
         refused("", &format!("`{option}` is empty"));
         refused(r"a\0b", &format!("`{option}` contains a NUL byte"));
-        refused(
-            "~/x",
-            &format!("`{option}` starts with `~`, which only a shell expands; did you mean an absolute path?"),
-        );
+        for (path, what) in [
+            ("~/x", "starts with `~`"),
+            ("$HOME/x", "starts with `$HOME`"),
+            ("/run/${NAME}/x", "contains `${`"),
+            ("${HOME}/x", "contains `${`"),
+        ] {
+            let line = format!("`{option}` {what}, which only a shell expands; did you mean an absolute path?");
+            refused(path, &line);
+        }
     }
     for option in ["stdin", "stdout", "stderr"] {
+        for path in ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/7"] {
+            let what = format!("`{option}` is the path `{path}`, a stream of the launcher's and no file");
+            let line = format!("{what}; did you mean `Stdio::inherit()`?");
+            refused(&stage, &[&format!("--{option}"), path], &line);
+        }
         for (word, constructor) in [("null", "null"), ("inherit", "inherit"), ("-", "inherit")] {
             let question = format!("`{option}` is the path `{word}`; did you mean `Stdio::{constructor}()`?");
             let line = format!("{question} a file of that name is `./{word}`");

@@ -20,11 +20,18 @@ pub(crate) fn text(name: &str, value: &TokenStream) -> Result<(), String> {
 
 pub(crate) fn path(name: &str, value: &TokenStream) -> Result<(), String> {
     text(name, value)?;
-    match string(value) {
-        Some(path) if path.starts_with('~') => {
-            Err(format!("`{name}` starts with `~`, which only a shell expands; did you mean an absolute path?"))
-        }
-        _ => Ok(()),
+    match string(value).as_deref().and_then(left_to_a_shell) {
+        Some(what) => Err(format!("`{name}` {what}, which only a shell expands; did you mean an absolute path?")),
+        None => Ok(()),
+    }
+}
+
+fn left_to_a_shell(path: &str) -> Option<&'static str> {
+    match path {
+        _ if path.starts_with('~') => Some("starts with `~`"),
+        _ if path.starts_with("$HOME") => Some("starts with `$HOME`"),
+        _ if path.contains("${") => Some("contains `${`"),
+        _ => None,
     }
 }
 
@@ -33,12 +40,20 @@ pub(crate) fn stream(name: &str, value: &TokenStream) -> Result<(), String> {
     let Some(path) = string(value) else {
         return Ok(());
     };
-    let meant = match path.as_str() {
-        "null" => "Stdio::null()",
-        "inherit" | "-" => "Stdio::inherit()",
+    let (what, meant) = match path.as_str() {
+        "null" => (format!("would be a file named `{path}`"), "Stdio::null()"),
+        "inherit" | "-" => (format!("would be a file named `{path}`"), "Stdio::inherit()"),
+        _ if is_of_launcher(&path) => ("is a stream of the launcher's, and no file".to_owned(), "Stdio::inherit()"),
         _ => return Ok(()),
     };
-    Err(format!("`{name} = \"{path}\"` would be a file named `{path}`; did you mean `{meant}`?"))
+    Err(format!("`{name} = \"{path}\"` {what}; did you mean `{meant}`?"))
+}
+
+/// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
+fn is_of_launcher(path: &str) -> bool {
+    let number = path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/"));
+    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].contains(&path)
+        || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 pub(crate) fn umask(name: &str, value: &TokenStream) -> Result<(), String> {

@@ -17,9 +17,15 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
     let mistake = match bytes {
         b"" => format!("`{option}` is empty"),
         _ if bytes.contains(&0) => format!("`{option}` contains a NUL byte"),
-        [b'~', ..] => format!("`{option}` starts with `~`, which only a shell expands; did you mean an absolute path?"),
+        [b'~', ..] => left_to_a_shell(option, "starts with `~`"),
+        _ if bytes.starts_with(b"$HOME") => left_to_a_shell(option, "starts with `$HOME`"),
+        _ if bytes.windows(2).any(|pair| pair == b"${") => left_to_a_shell(option, "contains `${`"),
         b"null" if is_stream(option) => did_you_mean(option, path, "null"),
         b"inherit" | b"-" if is_stream(option) => did_you_mean(option, path, "inherit"),
+        _ if is_stream(option) && is_of_launcher(bytes) => format!(
+            "`{option}` is the path `{}`, a stream of the launcher's and no file; did you mean `Stdio::inherit()`?",
+            shown(path)
+        ),
         _ => return Ok(path),
     };
     Err(Error::new(mistake))
@@ -27,6 +33,17 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
 
 fn is_stream(option: &str) -> bool {
     ["stdin", "stdout", "stderr"].contains(&option)
+}
+
+fn left_to_a_shell(option: &str, what: &str) -> String {
+    format!("`{option}` {what}, which only a shell expands; did you mean an absolute path?")
+}
+
+/// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
+fn is_of_launcher(path: &[u8]) -> bool {
+    let number = path.strip_prefix(b"/dev/fd/").or_else(|| path.strip_prefix(b"/proc/self/fd/"));
+    [b"/dev/stdin".as_slice(), b"/dev/stdout", b"/dev/stderr"].contains(&path)
+        || number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
 }
 
 fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {

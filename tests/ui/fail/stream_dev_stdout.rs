@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(stdout = "/dev/stdout")]
+fn main() {}
