@@ -320,6 +320,25 @@ fn a_link_in_a_sticky_directory_above() {
     assert!(!of_root.join("log").exists());
 }
 
+/// The file system that a user mounts there tells what it likes, that it is root's for example.
+#[test]
+fn a_mount_in_a_sticky_directory() {
+    if !is_root() {
+        return;
+    }
+    let stage = stage();
+    directory(&stage, "sticky", 0, 0o1777);
+    directory(&stage, "sticky/mount", nobody().0, 0o755);
+    let behind = || stage.command_behind("mount -t tmpfs -o mode=755 tmpfs sticky/mount", PROBE);
+    let line = "others than root may write in the directory {}/sticky";
+    for (option, what) in [("--pidfile", "cannot lock"), ("--chroot", "cannot change the root directory to")] {
+        let line = format!("probe: {what} {{}}/sticky/mount/name: {line}");
+        stage.refuses(behind().args([option, "sticky/mount/name"]), &line);
+    }
+    let line = "probe: cannot open stdout {}/sticky/mount/log as user nobody: Permission denied (os error 13)";
+    stage.refuses(behind().args(["--user", "nobody", "--stdout", "sticky/mount/log"]), line);
+}
+
 #[test]
 fn a_log_that_the_daemon_replaced_by_a_link_to_a_secret() {
     if !is_root() {
