@@ -13,15 +13,12 @@ mod pidfd;
 mod process;
 mod signals;
 mod sockets;
-#[allow(dead_code, reason = "of the callers to come")]
 mod wiped_on_fork;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use self::capabilities::{capabilities, clear_capabilities};
 #[cfg(target_vendor = "apple")]
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
-#[allow(unused_imports, reason = "of the callers to come")]
-pub(crate) use self::wiped_on_fork::wiped_on_fork;
 pub(crate) use self::{
     descriptors::{
         STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
@@ -35,4 +32,5 @@ pub(crate) use self::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, socket_family},
+    wiped_on_fork::wiped_on_fork,
 };

@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsRawFd, RawFd},
+        fd::{AsFd, AsRawFd, RawFd},
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
@@ -100,7 +100,8 @@ impl Reopener<'_> {
         self.ask(&path_in_daemon, &what, is_new)?;
         let path_in_daemon =
             CString::new(path_in_daemon.as_os_str().as_bytes()).map_err(|error| because(error.into()))?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status)))
+        let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
+        Ok(Some(Log::new(self.program, stream, descriptors, &path.to_string_lossy(), path_in_daemon, &status, pin)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
