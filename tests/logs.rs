@@ -19,6 +19,8 @@ use support::{Daemon, Process, Stage, eventually, is_root};
 mod failing;
 #[path = "logs/handler.rs"]
 mod handler;
+#[path = "logs/pin.rs"]
+mod pin;
 mod preload;
 #[path = "logs/refused.rs"]
 mod refused;

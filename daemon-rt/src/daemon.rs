@@ -284,7 +284,10 @@ impl Daemon {
     /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by
     /// sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
     /// handler of `setup` says otherwise. A worker that is forked without exec has the handler too, for its own
-    /// descriptors.
+    /// descriptors; a child that shares the memory (`CLONE_VM`, clone(2)) leaves them alone.
+    ///
+    /// For each log the daemon has one descriptor more, closed on exec: as long as that is open, no file of the program's
+    /// is taken for a log that was removed. One who closes all descriptors leaves it closed.
     ///
     /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a
     /// descriptor of a directory outside could reach it, which is a way out; and the `user` must be able to write to it

@@ -2,27 +2,31 @@
 
 mod log;
 pub(crate) mod open;
+mod turn;
 
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicI32, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread,
     time::Duration,
 };
 
-use nix::{libc, unistd::getpid};
+use nix::libc;
 
 pub(crate) use self::log::Log;
+use self::turn::Turn;
 use crate::{Error, sys};
 
-static LOGS: OnceLock<Vec<Log>> = OnceLock::new();
+static WATCHED: OnceLock<Watched> = OnceLock::new();
 
-/// The process in which somebody reopens; 0 while nobody does. A process that was forked meanwhile is another.
-static AT_WORK: AtomicI32 = AtomicI32::new(0);
+struct Watched {
+    logs: Vec<Log>,
+    turn: Turn,
+}
 
-/// Whether somebody asked since that began.
+/// Whether somebody asked since the pass that runs began.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
@@ -42,48 +46,49 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 ///
 /// Elsewhere than on Unix it does nothing.
 pub fn reopen_logs() -> Result<(), Error> {
-    let Some(logs) = LOGS.get() else {
+    let Some(watched) = WATCHED.get() else {
         return Err(Error::new("cannot reopen logs: no daemon was started with `reopen_logs`"));
     };
-    reopen_all();
-    while ASKED.load(SeqCst) || AT_WORK.load(SeqCst) == getpid().as_raw() {
+    watched.reopen_all();
+    while ASKED.load(SeqCst) || watched.turn.is_taken() {
         thread::sleep(Duration::from_millis(1)); // another thread is at it, once more for this call
     }
-    logs.iter().try_for_each(Log::result)
+    watched.logs.iter().try_for_each(Log::result)
 }
 
 /// From now on, SIGHUP opens these anew.
 pub(crate) fn watch(logs: Vec<Log>) {
-    let _ = LOGS.set(logs); // there is one start in a process
-    sys::on_hangup(reopen_all);
+    let _ = WATCHED.set(Watched { logs, turn: Turn::new() }); // there is one start in a process
+    sys::on_hangup(|| {
+        if let Some(watched) = WATCHED.get() {
+            watched.reopen_all();
+        }
+    });
 }
 
 /// In the foreground the streams are somebody else's. Whoever sends SIGHUP for the logs' sake does not mean the end
 /// of the program.
 pub(crate) fn leave_alone() {
-    let _ = LOGS.set(Vec::new());
+    let _ = WATCHED.set(Watched { logs: Vec::new(), turn: Turn::of_pid() });
     if sys::has_default(libc::SIGHUP) {
         sys::on_hangup(|| {});
     }
 }
 
-/// Async-signal-safe, signal-safety(7).
-///
-/// One at a time: two could put an older file in place last. Who comes second waits for nobody, who may be the thread
-/// that the signal interrupted, but has the first start over.
-fn reopen_all() {
-    ASKED.store(true, SeqCst);
-    let own = getpid().as_raw();
-    while ASKED.load(SeqCst) {
-        let other = AT_WORK.load(SeqCst);
-        if other == own {
+impl Watched {
+    /// Async-signal-safe, signal-safety(7).
+    ///
+    /// One at a time: two could put an older file in place last. Who comes second waits for nobody, who may be the thread
+    /// that the signal interrupted, but has the first start over.
+    fn reopen_all(&self) {
+        if self.turn.is_anothers() {
             return;
         }
-        if AT_WORK.compare_exchange(other, own, SeqCst, SeqCst).is_err() {
-            continue;
+        ASKED.store(true, SeqCst);
+        while ASKED.load(SeqCst) && self.turn.take() {
+            ASKED.store(false, SeqCst);
+            self.logs.iter().for_each(Log::reopen);
+            self.turn.give_back();
         }
-        ASKED.store(false, SeqCst);
-        LOGS.get().into_iter().flatten().for_each(Log::reopen);
-        AT_WORK.store(0, SeqCst);
     }
 }

@@ -43,14 +43,15 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 /// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let privileges = Privileges::new(daemon)?;
-    let thread = privileges.are_to_change().then(|| threads::refuse_second(Step::GiveUpPrivileges)).transpose()?;
+    let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
+    privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
     let place = Place::new(daemon, privileges.another_account())?;
     let manager = Manager::connect(daemon)?;
     let lock = instance::take_lock(daemon)?;
     place.enter()?;
     lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
-    if let Some(thread) = thread {
-        privileges.drop_for_good(&thread)?;
+    if privileges.are_to_change() {
+        privileges.drop_for_good(&refuse_threads()?)?;
     }
     place.change_directory(privileges.another_account())?;
     if let Some(reopen_logs) = daemon.reopen_logs {
@@ -66,9 +67,11 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
 
 /// Returns in the daemon, or with an error in the launcher.
 fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
-    let thread = threads::refuse_second(Step::Fork)?;
+    threads::refuse_second(Step::Fork)?; // before there is anything to take back
     let prepared = Prepared::new(daemon)?;
     flush();
+    // What looks up users, and whoever else was called, may have started one since.
+    let thread = threads::refuse_second(Step::Fork)?;
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 

@@ -18,7 +18,6 @@ mod process;
 mod record_lock;
 mod signals;
 mod sockets;
-#[allow(dead_code, reason = "of the callers to come")]
 mod wiped_on_fork;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -27,8 +26,6 @@ pub(crate) use self::capabilities::{Capabilities, capabilities, set_capabilities
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 #[cfg(target_os = "linux")]
 pub(crate) use self::keyring::join_new_session_keyring;
-#[allow(unused_imports, reason = "of the callers to come")]
-pub(crate) use self::wiped_on_fork::wiped_on_fork;
 pub(crate) use self::{
     database::{User, group, group_named, user, user_named},
     descriptors::{
@@ -45,4 +42,5 @@ pub(crate) use self::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, socket_family},
+    wiped_on_fork::wiped_on_fork,
 };

@@ -10,7 +10,7 @@ use std::{
 use crate::{Error, terminal::shown};
 
 /// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) and a change of the environment
-/// ask for.
+/// ask for. What runs code of others, such as a look-up of a user, may start one: it is taken behind that.
 pub(crate) struct SingleThread(());
 
 /// A thread that was joined stays in /proc until the kernel has put it away, some 30 ms later at worst.
@@ -24,39 +24,60 @@ pub(crate) enum Step {
     GiveUpPrivileges,
 }
 
+/// Who else runs in this memory.
+enum Others {
+    Nobody,
+    Threads(u64),
+    /// A child made with `CLONE_VM`, clone(2): its locks are the same, and what it writes, too.
+    Process,
+}
+
 /// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
 pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
     let deadline = Instant::now() + LINGERS;
     loop {
         match others() {
-            Ok(0) => return Ok(SingleThread(())),
+            Ok(Others::Nobody) => return Ok(SingleThread(())),
             Ok(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            Ok(count) => return Err(refusal(before, count)),
+            Ok(others) => return Err(refusal(before, &others)),
             Err(error) => return Err(Error::because("cannot tell whether there is a second thread", error)),
         }
     }
 }
 
-/// Threads besides this one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn others() -> io::Result<u64> {
-    // Only a process without a second thread may do this, and to it nothing happens, unshare(2).
-    if nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_ok() {
-        return Ok(0);
+fn others() -> io::Result<Others> {
+    use nix::{
+        errno::Errno,
+        sched::{CloneFlags, unshare},
+    };
+    // Only a process whose memory is nobody else's may do this, and to it nothing happens, unshare(2).
+    let alone = unshare(CloneFlags::CLONE_VM);
+    if alone.is_ok() {
+        return Ok(Others::Nobody);
     }
     // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
-    Ok(fs::metadata("/proc/self/task")?.nlink().saturating_sub(3))
+    match fs::metadata("/proc/self/task")?.nlink().saturating_sub(3) {
+        // So may it without a second thread, whatever else shares the memory.
+        0 if alone == Err(Errno::EINVAL) && unshare(CloneFlags::CLONE_THREAD).is_ok() => Ok(Others::Process),
+        0 => Ok(Others::Nobody),
+        count => Ok(Others::Threads(count)),
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn others() -> io::Result<u64> {
-    Ok(0)
+fn others() -> io::Result<Others> {
+    Ok(Others::Nobody)
 }
 
-fn refusal(before: Step, count: u64) -> Error {
+fn refusal(before: Step, others: &Others) -> Error {
     let (cannot, fate, place) = match before {
         Step::Fork => ("cannot fork", "would be lost", "after the fork"),
         Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
+    };
+    let &Others::Threads(count) = others else {
+        let what = "another process shares the memory of this one";
+        return Error::new(format!("{cannot}: {what}; start it in `main`, which runs {place}"));
     };
     let threads = if count == 1 { "thread" } else { "threads" };
     let names = names().map_or_else(|_| String::new(), |names| format!(" ({})", names.join(", ")));

@@ -223,6 +223,19 @@ fn a_worker_reopens_its_own() {
     worker.signal(Signal::SIGKILL);
 }
 
+/// What it noted of its own descriptors would be said of the daemon's, which went on with the old log for ever.
+#[test]
+fn a_child_that_shares_the_memory_leaves_it_alone() {
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "log"]);
+    rename(&stage, "log", "log.1");
+    assert_eq!(daemon.ask("hang-up-in-shared-memory"), "");
+    assert_eq!(stage.files(), ["log.1"]);
+    daemon.process.signal(Signal::SIGHUP);
+    eventually("the new log", || (daemon.process.descriptor(1)? == stage.path("log")).then_some(()));
+    assert_eq!(daemon.ask("reopen"), "");
+}
+
 /// The signal may come as soon as there is somebody to get it.
 #[test]
 fn a_hang_up_during_the_start_does_not_end_it() {

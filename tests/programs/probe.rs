@@ -304,6 +304,7 @@ fn answer(connection: &mut BufReader<File>, text: &str) -> io::Result<()> {
     connection.get_mut().write_all(format!("{text}\n.\n").as_bytes())
 }
 
+#[allow(clippy::too_many_lines, reason = "a line or two for each command")]
 fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
     let mut said = String::new();
     match word {
@@ -401,6 +402,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "pidfd" => said = pidfd()?,
         "close" => unistd::close(rest.parse::<RawFd>()?)?,
         "create" => _ = File::create(rest)?,
+        "open" => kept.opened.push((rest.into(), File::create(rest)?.into())),
+        "hang-up-in-shared-memory" => hang_up_in_shared_memory()?,
         "replace-stderr" => unistd::dup2_stderr(File::create(rest)?)?,
         "replace-by-link" => {
             let (path, target) = rest.split_once(' ').ok_or("replace-by-link PATH TARGET")?;
@@ -516,6 +519,20 @@ fn fork_and_exit() -> Result<(), Failure> {
         ForkResult::Parent { child } => _ = nix::sys::wait::waitpid(child, None)?,
         ForkResult::Child => process::exit(0),
     }
+    Ok(())
+}
+
+/// In a child that has the memory in common, but neither the process id nor descriptors.
+fn hang_up_in_shared_memory() -> Result<(), Failure> {
+    let mut stack = vec![0; 1 << 16];
+    let hang_up = Box::new(|| {
+        // SAFETY: has no preconditions.
+        unsafe { libc::kill(libc::getpid(), libc::SIGHUP) };
+        0
+    });
+    // SAFETY: this thread waits as long as the child runs, which makes system calls and nothing else.
+    let child = unsafe { nix::sched::clone(hang_up, &mut stack, CloneFlags::CLONE_VM, Some(libc::SIGCHLD)) }?;
+    nix::sys::wait::waitpid(child, None)?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    os::fd::{AsFd, RawFd},
+    os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd},
     sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::Relaxed},
 };
 
@@ -12,8 +12,11 @@ use nix::{
     unistd::geteuid,
 };
 
-use super::open::{Location, Refusal};
+use super::open::{Location, Opened, Refusal};
 use crate::{Error, sys};
+
+/// No descriptor.
+const NONE: RawFd = -1;
 
 /// The fields that change are atomic, because they are a signal handler's; one at a time reopens.
 pub(crate) struct Log {
@@ -25,6 +28,9 @@ pub(crate) struct Log {
     /// The same as a line begins.
     complaint: String,
     in_place: Identity,
+    /// A descriptor of our own of what is in place. As long as it is open, nothing else has that inode number: neither a
+    /// descriptor that the program has closed, nor a log that was removed, becomes a file of the program's by chance.
+    pin: AtomicI32,
     /// Why the last attempt failed; 0 if it did not.
     refusal: AtomicI32,
     is_told: AtomicBool,
@@ -44,6 +50,7 @@ impl Log {
         shown_path: &str,
         location: Location,
         in_place: &FileStat,
+        pin: OwnedFd,
     ) -> Self {
         let failure = format!("cannot reopen {stream} {shown_path}");
         Self {
@@ -52,6 +59,7 @@ impl Log {
             complaint: format!("{program}: {failure}: "),
             failure,
             in_place: Identity::of(in_place),
+            pin: AtomicI32::new(pin.into_raw_fd()),
             refusal: AtomicI32::new(0),
             is_told: AtomicBool::new(false),
         }
@@ -63,15 +71,16 @@ impl Log {
     pub(super) fn reopen(&self) {
         let mut own = self.descriptors.iter().copied().filter(|&number| self.in_place.is_open_on(number)).peekable();
         let Some(&first) = own.peek() else { return self.refusal.store(0, Relaxed) };
-        let put_in_place = || -> Result<FileStat, Refusal> {
+        let put_in_place = || -> Result<Opened, Refusal> {
             let opened = self.location.open(geteuid())?;
             for number in own {
                 sys::duplicate_onto(opened.file.as_fd(), number)?;
             }
-            Ok(opened.status)
+            Ok(opened)
         };
         match put_in_place() {
-            Ok(status) => {
+            Ok(Opened { file, status, .. }) => {
+                self.pin(file);
                 self.in_place.note(&status);
                 self.refusal.store(0, Relaxed);
                 self.is_told.store(false, Relaxed);
@@ -81,6 +90,21 @@ impl Log {
                 self.tell(refusal, first);
             }
         }
+    }
+
+    /// Before the new identity is noted: under that number there is another file by now where the program closes
+    /// descriptors that are not its own. Then the log goes by the inode number alone up to here.
+    fn pin(&self, file: OwnedFd) {
+        let number = self.pin.load(Relaxed);
+        if self.in_place.is_open_on(number) {
+            let _ = sys::duplicate_onto(file.as_fd(), number).and_then(|()| sys::set_close_on_exec(number, true));
+            return;
+        }
+        let number = match file.as_raw_fd() {
+            number if number > libc::STDERR_FILENO => file.into_raw_fd(),
+            _ => file.try_clone().map_or(NONE, IntoRawFd::into_raw_fd), // it takes one above
+        };
+        self.pin.store(number, Relaxed);
     }
 
     /// Says in the old log, once, why that goes on. In a file only: a FIFO may be full, or have no reader.

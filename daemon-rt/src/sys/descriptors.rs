@@ -77,7 +77,8 @@ pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> nix::Resu
         return set_close_on_exec(target, false);
     }
     loop {
-        // SAFETY: the targets are 0, 1 and 2, which no one owns: they are replaced, never closed.
+        // SAFETY: the targets are 0, 1 and 2, and that by which a log keeps its inode, none of which anyone owns: they are
+        // replaced, never closed.
         match Errno::result(unsafe { libc::dup2(source.as_raw_fd(), target) }) {
             Ok(_) => return Ok(()),
             Err(Errno::EINTR | Errno::EBUSY) => {} // EBUSY: a race with open(2), dup2(2)

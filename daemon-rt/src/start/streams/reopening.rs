@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd, RawFd},
     path::{Path, PathBuf},
 };
 
@@ -96,7 +96,8 @@ impl Reopener<'_> {
         };
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status)))
+        let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
+        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status, pin)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
