@@ -417,7 +417,7 @@ fn fill_stderr(megabytes: usize) -> Result<(), Failure> {
 }
 
 fn write_repeatedly(file: &mut impl Write, byte: u8, count: usize) -> Result<(), Failure> {
-    let bytes = [byte; 64 << 10];
+    let bytes = vec![byte; 64 << 10];
     let mut left = count;
     while left > 0 {
         left -= file.write(&bytes[..left.min(bytes.len())])?;
