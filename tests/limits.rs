@@ -12,7 +12,7 @@ use nix::sys::{
     resource::{UsageWho, getrusage},
     signal::Signal,
 };
-use support::{Daemon, Launch, Launcher, Process, Stage, eventually, is_root, skip};
+use support::{Daemon, Launch, Launcher, Process, Stage, are_installed, eventually, is_root, skip};
 
 mod preload;
 
@@ -79,6 +79,22 @@ fn behind_half_a_word_the_launchers_end_counts() {
         drop(launcher);
         nobody_is_left(&stage);
     }
+}
+
+/// The leader reads the report, and sees the daemon's end before that of the report.
+#[test]
+fn an_error_counts_that_comes_with_the_end() {
+    if !is_root() || !are_installed(&["strace"]) {
+        return;
+    }
+    let Some(library) = preload::library("SETGROUPS_FAILS") else { return };
+    let stage = Stage::new();
+    let mut command = stage.command("strace");
+    command.args(["-f", "-qq", "-o", "trace", "-e", "trace=recvfrom", "-e", "inject=recvfrom:delay_exit=200000", "-E"]);
+    command.arg(format!("LD_PRELOAD={}", library.display())).args(["--", PROBE, "--user", "nobody"]);
+    let launch = stage.launch(&mut command);
+    let line = "probe: cannot set the supplementary groups: Operation not permitted (os error 1)\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
 }
 
 /// Each byte would be in time, if the time began anew.

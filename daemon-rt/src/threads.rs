@@ -1,20 +1,13 @@
 //! A fork copies one thread: a second one's locks would stay locked for ever, and its work would be lost.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::unix::fs::MetadataExt;
-use std::{
-    fs, io, thread,
-    time::{Duration, Instant},
-};
+mod others;
 
-use crate::{Error, terminal::shown};
+use crate::Error;
 
 /// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) and a change of the environment
 /// ask for. What runs code of others, such as a look-up of a user, may start one: it is taken behind that.
 pub(crate) struct SingleThread(());
-
-/// A thread that was joined stays in /proc until the kernel has put it away, some 30 ms later at worst.
-const LINGERS: Duration = Duration::from_millis(100);
 
 /// What a second thread stands in the way of.
 #[derive(Clone, Copy)]
@@ -24,75 +17,14 @@ pub(crate) enum Step {
     GiveUpPrivileges,
 }
 
-/// Who else runs in this memory.
-enum Others {
-    Nobody,
-    Threads(u64),
-    /// A child made with `CLONE_VM`, clone(2): its locks are the same, and what it writes, too.
-    Process,
-}
-
 /// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
-pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
-    let deadline = Instant::now() + LINGERS;
-    loop {
-        match others() {
-            Ok(Others::Nobody) => return Ok(SingleThread(())),
-            Ok(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            Ok(others) => return Err(refusal(before, &others)),
-            Err(error) => return Err(Error::because("cannot tell whether there is a second thread", error)),
-        }
-    }
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn others() -> io::Result<Others> {
-    use nix::{
-        errno::Errno,
-        sched::{CloneFlags, unshare},
-    };
-    // Only a process whose memory is nobody else's may do this, and to it nothing happens, unshare(2).
-    let alone = unshare(CloneFlags::CLONE_VM);
-    if alone.is_ok() {
-        return Ok(Others::Nobody);
-    }
-    // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
-    match fs::metadata("/proc/self/task")?.nlink().saturating_sub(3) {
-        // So may it without a second thread, whatever else shares the memory.
-        0 if alone == Err(Errno::EINVAL) && unshare(CloneFlags::CLONE_THREAD).is_ok() => Ok(Others::Process),
-        0 => Ok(Others::Nobody),
-        count => Ok(Others::Threads(count)),
-    }
+pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
+    others::refuse(before).map(|()| SingleThread(()))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn others() -> io::Result<Others> {
-    Ok(Others::Nobody)
-}
-
-fn refusal(before: Step, others: &Others) -> Error {
-    let (cannot, fate, place) = match before {
-        Step::Fork => ("cannot fork", "would be lost", "after the fork"),
-        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
-    };
-    let &Others::Threads(count) = others else {
-        let what = "another process shares the memory of this one";
-        return Error::new(format!("{cannot}: {what}; start it in `main`, which runs {place}"));
-    };
-    let threads = if count == 1 { "thread" } else { "threads" };
-    let names = names().map_or_else(|_| String::new(), |names| format!(" ({})", names.join(", ")));
-    Error::new(format!("{cannot}: {count} other {threads} {fate}{names}; start threads in `main`, which runs {place}"))
-}
-
-fn names() -> io::Result<Vec<String>> {
-    let own = std::process::id().to_string();
-    let mut names = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        let task = task?;
-        if task.file_name().to_str() != Some(&own) {
-            let name = fs::read_to_string(task.path().join("comm"))?;
-            names.push(shown(name.strip_suffix('\n').unwrap_or(&name)).to_string());
-        }
-    }
-    Ok(names)
+#[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
+pub(crate) fn refuse_second(_: Step) -> Result<SingleThread, Error> {
+    Ok(SingleThread(()))
 }

@@ -56,13 +56,15 @@ impl Leader<'_> {
                 .first_outcome(from_daemon, &mut incoming)
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
-        if self.is_ready(&outcome, &mut incoming)
+        let word = self.last_word(&outcome, &mut incoming);
+        let report = if let Outcome::Reported(report) = &outcome { Some(report) } else { word.as_ref() };
+        if report.is_some_and(Report::is_ready)
             && Report::Ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok()
         {
             self.await_manager();
             sys::exit_now(u8::from(!self.answer_ready()))
         }
-        self.end_group(outcome)
+        self.end_group(outcome, word)
     }
 
     fn first_outcome(&self, from_daemon: &UnixStream, incoming: &mut Incoming) -> io::Result<Outcome> {
@@ -76,7 +78,7 @@ impl Leader<'_> {
                 match incoming.advance(from_daemon)? {
                     Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
                     Arrived::End => return self.end_or_unreachable(&children),
-                    Arrived::Part => continue, // of a failure: its end counts before the daemon's; it has a limit
+                    Arrived::Part => {} // and the time goes on
                 }
             }
             if let Some((_, status)) = sys::reap(self.daemon)? {
@@ -109,19 +111,18 @@ impl Leader<'_> {
     }
 
     /// The daemon's word counts even if its end, or the timeout, was seen first. From here on `ready()` fails.
-    fn is_ready(&self, outcome: &Outcome, incoming: &mut Incoming) -> bool {
-        match (outcome, &self.from_daemon) {
-            (Outcome::Reported(report), _) => report.is_ready(),
-            (Outcome::Ended(_) | Outcome::Unreachable | Outcome::TimedOut, Some(from_daemon)) => {
-                let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
-                loop {
-                    match incoming.advance(from_daemon) {
-                        Ok(Arrived::Part) => {}
-                        arrived => return matches!(arrived, Ok(Arrived::Whole(report)) if report.is_ready()),
-                    }
-                }
+    fn last_word(&self, outcome: &Outcome, incoming: &mut Incoming) -> Option<Report> {
+        let from_daemon = self.from_daemon.as_ref()?;
+        if let Outcome::Reported(_) | Outcome::LauncherGone = outcome {
+            return None;
+        }
+        let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
+        loop {
+            match incoming.advance(from_daemon) {
+                Ok(Arrived::Part) => {}
+                Ok(Arrived::Whole(report)) => return Some(report),
+                Ok(Arrived::End) | Err(_) => return None,
             }
-            _ => false,
         }
     }
 
@@ -144,7 +145,7 @@ impl Leader<'_> {
         }
     }
 
-    fn end_group(self, outcome: Outcome) -> ! {
+    fn end_group(self, outcome: Outcome, word: Option<Report>) -> ! {
         let own_group = unistd::getpid();
         let alive = (!matches!(outcome, Outcome::Ended(_))).then_some(self.daemon);
         if let Some(from_daemon) = &self.from_daemon {
@@ -153,7 +154,7 @@ impl Leader<'_> {
         let aftermath = Children::watch(SigSet::all())
             .map(|children| group::terminate(own_group, alive, &children, self.settled.stand_in()));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
-        let report = self.report(outcome, status);
+        let report = self.report(outcome, word, status);
         drop(self.settled);
         if status.is_none() {
             let _ = alive.map(|daemon| kill(daemon, Signal::SIGKILL)); // in case that it left the group
@@ -175,9 +176,11 @@ impl Leader<'_> {
         })
     }
 
-    fn report(&self, outcome: Outcome, after_term: Option<ExitStatus>) -> Option<Report> {
+    fn report(&self, outcome: Outcome, word: Option<Report>, after_term: Option<ExitStatus>) -> Option<Report> {
+        let why = word.filter(|word| !word.is_ready());
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
+            Outcome::Ended(_) if why.is_some() => why, // it ended in the middle of its word
             Outcome::Ended(status) if status.success() && self.settled.notify => Some(Report::failed(format!(
                 "the daemon ended before it was ready: {status}: it has not called `ready`"
             ))),

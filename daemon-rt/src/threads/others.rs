@@ -1,0 +1,112 @@
+//! Who else runs in this memory, as Linux tells it.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    sched::{CloneFlags, unshare},
+};
+
+use super::Step;
+use crate::{Error, terminal::shown};
+
+/// Who is about to end may take so long.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A thread that was joined is there until the kernel has put it away, which a busy machine may be slow to do.
+const LINGERS: Duration = Duration::from_secs(10);
+
+enum Others {
+    Nobody,
+    Threads(Vec<Thread>),
+    /// A child made with `CLONE_VM`, clone(2): its locks are the same, and what it writes, too.
+    Process,
+}
+
+struct Thread {
+    name: String,
+    is_ending: bool,
+}
+
+pub(super) fn refuse(before: Step) -> Result<(), Error> {
+    let start = Instant::now();
+    loop {
+        let others = others().map_err(|error| Error::because("cannot tell whether there is a second thread", error))?;
+        let patience = match &others {
+            Others::Nobody => return Ok(()),
+            Others::Threads(threads) if threads.iter().all(|thread| thread.is_ending) => LINGERS,
+            Others::Threads(_) | Others::Process => PATIENCE,
+        };
+        if start.elapsed() >= patience {
+            return Err(refusal(before, &others));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn others() -> io::Result<Others> {
+    // Only a process whose memory is nobody else's may do this, and to it nothing happens, unshare(2).
+    let alone = unshare(CloneFlags::CLONE_VM);
+    if alone.is_ok() {
+        return Ok(Others::Nobody);
+    }
+    // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
+    if fs::metadata("/proc/self/task")?.nlink() > 3 {
+        return Ok(Others::Threads(threads()?));
+    }
+    // A process without a second thread may do this, whoever else has the memory.
+    let is_shared = alone == Err(Errno::EINVAL) && unshare(CloneFlags::CLONE_THREAD).is_ok();
+    Ok(if is_shared { Others::Process } else { Others::Nobody })
+}
+
+fn refusal(before: Step, others: &Others) -> Error {
+    let (cannot, fate, place) = match before {
+        Step::Fork => ("cannot fork", "would be lost", "after the fork"),
+        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
+    };
+    let Others::Threads(threads) = others else {
+        let what = "another process shares the memory of this one";
+        return Error::new(format!("{cannot}: {what}; start it in `main`, which runs {place}"));
+    };
+    let (count, s) = (threads.len(), if threads.len() == 1 { "" } else { "s" });
+    let names = threads.iter().map(|thread| thread.name.as_str()).collect::<Vec<_>>().join(", ");
+    Error::new(format!(
+        "{cannot}: {count} other thread{s} {fate} ({names}); start threads in `main`, which runs {place}"
+    ))
+}
+
+/// Those besides this one.
+fn threads() -> io::Result<Vec<Thread>> {
+    let own = std::process::id().to_string();
+    let mut threads = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() == Some(&own) {
+            continue;
+        }
+        match fs::read_to_string(task.path().join("stat")) {
+            Ok(stat) => threads.extend(Thread::parse(&stat)),
+            Err(error) if [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) => {} // it has ended
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(threads)
+}
+
+impl Thread {
+    /// As in /proc/PID/stat, proc(5): the name in parentheses, and any in it.
+    fn parse(stat: &str) -> Option<Self> {
+        /// The kernel's `PF_EXITING`, which a thread has before another can join it.
+        const EXITING: u64 = 4;
+        let (head, fields) = stat.rsplit_once(") ")?;
+        let flags: u64 = fields.split(' ').nth(6)?.parse().ok()?;
+        let name = shown(head.split_once(" (")?.1).to_string();
+        Some(Self { name, is_ending: flags & EXITING != 0 })
+    }
+}
