@@ -7,6 +7,7 @@ const ATTRIBUTE: &str = include_str!("../daemon-macro/src/lib.rs");
 const COMING_FROM: &str = include_str!("../daemon-rt/src/docs/coming_from.md");
 const WHERE_WILL_IT_RUN: &str = include_str!("../daemon-rt/src/docs/where_will_it_run.md");
 const DEPENDENCIES: &str = include_str!("../daemon-rt/src/docs/dependencies.md");
+const SECURITY: &str = include_str!("../daemon-rt/src/docs/security.md");
 const PROBE: &str = include_str!("programs/probe.rs");
 
 #[test]
@@ -114,6 +115,22 @@ fn every_dependency_has_its_reason() {
         let features = line.rsplit(' ').next().unwrap_or_default();
         for feature in features.split(',').filter(|&feature| feature != "feature") {
             assert!(reason.contains(&format!("`{feature}`")), "{package}: {feature}");
+        }
+    }
+}
+
+/// `file::function`, or `directory/file::function`.
+#[test]
+fn every_promise_of_security_has_its_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rows: Vec<_> = SECURITY.lines().filter(|line| line.starts_with("| ") && *line != "| Promise | Test |").collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let named: Vec<_> = row.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for (file, function) in named {
+            let source = fs::read_to_string(tests.join(file).with_extension("rs")).unwrap_or_default();
+            assert!(source.contains(&format!("#[test]\nfn {function}() {{")), "{file}::{function}");
         }
     }
 }

@@ -12,6 +12,9 @@ pub mod dependencies {}
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("docs/security.md")]
+pub mod security {}
+
 #[doc = include_str!("docs/side_by_side.md")]
 pub mod side_by_side {}
 
