@@ -136,7 +136,7 @@ fn in_a_shared_pid_namespace_it_detaches_from_a_terminal() {
     let mut command = machine.enter();
     let launch = stage.launch(&mut on_terminal(command.arg(PROBE), &terminal));
     assert_eq!(launch.status, 0);
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 }
 
 /// What a shell runs in the background ignores SIGINT, POSIX sh 2.11, and that is what counts: its parent may be the
@@ -205,13 +205,13 @@ fn what_setsid_left_with_a_pipe_or_a_terminal_detaches() {
     let machine = Machine::start(&stage);
     let launch = stage.launch(machine.shell("setsid -f \"$1\"").arg(PROBE));
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 
     let mut terminal = Terminal::open();
     let mut setsid = machine.shell("setsid -f \"$1\"; echo status $?; sleep 1000");
     let _shell = stage.start(&mut on_terminal(setsid.arg(PROBE), &terminal));
     terminal.read_until("status 0");
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 }
 
 /// Orphans go to a small init, too: that it has a name does not make it the one who started them.
