@@ -147,6 +147,15 @@ impl LaunchedBy {
         self.environment.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
     }
 
+    /// Whether it was another program that systemd started, as far as that shows, and that one started this one.
+    pub(crate) fn is_behind_wrapper(&self) -> bool {
+        match self.environment.systemd_exec_pid {
+            Named::ThisProcess => false,
+            Named::Another(_) => true,
+            Named::Nobody => self.environment.has_invocation_id,
+        }
+    }
+
     /// The sockets that the manager passed, `sd_listen_fds(3)`.
     pub(crate) fn passed_descriptors(&self) -> Range<RawFd> {
         self.environment.passed_descriptors.clone()

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::{linux::net::SocketAddrExt, unix::ffi::OsStrExt};
 use std::{
     ffi::OsStr,
     io,
@@ -13,6 +11,15 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::{
+    io::Read,
+    os::{
+        fd::AsFd,
+        linux::net::SocketAddrExt,
+        unix::{ffi::OsStrExt, net::UnixStream},
+    },
+};
 
 use crate::{Daemon, Error, sys, terminal::shown};
 
@@ -20,7 +27,11 @@ use crate::{Daemon, Error, sys, terminal::shown};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
-pub(crate) struct Manager(UnixDatagram);
+pub(crate) struct Manager {
+    line: UnixDatagram,
+    /// Whether somebody reaps this process before the manager does.
+    is_behind_wrapper: bool,
+}
 
 /// The manager of the running program, from which it takes its leave.
 static OWN: Mutex<Option<Manager>> = Mutex::new(None);
@@ -35,7 +46,8 @@ impl Manager {
             sys::uninterrupted(|| line.connect_addr(&address))?;
             Ok(line)
         });
-        connected.map(|line| Some(Self(line))).map_err(|error| {
+        let is_behind_wrapper = daemon.launched_by.is_behind_wrapper();
+        connected.map(|line| Some(Self { line, is_behind_wrapper })).map_err(|error| {
             Error::because(format!("cannot reach the service manager at {}, NOTIFY_SOCKET", shown(socket)), error)
         })
     }
@@ -43,7 +55,23 @@ impl Manager {
     /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
     /// main process.
     pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
-        self.tell(&format!("MAINPID={daemon}\nREADY=1"))
+        self.tell(&format!("MAINPID={daemon}\nREADY=1"))?;
+        if self.is_behind_wrapper {
+            self.await_reading();
+        }
+        Ok(())
+    }
+
+    /// systemd looks at a message's sender, whom it finds no more once that has ended and is reaped: it closes the
+    /// descriptor behind all that came before, `sd_notify_barrier(3)`.
+    fn await_reading(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = UnixStream::pair().and_then(|(mut own, its)| {
+            sys::send_with(self.line.as_fd(), b"BARRIER=1", its.as_fd())?;
+            drop(its);
+            own.set_read_timeout(Some(PATIENCE))?;
+            sys::uninterrupted(|| own.read(&mut [0]))
+        });
     }
 
     /// Keeps the line for [`ready`] and [`stopping`].
@@ -52,7 +80,7 @@ impl Manager {
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        sys::uninterrupted(|| self.0.send(state.as_bytes())).map(drop)
+        sys::uninterrupted(|| self.line.send(state.as_bytes())).map(drop)
     }
 }
 
