@@ -141,7 +141,7 @@ fn supervisord() {
 fn supervisord_of(stage: &Stage) -> Command {
     let configuration = format!(
         "[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={directory}/supervisord.pid\n\
-         [program:probe]\ncommand={PROBE}\nstdout_logfile={directory}/out\nstartsecs=0\n",
+         [program:probe]\ncommand={PROBE}\nstdout_logfile={directory}/out\nstderr_logfile=NONE\nstartsecs=0\n",
         directory = stage.directory().display()
     );
     fs::write(stage.path("supervisord.conf"), configuration).expect("write a configuration");

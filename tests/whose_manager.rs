@@ -248,7 +248,7 @@ fn supervisord(stage: &Stage, program: &str) -> Command {
         stage.path("supervisord.conf"),
         format!(
             "[supervisord]\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={directory}/supervisord.pid\n\
-             [program:program]\ncommand={program}\nstartsecs=0\nautorestart=true\n"
+             [program:program]\ncommand={program}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n"
         ),
     )
     .expect("write a configuration");
