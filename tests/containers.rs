@@ -1,6 +1,11 @@
 //! The engines of containers, and sandboxes.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use nix::sys::signal::Signal;
 use support::{Launcher, Process, Stage, Terminal, are_installed, eventually, is_root};
@@ -245,6 +250,44 @@ fn in_a_sandbox_it_stays() {
         assert_eq!(Process(program.process.parent()).name(), "bwrap");
         program.send("exit 7");
         assert_eq!(sandbox.end().status, 7);
+    }
+}
+
+/// systemd-nspawn's own process 1, with `--as-pid2`, and the program itself without.
+#[test]
+fn in_a_container_of_systemd_it_stays() {
+    if !may_run(&["systemd-nspawn"]) {
+        return;
+    }
+    // It waits for READY=1, too, which a program says for itself.
+    let notified = "a service manager: NOTIFY_SOCKET is set, and it has no terminal";
+    for (option, variable, words) in [
+        ("--as-pid2", "NOTIFY_SOCKET", "a supervisor: its parent is named (sd-stubinit)"),
+        ("--as-pid2", "NOTHING", notified),
+        ("--quiet", "NOTHING", FIRST),
+    ] {
+        let stage = Stage::new();
+        stage.create_directory("root");
+        for directory in ["usr", "etc"] {
+            stage.create_directory(&format!("root/{directory}"));
+        }
+        for directory in ["bin", "lib", "lib64"] {
+            symlink(format!("usr/{directory}"), stage.path("root").join(directory)).expect("link");
+        }
+        fs::write(stage.path("root/etc/os-release"), "").expect("write a file");
+        let script = "umount -R /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 cgroup2 /sys/fs/cgroup \
+            && mount -t tmpfs tmpfs /run";
+        let mut container = stage.command_behind(script, "systemd-nspawn");
+        container.args(["--quiet", "--register=no", "--keep-unit", "--pipe", "--machine=container", option]);
+        container.arg("--setenv=PROBE_SOCKET").arg("--directory").arg(stage.path("root"));
+        for path in mounts(&stage).into_iter().filter(|path| path != Path::new("/usr") && !path.is_symlink()) {
+            container.arg(format!("--bind={}", path.display()));
+        }
+        let running = stage.start(container.args(["--bind-ro=/usr", "/usr/bin/env", "-u", variable, PROBE]));
+        let mut program = stage.daemon();
+        program.assert_stays(words);
+        program.send("exit 7");
+        assert_eq!(running.end().status, 7);
     }
 }
 

@@ -136,7 +136,7 @@ fn in_a_shared_pid_namespace_it_detaches_from_a_terminal() {
     let mut command = machine.enter();
     let launch = stage.launch(&mut on_terminal(command.arg(PROBE), &terminal));
     assert_eq!(launch.status, 0);
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 }
 
 /// What a shell runs in the background ignores SIGINT, POSIX sh 2.11, and that is what counts: its parent may be the
@@ -205,13 +205,13 @@ fn what_setsid_left_with_a_pipe_or_a_terminal_detaches() {
     let machine = Machine::start(&stage);
     let launch = stage.launch(machine.shell("setsid -f \"$1\"").arg(PROBE));
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 
     let mut terminal = Terminal::open();
     let mut setsid = machine.shell("setsid -f \"$1\"; echo status $?; sleep 1000");
     let _shell = stage.start(&mut on_terminal(setsid.arg(PROBE), &terminal));
     terminal.read_until("status 0");
-    is_left_to_process_1(&stage.daemon(), "sleep");
+    is_left_to_process_1(&stage.daemon(), "init");
 }
 
 /// Orphans go to a small init, too: that it has a name does not make it the one who started them.
@@ -263,4 +263,41 @@ fn a_shell_that_is_process_1_goes_on_without_terminal_and_pipe() {
     support::eventually("the next line", || (stage.read("out") == "status 0\n").then_some(()));
     drop((daemon, stage));
     let _ = shell.wait();
+}
+
+/// By all but its name it looks as an init does: it puts the children that it detaches into sessions of their own.
+#[test]
+fn a_program_that_is_process_1_is_no_init() {
+    if !is_root() || !are_installed(&["node", "perl"]) {
+        return;
+    }
+    let perl = "use POSIX; open STDIN, '</dev/null'; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; \
+                fork or do { setsid; exec @ARGV }; sleep 1000";
+    let node = "require('child_process').spawn(process.argv[1], { detached: true, stdio: 'ignore' }); \
+                setTimeout(() => {}, 1000000)";
+    for (program, arguments) in [("perl", ["-e", perl]), ("node", ["-e", node])] {
+        let stage = Stage::new();
+        let _unshare = stage.start(stage.first_process(program).args(arguments).arg(PROBE));
+        let daemon = stage.daemon();
+        is_left_to_process_1(&daemon, program);
+    }
+}
+
+/// The same program by the name of an init starts services, for all that is known.
+#[test]
+fn process_1_is_an_init_by_its_name() {
+    if !is_root() || !are_installed(&["perl"]) {
+        return;
+    }
+    for name in ["init", "systemd", "dinit"] {
+        let perl = format!(
+            "use POSIX; $0 = '{name}'; open STDIN, '</dev/null'; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; \
+             fork or do {{ setsid; exec @ARGV }}; sleep 1000"
+        );
+        let stage = Stage::new();
+        let _unshare = stage.start(stage.first_process("perl").args(["-e", &perl, PROBE]));
+        stage
+            .daemon()
+            .assert_stays("init: its parent is process 1, and its streams are neither terminal, pipe nor socket");
+    }
 }

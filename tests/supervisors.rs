@@ -61,6 +61,26 @@ fn s6() {
     }
 }
 
+/// For programs that go to the background, which this one does not below it.
+#[test]
+fn fghack() {
+    for fghack in ["fghack", "s6-fghack"] {
+        if !are_installed(&["runsv", fghack]) {
+            return;
+        }
+        let stage = Stage::new();
+        service(&stage, &format!("#!/bin/sh\nexec {fghack} {PROBE}\n"));
+        let _running = supervise(&stage, "runsv");
+        let mut before = None;
+        for _ in 0..2 {
+            let mut program = stage.daemon();
+            program.assert_stays(&format!("a supervisor: its parent is named {fghack}"));
+            assert_ne!(before.replace(program.process), Some(program.process), "not another one");
+            program.send("return");
+        }
+    }
+}
+
 /// A `run` that starts the program as a child of its own has lost it by the time that it ends.
 #[test]
 fn without_exec_the_parent_is_a_shell_and_it_detaches() {
@@ -121,7 +141,7 @@ fn supervisord() {
 fn supervisord_of(stage: &Stage) -> Command {
     let configuration = format!(
         "[supervisord]\nlogfile=/dev/stdout\nlogfile_maxbytes=0\npidfile={directory}/supervisord.pid\n\
-         [program:probe]\ncommand={PROBE}\nstdout_logfile={directory}/out\nstartsecs=0\n",
+         [program:probe]\ncommand={PROBE}\nstdout_logfile={directory}/out\nstderr_logfile=NONE\nstartsecs=0\n",
         directory = stage.directory().display()
     );
     fs::write(stage.path("supervisord.conf"), configuration).expect("write a configuration");

@@ -2,6 +2,7 @@
 //!
 //! All of it is what is seen before `setup`, whose libraries remove variables and close sockets.
 
+mod ancestors;
 mod caller;
 mod descriptors;
 mod environment;
@@ -65,7 +66,7 @@ enum Evidence {
 }
 
 /// Programs that watch their child themselves.
-const SUPERVISORS: [&str; 17] = [
+const SUPERVISORS: [&str; 20] = [
     "tini",
     "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
@@ -83,12 +84,38 @@ const SUPERVISORS: [&str; 17] = [
     "daemon",           // libslack's
     "inetd",            // with a socket of this machine
     "xinetd",
+    "fghack", // daemontools: keeps what goes to the background before a supervisor's eyes
+    "s6-fghack",
+    "(sd-stubinit)", // `systemd-nspawn --as-pid2`
+];
+
+/// The names of a process 1 that starts services, and lets them run in the foreground. Any other program can be a
+/// container's process 1, and there its children's orphans go to it: a shell, node, python, java.
+const INITS: [&str; 18] = [
+    "init", // System V, busybox, OpenRC, Upstart, Void's runit-init
+    "systemd",
+    "runit",
+    "openrc-init",
+    "s6-svscan",
+    "dinit",
+    "finit",
+    "shepherd",
+    "procd",    // OpenWrt
+    "init.lxc", // lxc-execute
+    "tini",
+    "tini-static",
+    "docker-init",
+    "podman-init",
+    "dumb-init",
+    "catatonit",
+    "bwrap",
+    "(sd-stubinit)",
 ];
 
 impl LaunchedBy {
     pub(crate) fn find(inherited: &Inherited) -> Self {
-        let environment = Environment::read();
-        let evidence = evidence(&environment, inherited);
+        let mut environment = Environment::read();
+        let evidence = evidence(&mut environment, inherited);
         let is_systemd = environment.systemd_exec_pid == Named::ThisProcess
             || evidence.is_systemd_forking()
             || evidence == Evidence::SystemdBefore248;
@@ -120,6 +147,15 @@ impl LaunchedBy {
         self.environment.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
     }
 
+    /// Whether it was another program that systemd started, as far as that shows, and that one started this one.
+    pub(crate) fn is_behind_wrapper(&self) -> bool {
+        match self.environment.systemd_exec_pid {
+            Named::ThisProcess => false,
+            Named::Another(_) => true,
+            Named::Nobody => self.environment.has_invocation_id,
+        }
+    }
+
     /// The sockets that the manager passed, `sd_listen_fds(3)`.
     pub(crate) fn passed_descriptors(&self) -> Range<RawFd> {
         self.environment.passed_descriptors.clone()
@@ -128,8 +164,9 @@ impl LaunchedBy {
     /// Whether libraries of the program may take that variable for a manager's word.
     pub(crate) fn believes(&self, variable: &str) -> bool {
         match self.environment.trust {
-            Trust::Everybody => true,
-            Trust::Systemd => variable != "NOTIFY_SOCKET" || self.environment.notify_socket.is_some(),
+            Trust::Everybody | Trust::Systemd => {
+                variable != "NOTIFY_SOCKET" || self.environment.notify_socket.is_some()
+            }
             Trust::Nobody => false,
         }
     }
@@ -152,7 +189,7 @@ impl LaunchedBy {
 }
 
 /// The first row that holds. What is asked of the kernel is asked when its row comes.
-fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
+fn evidence(environment: &mut Environment, inherited: &Inherited) -> Evidence {
     if getpid().as_raw() == 1 {
         return Evidence::FirstProcess;
     }
@@ -160,6 +197,7 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
     if parent.id == 0 && !descriptors::have_controlling_terminal() {
         return Evidence::ParentElsewhere;
     }
+    environment.forget_anothers(parent.id);
     let is_systemd = environment.systemd_exec_pid == Named::ThisProcess;
     let is_before_248 = environment.systemd_exec_pid == Named::Nobody
         && environment.has_invocation_id
@@ -197,6 +235,7 @@ fn evidence(environment: &Environment, inherited: &Inherited) -> Evidence {
     // A shell that is process 1 shares its group with what it starts. Whether the parent of a shell's `program &` has
     // left it to process 1 by now is luck, and so it counts for nothing.
     if parent.id == 1
+        && parent.may_be_named(&INITS)
         && parent.group != Group::Shared
         && !inherited.is_in_background()
         && descriptors::are_nobodys()
@@ -237,6 +276,9 @@ impl fmt::Display for LaunchedBy {
             Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
             Evidence::Nothing if self.environment.trust == Trust::Nobody => {
                 "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed"
+            }
+            Evidence::Nothing if self.environment.was_anothers => {
+                "a program of another service: what the manager wrote is for that one"
             }
             Evidence::Nothing => "a shell or a program: nothing shows a service manager",
         })

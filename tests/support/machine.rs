@@ -13,19 +13,20 @@ pub struct Machine<'stage> {
 }
 
 impl<'stage> Machine<'stage> {
-    /// Starts process 1.
+    /// Starts process 1, which is an init by its name.
     ///
     /// # Panics
     ///
     /// Panics when the system refuses the namespace.
     #[must_use]
     pub fn start(stage: &'stage Stage) -> Self {
-        // Whoever ignores SIGCHLD leaves no zombies, wait(2), that others would wait for.
-        let unshare = stage.start(namespace(stage).args(["env", "--ignore-signal=CHLD", "sleep", "infinity"]));
+        // By name an init, and it reaps orphans while it waits.
+        let script = "printf init >/proc/self/comm; sleep infinity & wait";
+        let unshare = stage.start(namespace(stage).args(["sh", "-c", script]));
         let children = format!("/proc/{0}/task/{0}/children", unshare.process.0);
         let init = eventually("process 1", || {
             let child = fs::read_to_string(&children).ok()?.trim().parse().map(Process).ok()?;
-            (child.name() == "sleep").then_some(child) // /proc is mounted by then
+            (child.name() == "init").then_some(child) // /proc is mounted by then
         });
         Self { stage, _unshare: unshare, init }
     }

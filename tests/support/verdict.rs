@@ -19,8 +19,16 @@ impl Daemon {
     ///
     /// Panics when it does not.
     pub fn assert_detached(&self) {
-        let words = "a shell or a program: nothing shows a service manager";
-        assert_eq!((self.sight.get("launched_by"), self.sight.get("detaches")), (words, "true"));
+        self.assert_detached_from("a shell or a program: nothing shows a service manager");
+    }
+
+    /// The same, for another reason.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not.
+    pub fn assert_detached_from(&self, launched_by: &str) {
+        assert_eq!((self.sight.get("launched_by"), self.sight.get("detaches")), (launched_by, "true"));
         assert_ne!(self.sight.get("launcher"), self.sight.get("pid"), "it did not fork");
         assert_eq!(self.sight.get("terminal"), "none");
         let leader = Process(self.process.session());

@@ -12,8 +12,12 @@ use std::{
     process,
 };
 
-use nix::{libc, unistd::getppid};
+use nix::{
+    libc::{self, pid_t},
+    unistd::getppid,
+};
 
+use super::ancestors::Ancestors;
 use crate::sys;
 
 /// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
@@ -30,6 +34,8 @@ pub(super) struct Environment {
     pub(super) has_supervisor_enabled: bool,
     pub(super) listen_pid: Named,
     pub(super) notify_socket: Option<OsString>,
+    /// Whether what a manager wrote was found to be for another service, below which this process is.
+    pub(super) was_anothers: bool,
     pub(super) passed_descriptors: Range<RawFd>,
     pub(super) pidfile: Option<PathBuf>,
 }
@@ -51,7 +57,8 @@ pub(super) enum Trust {
 pub(super) enum Named {
     Nobody,
     ThisProcess,
-    Another,
+    /// Its number, where it is one.
+    Another(Option<u32>),
 }
 
 impl Environment {
@@ -67,6 +74,7 @@ impl Environment {
             has_supervisor_enabled: env::var_os("SUPERVISOR_ENABLED").is_some(),
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
+            was_anothers: false,
             passed_descriptors: passed_descriptors(listen_pid),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
         }
@@ -85,8 +93,32 @@ impl Environment {
             has_supervisor_enabled: is_believed && env::var_os("SUPERVISOR_ENABLED").is_some(),
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
+            was_anothers: false,
             passed_descriptors: passed_descriptors(listen_pid),
             pidfile: None,
+        }
+    }
+
+    /// Forgets what a manager wrote for another process than this one and its wrappers: whatever a service starts in turn
+    /// has its variables, too. It is asked only where there are any.
+    pub(super) fn forget_anothers(&mut self, parent: pid_t) {
+        let is_heir = matches!(self.systemd_exec_pid, Named::Another(_)) && self.notify_socket.is_some();
+        if !is_heir && !self.has_supervisor_enabled {
+            return;
+        }
+        let ancestors = Ancestors::above(parent);
+        if self.has_supervisor_enabled && !ancestors.are_supervisord() {
+            self.has_supervisor_enabled = false;
+            self.was_anothers = true;
+        }
+        if let (Named::Another(service), Some(socket)) = (self.systemd_exec_pid, &self.notify_socket) {
+            let beside = env::var_os("SYSTEMD_EXEC_PID").unwrap_or_default();
+            let is_own =
+                ancestors.lead_to(service) || ancestors.wrote(("NOTIFY_SOCKET", socket), ("SYSTEMD_EXEC_PID", &beside));
+            if !is_own {
+                self.notify_socket = None;
+                self.was_anothers = true;
+            }
         }
     }
 }
@@ -95,8 +127,10 @@ impl Named {
     fn by(key: &str) -> Self {
         match env::var_os(key) {
             None => Self::Nobody,
-            Some(value) if number(&value) == Some(process::id()) => Self::ThisProcess,
-            Some(_) => Self::Another,
+            Some(value) => match number(&value) {
+                Some(id) if id == process::id() => Self::ThisProcess,
+                id => Self::Another(id),
+            },
         }
     }
 }

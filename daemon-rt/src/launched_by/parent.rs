@@ -45,10 +45,19 @@ impl Parent {
         }
     }
 
-    /// Linux keeps the first 15 bytes of a name, proc(5).
     pub(super) fn is_named(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name.get(..15).unwrap_or(name))
+        self.name.as_deref() == Some(kept_of(name))
     }
+
+    /// Whether it may be one of these: it is, or nobody tells its name.
+    pub(super) fn may_be_named(&self, names: &[&str]) -> bool {
+        self.name.is_none() || names.iter().any(|name| self.is_named(name))
+    }
+}
+
+/// Linux keeps the first 15 bytes of a name, proc(5).
+pub(super) fn kept_of(name: &str) -> &str {
+    name.get(..15).unwrap_or(name)
 }
 
 impl Group {
@@ -62,12 +71,16 @@ impl Group {
     }
 }
 
-/// That of its program's file, unless it named itself. In another pid namespace's /proc, the number is somebody else's.
+/// That of its program's file, unless it named itself.
 fn name(id: pid_t) -> Option<String> {
-    let own = fs::read_link("/proc/self").ok()?;
-    if own.to_str() != Some(&process::id().to_string()) {
+    if !sees_own_namespace() {
         return None;
     }
     let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
     Some(name.trim_end_matches('\n').to_owned())
+}
+
+/// In another pid namespace's /proc, a number is somebody else's.
+pub(super) fn sees_own_namespace() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
 }

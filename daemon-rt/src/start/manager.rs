@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use std::os::{linux::net::SocketAddrExt, unix::ffi::OsStrExt};
 use std::{
     ffi::OsStr,
     io,
@@ -13,14 +11,30 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::{
+    io::Read,
+    os::{
+        fd::AsFd,
+        linux::net::SocketAddrExt,
+        unix::{ffi::OsStrExt, net::UnixStream},
+    },
+};
 
-use crate::{Daemon, Error, sys, terminal::shown};
+use crate::{Daemon, Error, complaints::Complaints, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Of the messages that systemd reads, none has more than 4 KiB.
+const LONGEST: usize = 1024;
+
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
-pub(crate) struct Manager(UnixDatagram);
+pub(crate) struct Manager {
+    line: UnixDatagram,
+    /// Whether somebody reaps this process before the manager does.
+    is_behind_wrapper: bool,
+}
 
 /// The manager of the running program, from which it takes its leave.
 static OWN: Mutex<Option<Manager>> = Mutex::new(None);
@@ -35,7 +49,8 @@ impl Manager {
             sys::uninterrupted(|| line.connect_addr(&address))?;
             Ok(line)
         });
-        connected.map(|line| Some(Self(line))).map_err(|error| {
+        let is_behind_wrapper = daemon.launched_by.is_behind_wrapper();
+        connected.map(|line| Some(Self { line, is_behind_wrapper })).map_err(|error| {
             Error::because(format!("cannot reach the service manager at {}, NOTIFY_SOCKET", shown(socket)), error)
         })
     }
@@ -43,16 +58,43 @@ impl Manager {
     /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
     /// main process.
     pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
-        self.tell(&format!("MAINPID={daemon}\nREADY=1"))
+        self.tell(&format!("MAINPID={daemon}\nREADY=1"))?;
+        self.await_reading();
+        Ok(())
     }
 
-    /// Keeps the line for [`ready`] and [`stopping`].
+    /// systemd looks at a message's sender, whom it finds no more once that has ended and is reaped: it closes the
+    /// descriptor behind all that came before, `sd_notify_barrier(3)`.
+    fn await_reading(&self) {
+        if !self.is_behind_wrapper {
+            return; // it is the manager who reaps this process, and it reads first
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = UnixStream::pair().and_then(|(mut own, its)| {
+            sys::send_with(self.line.as_fd(), b"BARRIER=1", its.as_fd())?;
+            drop(its);
+            own.set_read_timeout(Some(PATIENCE))?;
+            sys::uninterrupted(|| own.read(&mut [0]))
+        });
+    }
+
+    /// There is no daemon, or no longer: why, and the exit status. Nobody waits any more then for a program that is
+    /// going to be ready. What is told here everybody may read, `systemctl status`.
+    pub(crate) fn failed(&self, why: &str, status: u8, errno: Option<i32>) {
+        // dpkg's start-stop-daemon takes ERRNO= alone for a failure, with 0 for one that is none of the system's.
+        let errno = errno.unwrap_or_default();
+        if self.tell(&format!("STATUS={}\nEXIT_STATUS={status}\nERRNO={errno}", one_line(why))).is_ok() {
+            self.await_reading();
+        }
+    }
+
+    /// Keeps the line for whatever the program still has to tell.
     pub(crate) fn keep(self) {
         *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        sys::uninterrupted(|| self.0.send(state.as_bytes())).map(drop)
+        sys::uninterrupted(|| self.line.send(state.as_bytes())).map(drop)
     }
 }
 
@@ -63,9 +105,35 @@ pub(crate) fn ready() -> io::Result<()> {
 
 /// `main` has returned. Whoever does not hear of it sees the end.
 pub(crate) fn stopping() {
-    if let Some(manager) = OWN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(manager) = &*OWN.lock().unwrap_or_else(PoisonError::into_inner) {
         let _ = manager.tell("STOPPING=1");
     }
+}
+
+/// The exit status of `main`, in the daemon or in the foreground; `why` is there for one that is a failure.
+pub(crate) fn ended(why: &str, status: u8) {
+    if let Some(manager) = OWN.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| status != 0) {
+        manager.failed(why, status, None);
+    }
+}
+
+/// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
+/// one by now.
+pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
+    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // One that cannot be reached, which may be why it failed, is not told.
+    if let Some(manager) = kept.or_else(|| Manager::connect(daemon).ok()?) {
+        let complaint = error.into();
+        manager.failed(Complaints::of(daemon).for_everybody(&complaint), 1, error.errno());
+    }
+}
+
+/// A newline would begin another assignment, and a long text take more than a manager reads.
+fn one_line(text: &str) -> String {
+    let mut line = shown(text).to_string();
+    let end = (0..=line.len().min(LONGEST)).rev().find(|&end| line.is_char_boundary(end));
+    line.truncate(end.unwrap_or_default());
+    line
 }
 
 /// A path, or behind an `@` a name in Linux's abstract namespace, unix(7).

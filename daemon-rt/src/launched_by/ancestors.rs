@@ -1,0 +1,156 @@
+//! The processes above this one, as far as they stand in for it: shells and wrappers, which have the variables of a
+//! manager for whomever they run.
+
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+
+use nix::libc::pid_t;
+
+use super::parent::{kept_of, sees_own_namespace};
+
+const SHELLS: [&str; 11] = ["sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh", "fish", "tcsh", "csh"];
+
+/// Programs that run another one for its own sake, and wait for its end. Those that exec it are never seen: env, nice,
+/// nohup, chrt, setpriv, systemd-cat, chroot.
+const WRAPPERS: [&str; 22] = [
+    "su",
+    "sudo",
+    "doas",
+    "runuser",
+    "flock",
+    "timeout",
+    "time",
+    "strace",
+    "xargs",
+    "setsid",
+    "unshare",
+    "nsenter",
+    "script",
+    "start-stop-daemon", // with `--notify-await`
+    "systemd-inhibit",
+    "tini",
+    "tini-static",
+    "docker-init",
+    "dumb-init",
+    "catatonit",
+    "podman-init",
+    "bwrap",
+];
+
+/// More than anybody nests. Numbers that are given anew meanwhile could lead in a circle.
+const MOST: usize = 64;
+
+pub(super) struct Ancestors {
+    /// Shells and wrappers, from the parent upwards.
+    between: Vec<pid_t>,
+    /// The first that is neither. None where it is in another pid namespace, whose numbers mean nothing here.
+    first: Option<First>,
+}
+
+/// Who started what is above this process for its own sake.
+struct First {
+    id: pid_t,
+    name: Option<String>,
+}
+
+impl Ancestors {
+    pub(super) fn above(parent: pid_t) -> Self {
+        let mut between = Vec::new();
+        if !sees_own_namespace() {
+            return Self { between, first: None };
+        }
+        let mut id = parent;
+        while id != 0 {
+            let seen = look_at(id);
+            match seen {
+                Some((name, above)) if between.len() < MOST && stands_in(id, &name) => {
+                    between.push(id);
+                    id = above;
+                }
+                seen => {
+                    let name = seen.map(|(name, _)| name);
+                    return Self { between, first: Some(First { id, name }) };
+                }
+            }
+        }
+        Self { between, first: None }
+    }
+
+    /// Whether systemd wrote its variables for this process, when it started the one of that number. Below another one
+    /// than a shell or a wrapper, they are that one's own.
+    pub(super) fn lead_to(&self, systemd_exec_pid: Option<u32>) -> bool {
+        let is_named = |&id: &pid_t| u32::try_from(id).ok() == systemd_exec_pid;
+        self.first.is_none() || self.between.iter().any(is_named)
+    }
+
+    /// Whether it was the first of them that wrote this variable, which is seen where it does not have it itself,
+    /// although it has `beside`, which both inherited.
+    pub(super) fn wrote(&self, variable: (&str, &OsStr), beside: (&str, &OsStr)) -> bool {
+        let Some(environment) = self.first.as_ref().and_then(First::environment) else { return false };
+        environment.has(beside) && !environment.has(variable)
+    }
+
+    /// Whether supervisord wrote that it supervises this process, and not one that started it. That is known by the name
+    /// of the former, and by the environment of the latter, which says the same.
+    pub(super) fn are_supervisord(&self) -> bool {
+        let Some(first) = &self.first else { return true };
+        let is_supervised = || {
+            let environment = first.environment();
+            environment.is_some_and(|environment| environment.names("SUPERVISOR_ENABLED"))
+        };
+        first.name.as_deref() == Some("supervisord") || !is_supervised()
+    }
+}
+
+/// Variables as exec passed them, which is not shown to everybody, and is gone where the program wrote over it: as those
+/// do that change what ps(1) shows.
+struct Passed(Vec<u8>);
+
+impl First {
+    fn environment(&self) -> Option<Passed> {
+        fs::read(format!("/proc/{}/environ", self.id)).ok().map(Passed)
+    }
+}
+
+impl Passed {
+    fn has(&self, (name, value): (&str, &OsStr)) -> bool {
+        self.values(name).any(|found| found == value.as_bytes())
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    fn values<'all>(&'all self, name: &'all str) -> impl Iterator<Item = &'all [u8]> {
+        self.0
+            .split(|&byte| byte == 0)
+            .filter_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    }
+}
+
+/// A process's name, and its parent. A name may have parentheses of its own, proc(5).
+fn look_at(id: pid_t) -> Option<(String, pid_t)> {
+    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    let (head, tail) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    let parent = tail.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some((name.to_owned(), parent))
+}
+
+/// A script that is executed by its name has that name, and its shell as the zeroth argument, execve(2).
+fn stands_in(id: pid_t, name: &str) -> bool {
+    let is = |names: &[&str], name: &str| names.iter().any(|known| kept_of(known) == name);
+    is(&SHELLS, name) || is(&WRAPPERS, name) || interpreter(id, name).is_some_and(|shell| is(&SHELLS, &shell))
+}
+
+/// The program that interprets the script of that name.
+fn interpreter(id: pid_t, script: &str) -> Option<String> {
+    let line = fs::read(format!("/proc/{id}/cmdline")).ok()?;
+    let mut arguments =
+        line.split(|&byte| byte == 0).map(|argument| Path::new(OsStr::from_bytes(argument)).file_name());
+    let interpreter = arguments.next()??;
+    // Behind an argument of the first line, if it has one.
+    let mut may_be_script = arguments.take(2).flatten().map(OsStr::as_bytes);
+    let is_script = may_be_script.any(|name| name.get(..15).unwrap_or(name) == script.as_bytes());
+    is_script.then(|| String::from_utf8_lossy(interpreter.as_bytes()).into_owned())
+}
