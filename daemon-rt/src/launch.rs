@@ -31,7 +31,7 @@ fn set_up_and_start<S, E: Display>(
     setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
 ) -> Result<S, Error> {
     refuse_second_run()?;
-    let value = match setup(daemon) {
+    let value = match start::refuse_ready_in(|| setup(daemon)) {
         Ok(value) => value,
         // What it ran into may be the other instance's: its socket, its port.
         Err(error) => return Err(start::other_instance(daemon).unwrap_or_else(|| Error::new(format!("{error:#}")))),

@@ -31,6 +31,10 @@ pub(crate) fn other_instance(_: &Daemon) -> Option<Error> {
 
 pub(crate) fn stopping() {}
 
+pub(crate) fn refuse_ready_in<T>(setup: impl FnOnce() -> T) -> T {
+    setup()
+}
+
 /// Nobody waits for the program to be ready.
 ///
 /// # Errors
