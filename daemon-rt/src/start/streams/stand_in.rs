@@ -40,9 +40,10 @@ impl StandIn {
         Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
     }
 
-    /// What was written to it, as far as a line goes.
+    /// What was written to it, as far as it is shown.
     pub(crate) fn read_and_put_away(self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; 4096];
+        let length = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let mut bytes = vec![0; usize::try_from(length.min(SHOWN)).unwrap_or(0)];
         let read = self.file.read_at(&mut bytes, 0);
         self.put_away()?;
         bytes.truncate(read?);
