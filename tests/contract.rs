@@ -13,18 +13,20 @@ const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 /// How long it takes at most to tell what has happened: less than the five seconds that a group has after SIGTERM.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
+const WITHOUT_READY: &str = "exited with status 0 without calling ready";
+
 /// How a daemon can end before it is ready; the launcher's exit status, and its words for it.
 const ENDINGS: [(&str, i32, &str); 10] = [
-    ("exit 7", 7, "exit status: 7"),
-    ("exit 255", 255, "exit status: 255"),
-    ("exit 0", 1, "exit status: 0: it has not called `ready`"),
-    ("return", 1, "exit status: 0: it has not called `ready`"),
-    ("return no luck", 1, "exit status: 1"),
-    ("panic no luck", 101, "exit status: 101"),
-    ("abort", 134, "signal: 6 (SIGABRT)"),
-    ("crash", 139, "signal: 11 (SIGSEGV)"),
-    ("raise 40", 168, "signal: 40"), // a real-time signal
-    ("kill-group SIGTERM", 143, "signal: 15 (SIGTERM)"),
+    ("exit 7", 7, "ended before it was ready: exit status: 7"),
+    ("exit 255", 255, "ended before it was ready: exit status: 255"),
+    ("exit 0", 1, WITHOUT_READY),
+    ("return", 1, WITHOUT_READY),
+    ("return no luck", 1, "ended before it was ready: exit status: 1"),
+    ("panic no luck", 101, "ended before it was ready: exit status: 101"),
+    ("abort", 134, "ended before it was ready: signal: 6 (SIGABRT)"),
+    ("crash", 139, "ended before it was ready: signal: 11 (SIGSEGV)"),
+    ("raise 40", 168, "ended before it was ready: signal: 40"), // a real-time signal
+    ("kill-group SIGTERM", 143, "ended before it was ready: signal: 15 (SIGTERM)"),
 ];
 
 /// A daemon in `main` that is not ready, and its launcher.
@@ -60,7 +62,7 @@ fn ends_in_every_way_after(companion: &str) {
         daemon.send(ending);
         let launch = end_at_once(launcher);
         assert_eq!((launch.status, launch.stdout.as_str()), (status, ""), "{ending}: {launch:?}");
-        let line = format!("probe: the daemon ended before it was ready: {words}");
+        let line = format!("probe: the daemon {words}");
         assert!(last_line(&launch).starts_with(&line), "{ending}: {launch:?}");
         assert_eq!(stage.processes(), [], "left behind after {ending}");
     }

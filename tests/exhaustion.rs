@@ -306,7 +306,7 @@ fn a_launch_directory_that_cannot_be_read() {
     stage.create_directory("closed");
     let launch = || after(&stage, "chmod 700 closed && cd closed && chmod 0 .", PROBE);
     for (option, value, step) in [("--stdout", "log", "open stdout"), ("--pidfile", "pid", "lock")] {
-        let line = format!("cannot {step} {{}}/closed/{value}: Permission denied (os error 13)");
+        let line = format!("cannot {step} {{}}/closed/{value}: no permission to search the directory {{}}/closed");
         refused(&stage, launch().args([option, value]), &line);
     }
     whole(&stage, &mut launch());

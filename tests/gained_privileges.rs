@@ -281,12 +281,12 @@ fn the_cause_is_in_the_systems_log() {
     symlink(stage.path("locked/secret"), stage.path("locked/link")).expect("link");
     let directory = stage.directory().canonicalize().expect("a path").display().to_string();
     for (options, text) in [
-        ("--stdout locked/x/y", "cannot open stdout {}/locked/x/y: No such file or directory (os error 2)"),
+        ("--stdout locked/x/y", "cannot open stdout {}/locked/x/y: there is no directory {}/locked/x"),
         (
             "--stdout locked/link --user nobody",
             "cannot open stdout {}/locked/link: it is a symbolic link; name its target, {}/locked/secret",
         ),
-        ("--pidfile locked/secret/x", "cannot lock {}/locked/secret/x: Not a directory (os error 20)"),
+        ("--pidfile locked/secret/x", "cannot lock {}/locked/secret/x: {}/locked/secret is not a directory"),
         ("--pidfile locked/pid", "cannot write the process id to {}/locked/pid: File too large (os error 27)"),
     ] {
         let mut command = stage.command_beside_syslog(NOBODY[0]);
@@ -330,7 +330,7 @@ fn the_end_of_a_log_is_not_shown() {
 }
 
 /// Which is why, is told to whoever could have looked himself.
-const MISSING: &str = "cannot open stdout {}/missing/log: No such file or directory (os error 2)";
+const MISSING: &str = "cannot open stdout {}/missing/log: there is no directory {}/missing";
 const WITHHELD: &str = "cannot open stdout {}/missing/log: the cause is in the system's log";
 
 fn says(stage: &Stage, command: &mut Command, line: &str) {

@@ -18,14 +18,14 @@ const SHOWN: &str = r"x\nprobe: all is well\t\u{202e}gol\u{2066}\u{200b}\u{2028}
 #[test]
 fn a_path_is_on_one_line() {
     for (option, step, cause) in [
-        ("--stdout", "cannot open stdout {}/", "/y: No such file or directory (os error 2)"),
-        ("--stderr", "cannot open stderr {}/", "/y: No such file or directory (os error 2)"),
-        ("--stdin", "cannot open stdin {}/", "/y: No such file or directory (os error 2)"),
+        ("--stdout", "cannot open stdout {}/", "/y: there is no directory {}/SHOWN"),
+        ("--stderr", "cannot open stderr {}/", "/y: there is no directory {}/SHOWN"),
+        ("--stdin", "cannot open stdin {}/", "/y: there is no directory {}/SHOWN"),
         ("--chdir", "cannot change directory to {}/", "/y: No such file or directory (os error 2)"),
-        ("--pidfile", "cannot lock {}/", "/y: No such file or directory (os error 2)"),
+        ("--pidfile", "cannot lock {}/", "/y: there is no directory {}/SHOWN"),
     ] {
         let stage = Stage::new();
-        let line = format!("probe: {step}{SHOWN}{cause}");
+        let line = format!("probe: {step}{SHOWN}{}", cause.replace("SHOWN", SHOWN));
         stage.refuses(stage.command(PROBE).args([option, &format!("{NAME}/y")]), &line);
     }
 }
@@ -44,7 +44,7 @@ fn the_directory_of_the_launch_is_on_one_line() {
     let stage = Stage::new();
     let directory = stage.directory().join(OsStr::from_bytes(b"a\nb\xff"));
     fs::create_dir(&directory).expect("create a directory");
-    let line = r"probe: cannot open stdout {}/a\nb\xff/missing/log: No such file or directory (os error 2)";
+    let line = r"probe: cannot open stdout {}/a\nb\xff/missing/log: there is no directory {}/a\nb\xff/missing";
     stage.refuses(stage.command(PROBE).current_dir(directory).args(["--stdout", "missing/log"]), line);
 }
 
@@ -185,5 +185,5 @@ fn a_limit_on_the_size_of_files_is_none_on_a_pipe() {
     let stage = Stage::new();
     let mut shell = stage.command("sh");
     shell.args(["-c", "ulimit -f 0; exec $0 --stdout missing/log", PROBE]);
-    stage.refuses(&mut shell, "probe: cannot open stdout {}/missing/log: No such file or directory (os error 2)");
+    stage.refuses(&mut shell, "probe: cannot open stdout {}/missing/log: there is no directory {}/missing");
 }

@@ -1,7 +1,7 @@
 //! What a daemon says when nobody reads its errors goes to the system's log.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{ErrorKind, Read},
     iter,
     net::{TcpListener, TcpStream},
@@ -18,7 +18,7 @@ use nix::sys::{
     socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket},
     wait::WaitStatus,
 };
-use support::{DEADLINE, Daemon, Process, Stage, Syslog, eventually, is_root, skip};
+use support::{DEADLINE, Daemon, Process, Stage, Syslog, Terminal, eventually, is_root, skip};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -115,6 +115,103 @@ fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
     assert_eq!(daemon.ask("replace-stderr /dev/null"), "");
     assert_eq!(end(&mut daemon, "panic no luck"), 101);
     assert_eq!((log.lines(), stage.read("log")), (vec![], String::new()));
+}
+
+/// A daemon whose standard error is that, and then takes no more.
+fn with_refusing_stream(stage: &Stage, way: &str) -> Daemon {
+    let mut command = probe(stage);
+    match way {
+        "/dev/full" => stage.started(command.args(["--stdout", "/dev/full"])),
+        "full disk" => {
+            let mut daemon = with_log_on_small_disk(stage);
+            let error = eventually("a full disk", || {
+                Some(daemon.ask(&format!("output {}", "a line ".repeat(100)))).filter(|said| !said.is_empty())
+            });
+            assert_eq!(error, "error: ENOSPC: No space left on device");
+            daemon
+        }
+        "terminal" => {
+            let terminal = Terminal::open();
+            let end = File::options().write(true).open(&terminal.path).expect("open the terminal");
+            command.args(["--stdout", "inherited"]).stdout(end.try_clone().expect("a copy")).stderr(end);
+            assert!(command.status().expect("start").success());
+            stage.daemon()
+        }
+        "pipe" => {
+            let (_reader, writer) = std::io::pipe().expect("a pipe");
+            command.args(["--stdout", "inherited"]).stdout(writer.try_clone().expect("a copy")).stderr(writer);
+            assert!(command.status().expect("start").success());
+            stage.daemon()
+        }
+        "closed" => {
+            let mut daemon = stage.started(command.args(["--stdout", "log"]));
+            assert_eq!(daemon.ask("close 2"), "");
+            daemon
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn with_log_on_small_disk(stage: &Stage) -> Daemon {
+    stage.create_directory("small");
+    let script = "mount -t tmpfs -o size=64k tmpfs small && exec \"$0\" --connect --stdout small/log";
+    stage.started(stage.command_beside_syslog("sh").args(["-c", script, PROBE]))
+}
+
+#[test]
+fn a_stream_that_takes_no_more() {
+    if !is_root() {
+        return;
+    }
+    for way in ["/dev/full", "full disk", "terminal", "pipe", "closed"] {
+        for (command, status, text) in [
+            ("panic no luck", 101, "thread 'main' panicked: no luck"),
+            ("return no luck", 1, "Error: \"no luck\""),
+            ("return", 0, ""),
+        ] {
+            let stage = Stage::new();
+            let log = Syslog::new(&stage);
+            let mut daemon = with_refusing_stream(&stage, way);
+            assert_eq!(end(&mut daemon, command), status, "{way}");
+            let lines = log.lines();
+            let lines: Vec<_> =
+                lines.iter().map(|line| if status == 101 { without_place(line) } else { line.clone() }).collect();
+            let told = format!("<27>probe[{}]: {text}", daemon.process.0);
+            assert_eq!(lines, if text.is_empty() { vec![] } else { vec![told] }, "{way}");
+        }
+        if way == "closed" {
+            continue; // stdout is not
+        }
+        // What println! says of it is a panic, too.
+        let stage = Stage::new();
+        let log = Syslog::new(&stage);
+        let mut daemon = with_refusing_stream(&stage, way);
+        assert_eq!(
+            end(&mut daemon, "stdout a line that is longer than what is left of the disk".repeat(20).as_str()),
+            101
+        );
+        let [line] = log.lines().try_into().unwrap_or_else(|lines| panic!("{lines:?} {way}"));
+        assert!(
+            line.contains("thread 'main' panicked at ") && line.contains(": failed printing to stdout: "),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_has_a_reader() {
+    if !is_root() {
+        return;
+    }
+    for (command, status) in [("panic no luck", 101), ("return no luck", 1), ("return-causes", 1)] {
+        let stage = Stage::new();
+        let log = Syslog::new(&stage);
+        let mut daemon = with_log_on_small_disk(&stage);
+        let file = File::open(format!("/proc/{}/fd/1", daemon.process.0)).expect("the log");
+        assert_eq!(end(&mut daemon, command), status);
+        assert_eq!(log.lines(), [""; 0]);
+        assert_eq!(std::io::read_to_string(file).expect("read").matches("no luck").count(), 1);
+    }
 }
 
 #[test]

@@ -123,7 +123,8 @@ fn every_dependency_has_its_reason() {
 #[test]
 fn every_promise_of_security_has_its_test() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let rows: Vec<_> = SECURITY.lines().filter(|line| line.starts_with("| ") && *line != "| Promise | Test |").collect();
+    let rows: Vec<_> =
+        SECURITY.lines().filter(|line| line.starts_with("| ") && *line != "| Promise | Test |").collect();
     assert!(rows.len() > 20, "{rows:?}");
     for row in rows {
         let named: Vec<_> = row.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")).collect();

@@ -14,9 +14,9 @@ use daemon_rt::{PidFile, Status, Stopped};
 use nix::{
     fcntl::{Flock, FlockArg},
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
-    unistd::mkfifo,
+    unistd::{self, mkfifo},
 };
-use support::{Daemon, Launch, Process, Stage, are_installed, eventually, is_root};
+use support::{Daemon, Launch, Process, Stage, are_installed, eventually, is_ordinary_user, is_root};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
@@ -447,7 +447,7 @@ fn root_takes_no_file_that_others_could_have_written() {
 
 #[test]
 fn a_user_takes_no_file_of_somebody_elses() {
-    if !support::is_ordinary_user() {
+    if !is_ordinary_user() {
         return;
     }
     let stage = Stage::new();
@@ -455,7 +455,8 @@ fn a_user_takes_no_file_of_somebody_elses() {
     let why = "cannot lock /etc/hostname: Permission denied (os error 13)";
     assert_eq!((launch.status, launch.stderr), (1, format!("probe: {why}\n")));
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o555)).expect("a mode");
-    refused(&stage, &stage.launch(&mut probe(&stage)), "Permission denied (os error 13)");
+    let why = format!("no permission to create it in the directory {}", stage.directory().display());
+    refused(&stage, &stage.launch(&mut probe(&stage)), &why);
     fs::set_permissions(stage.directory(), Permissions::from_mode(0o755)).expect("a mode");
 }
 
@@ -468,4 +469,42 @@ fn a_daemon_that_is_killed_leaves_a_number_that_is_no_promise() {
     assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
     let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect("nothing to stop");
     assert_eq!(stopped, Stopped::NotRunning);
+}
+
+/// The directory that is at fault is named, and neither the file nor the directory above.
+#[test]
+fn a_directory_that_is_not_there_or_not_for_everybody() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("run")).expect("create a directory");
+    fs::write(stage.path("run/file"), "").expect("write");
+    for (path, why) in [
+        ("missing/pid", "there is no directory {}/missing"),
+        ("run/missing/a/pid", "there is no directory {}/run/missing"),
+        ("run/file/pid", "{}/run/file is not a directory"),
+        ("run/file/a/pid", "{}/run/file is not a directory"),
+    ] {
+        for detach in ["always", "never"] {
+            let line = format!("probe: cannot lock {{}}/{path}: {why}");
+            stage.refuses(probe(&stage).args(["--detach", detach, "--pidfile", path]), &line);
+        }
+    }
+    if is_root() {
+        let nobody = unistd::User::from_name("nobody").expect("users").expect("nobody");
+        let sticky = stage.path("sticky");
+        fs::create_dir_all(sticky.join("of-user")).expect("create a directory");
+        fs::set_permissions(&sticky, Permissions::from_mode(0o1777)).expect("change the mode");
+        std::os::unix::fs::chown(sticky.join("of-user"), Some(nobody.uid.as_raw()), None).expect("give it away");
+        let line = "probe: cannot lock {0}/of-user/pid: others than root may write in the directory {0}/of-user";
+        let line = line.replace("{0}", "{}/sticky");
+        stage.refuses(probe(&stage).args(["--pidfile", "sticky/of-user/pid"]), &line);
+    }
+    if !is_ordinary_user() {
+        return;
+    }
+    for (mode, why) in [(0o600, "search the directory"), (0o500, "create it in the directory")] {
+        fs::set_permissions(stage.path("run"), Permissions::from_mode(mode)).expect("change the mode");
+        let line = format!("probe: cannot lock {{}}/run/pid: no permission to {why} {{}}/run");
+        stage.refuses(probe(&stage).args(["--pidfile", "run/pid"]), &line);
+    }
+    fs::set_permissions(stage.path("run"), Permissions::from_mode(0o700)).expect("change the mode");
 }

@@ -67,6 +67,15 @@ fn without_notify_it_is_ready_when_main_begins() {
 }
 
 #[test]
+fn in_setup_it_is_an_error_at_once() {
+    for options in [[].as_slice(), &["--notify"], &["--detach", "never"]] {
+        let stage = Stage::new();
+        let line = "probe: cannot report readiness in `setup`, before the start: call `ready` in `main`";
+        stage.refuses(stage.command(PROBE).args(options).arg("--ready-in-setup"), line);
+    }
+}
+
+#[test]
 fn any_thread_may_say_it_and_more_than_once() {
     for [first, second] in [["ready", "ready"], ["ready-in-thread", "ready"], ["ready", "ready-in-thread"]] {
         let stage = Stage::new();

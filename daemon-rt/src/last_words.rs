@@ -1,8 +1,9 @@
 //! What a daemon says when nobody reads its errors: one line of a panic, and of the error that `main` returns, goes to
-//! the system's log while standard error is the null device.
+//! the system's log while standard error is the null device, or takes no more.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Write},
     os::fd::AsFd,
     panic::{self, PanicHookInfo},
     process::{ExitCode, Termination},
@@ -13,13 +14,22 @@ use std::{
 
 use nix::{
     libc,
-    sys::signal::{SigSet, Signal},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, Signal},
+        stat::SFlag,
+        statvfs::{Statvfs, fstatvfs},
+    },
+    unistd,
 };
 
-use crate::{null, start::streams::stand_in::StandIn, syslog, terminal::shown};
+use crate::{null, start::streams::stand_in::StandIn, sys, syslog, terminal::shown};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
+
+/// A file system with fewer free blocks may be full by the next line.
+const FREE_BLOCKS: libc::fsblkcnt_t = 256;
 
 type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
@@ -27,45 +37,52 @@ static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
 struct LastWords {
     name: String,
-    /// The number of the null device.
-    null: libc::dev_t,
+    /// The number of the null device, if errors are to go there. One that the program puts there itself has no reader by
+    /// its will.
+    null: Option<libc::dev_t>,
     previous: PanicHook,
 }
 
-/// For a daemon whose standard error is the null device, or will be.
-pub(crate) fn arm(name: String, null: libc::dev_t) {
+/// For a daemon, whose standard error is the null device of that number, if any, or will be.
+pub(crate) fn arm(name: String, null: Option<libc::dev_t>) {
     let _ = LAST_WORDS.set(LastWords { name, null, previous: panic::take_hook() }); // there is one start in a process
     panic::set_hook(Box::new(on_panic));
 }
 
 /// What `main` returned, on standard error, and as an exit status.
 pub(crate) fn report(outcome: impl Termination) -> ExitCode {
-    let Some(words) = LastWords::unread() else { return outcome.report() };
+    let Some(words) = LAST_WORDS.get() else { return outcome.report() };
+    let is_unread = words.are_unread();
+    let before = Stderr::look();
+    if !is_unread && !before.may_refuse() {
+        return outcome.report();
+    }
     // What is printed, [`Termination`] alone knows.
-    let reader = io::stderr().as_fd().try_clone_to_owned().and_then(|null| StandIn::new(null.into()));
-    let reader = reader.and_then(|reader| reader.put_in_place().map(|()| reader));
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let stderr = stderr.or_else(|_| null::open().map(|null| null.file)); // it is closed
+    let reader = stderr.and_then(StandIn::new).and_then(|reader| reader.put_in_place().map(|()| reader));
     // With a limit to the size of files, a write to what stands in would end the program, and not one to the null
     // device.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
     let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
-    if status != ExitCode::SUCCESS && !printed.is_empty() {
+    let is_told = !is_unread && before.is_open() && io::stderr().write_all(&printed).is_ok();
+    if status != ExitCode::SUCCESS && !printed.is_empty() && !is_told {
         syslog::say(&words.name, &String::from_utf8_lossy(&printed));
     }
     status
 }
 
 fn on_panic(panic: &PanicHookInfo<'_>) {
-    tell_panic(panic);
-    if let Some(words) = LAST_WORDS.get() {
-        (words.previous)(panic);
+    let Some(words) = LAST_WORDS.get() else { return };
+    if words.are_unread() {
+        words.say(panic);
+        return (words.previous)(panic);
     }
-}
-
-fn tell_panic(panic: &PanicHookInfo<'_>) {
-    if let Some(words) = LastWords::unread().filter(|_| is_affordable()) {
-        let thread = thread::current();
-        syslog::say(&words.name, &format!("thread '{}' {panic}", shown(thread.name().unwrap_or("<unnamed>"))));
+    let before = Stderr::look();
+    (words.previous)(panic);
+    if Stderr::look().refused(panic.to_string().len(), &before) {
+        words.say(panic);
     }
 }
 
@@ -79,9 +96,75 @@ fn is_affordable() -> bool {
 }
 
 impl LastWords {
-    /// None where somebody may read standard error now: the launcher, until the daemon is ready, or a file of the
+    /// Not where somebody may read standard error now: the launcher, until the daemon is ready, or a file of the
     /// program's own.
-    fn unread() -> Option<&'static Self> {
-        LAST_WORDS.get().filter(|words| null::is_open_on(libc::STDERR_FILENO, words.null))
+    fn are_unread(&self) -> bool {
+        self.null.is_some_and(|null| null::is_open_on(libc::STDERR_FILENO, null))
+    }
+
+    fn say(&self, panic: &PanicHookInfo<'_>) {
+        if is_affordable() {
+            let thread = thread::current();
+            syslog::say(&self.name, &format!("thread '{}' {panic}", shown(thread.name().unwrap_or("<unnamed>"))));
+        }
+    }
+}
+
+/// What can be told of standard error without writing anything to it. The panic hook, which does write, tells nobody
+/// whether that failed.
+enum Stderr {
+    Closed,
+    /// With its size, and whether there may be no room for more.
+    File {
+        size: i64,
+        may_be_full: bool,
+    },
+    Other {
+        is_broken: bool,
+    },
+}
+
+impl Stderr {
+    fn look() -> Self {
+        let Ok(status) = sys::status_of(libc::STDERR_FILENO) else { return Self::Closed };
+        let stderr = io::stderr();
+        match sys::kind_of(&status) {
+            SFlag::S_IFREG => {
+                let has_room = |found: Statvfs| found.blocks_available() >= FREE_BLOCKS;
+                Self::File { size: status.st_size, may_be_full: !fstatvfs(&stderr).is_ok_and(has_room) }
+            }
+            // A terminal that hung up says so to no bytes at all, and so does /dev/full.
+            SFlag::S_IFCHR => Self::Other { is_broken: unistd::write(&stderr, &[]).is_err() },
+            // To a socket, no bytes are a message. Who reads a pipe may have left.
+            _ => {
+                let mut stderr = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+                let _ = poll(&mut stderr, PollTimeout::ZERO);
+                let events = stderr[0].revents().unwrap_or(PollFlags::empty());
+                Self::Other { is_broken: events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) }
+            }
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        !matches!(self, Self::Closed)
+    }
+
+    fn may_refuse(&self) -> bool {
+        match *self {
+            Self::Closed => true,
+            Self::File { may_be_full, .. } => may_be_full,
+            Self::Other { is_broken } => is_broken,
+        }
+    }
+
+    /// Whether so many bytes, written since, are not all there.
+    fn refused(&self, length: usize, before: &Self) -> bool {
+        match (self, before) {
+            (Self::File { size, .. }, Self::File { size: before, .. }) => {
+                let grown = usize::try_from(size - before);
+                self.may_refuse() && grown.is_ok_and(|grown| grown < length)
+            }
+            _ => self.may_refuse(),
+        }
     }
 }

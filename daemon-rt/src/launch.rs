@@ -40,7 +40,7 @@ fn set_up_and_start<S, E: Display>(
     setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
 ) -> Result<S, Error> {
     refuse_second_run()?;
-    let started = match setup(daemon) {
+    let started = match start::refuse_ready_in(|| setup(daemon)) {
         Ok(value) => start::start(daemon).map(|()| value),
         // What it ran into may be the other instance's: its socket, its port.
         Err(error) => Err(start::other_instance(daemon).unwrap_or_else(|| Error::new(format!("{error:#}")))),

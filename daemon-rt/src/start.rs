@@ -20,6 +20,7 @@ pub use self::ready::ready;
 pub(crate) use self::{
     instance::{lock, other_instance},
     manager::{ended, start_failed, stopping},
+    ready::refuse_in as refuse_ready_in,
 };
 
 use std::io::{self, Write};

@@ -35,6 +35,10 @@ pub(crate) fn ended(_: &str, _: u8) {}
 
 pub(crate) fn start_failed(_: &Daemon, _: &Error) {}
 
+pub(crate) fn refuse_ready_in<T>(setup: impl FnOnce() -> T) -> T {
+    setup()
+}
+
 /// Nobody waits for the program to be ready.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use std::{
     collections::VecDeque,
     ffi::{OsStr, OsString},
-    io,
+    fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
@@ -48,14 +48,16 @@ pub(crate) struct Entry {
 /// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead
 /// elsewhere.
 pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
-    let (directory, name) = split(path);
-    Ok(Entry { directory: walk_to_directory(directory, sticky)?, name: name.to_owned() })
+    let (path, name) = split(path);
+    let directory = walk_to_directory(path, sticky).map_err(|error| name_directory(error, path))?;
+    Ok(Entry { directory, name: name.to_owned() })
 }
 
 /// Finds a file as open(2) does, whoever may change the path.
 pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
-    let (directory, name) = split(path);
-    let directory = sys::uninterrupted(|| Ok(open(directory, DIRECTORY, Mode::empty())?))?;
+    let (path, name) = split(path);
+    let open = || Ok(open(path, DIRECTORY, Mode::empty())?);
+    let directory = sys::uninterrupted(open).map_err(|error| name_directory(error, path))?;
     Ok(Entry { directory, name: name.to_owned() })
 }
 
@@ -104,7 +106,11 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
                     left.push_front(component.to_owned());
                 }
             }
-            Step::Directory(_) | Step::Link(_) => return Err(untrusted(&at)),
+            Step::Directory(next) if next.status.st_uid != ROOT => return Err(untrusted(&at.join(name))),
+            Step::Directory(_) => return Err(untrusted(&at)), // others may have mounted it there
+            Step::Link(_) => {
+                return Err(refused(format!("the symbolic link {} is not root's", shown(&at.join(name)))));
+            }
         }
     }
 }
@@ -167,6 +173,47 @@ fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<
     })?;
     let status = fstat(&fd)?;
     Ok(Directory { fd, status })
+}
+
+/// Of a path to a directory that cannot be gone, names the step that is at fault. Where a second look finds none, the
+/// error stays what it was; its kind does in any case.
+fn name_directory(error: io::Error, path: &Path) -> io::Error {
+    let directory = path.components().as_path(); // without a slash at the end
+    let mut steps: Vec<_> = directory.ancestors().filter(|step| !step.as_os_str().is_empty()).collect();
+    steps.reverse();
+    let mut above = Path::new(".");
+    for step in steps {
+        let why = match (error.kind(), fs::metadata(step)) {
+            (io::ErrorKind::NotADirectory, Ok(found)) if !found.is_dir() => {
+                format!("{} is not a directory", shown(step))
+            }
+            (io::ErrorKind::NotFound, Err(second)) if second.kind() == error.kind() => {
+                format!("there is no directory {}", shown(step))
+            }
+            (io::ErrorKind::PermissionDenied, Err(second)) if second.kind() == error.kind() => no_search(above),
+            (_, Ok(_)) => {
+                above = step;
+                continue;
+            }
+            (_, Err(_)) => break,
+        };
+        return io::Error::new(error.kind(), why);
+    }
+    error
+}
+
+/// The same for a file that was looked for in the directory: to open that took no permission to search it.
+pub(crate) fn name_directory_of(file: &Path, error: io::Error) -> io::Error {
+    let (directory, _) = split(file);
+    let may_be_searched = || fs::metadata(directory.join(".")).is_ok();
+    if error.raw_os_error() != Some(libc::EACCES) || may_be_searched() {
+        return error;
+    }
+    io::Error::new(error.kind(), no_search(directory.components().as_path()))
+}
+
+fn no_search(directory: &Path) -> String {
+    format!("no permission to search the directory {}", shown(directory))
 }
 
 fn untrusted(directory: &Path) -> io::Error {

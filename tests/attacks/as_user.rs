@@ -57,7 +57,10 @@ fn a_link_to_roots_directory() {
             for stream in ["stdout", "stderr", "stdin"] {
                 let option = format!("--{stream}");
                 let what = format!("probe: cannot open {stream} {{}}/{log} as user nobody");
-                let line = format!("{what}: Permission denied (os error 13)");
+                let line = match log.split_once("/link/") {
+                    Some(_) => format!("{what}: no permission to search the directory {{}}/of-user/link"),
+                    None => format!("{what}: Permission denied (os error 13)"),
+                };
                 stage.refuses(probe(&stage, way).args([option.as_str(), log]), &line);
             }
         }

@@ -117,9 +117,11 @@ fn a_directory_in_a_jail_that_only_root_may_enter() {
 }
 
 fn no_jail(stage: &Stage, jail: &str, untrusted: &str) {
-    let line = format!(
-        "probe: cannot change the root directory to {{}}/{jail}: others than root may write in the directory {{}}/{untrusted}"
-    );
+    refuses_jail(stage, jail, &format!("others than root may write in the directory {{}}/{untrusted}"));
+}
+
+fn refuses_jail(stage: &Stage, jail: &str, why: &str) {
+    let line = format!("probe: cannot change the root directory to {{}}/{jail}: {why}");
     for user in [[].as_slice(), &["--user", "nobody"]] {
         for foreground in [[].as_slice(), &["--foreground"]] {
             let mut command: Command = stage.command(PROBE);
@@ -140,8 +142,9 @@ fn a_jail_behind_the_users_link() {
     let sticky = directory(&stage, "sticky", 0, 0o1777);
     symlink("/", sticky.join("root")).expect("link");
     lchown(sticky.join("root"), Some(nobody().0), None).expect("give it away");
-    no_jail(&stage, "sticky/root", "sticky");
-    no_jail(&stage, "sticky/root/usr", "sticky");
+    for jail in ["sticky/root", "sticky/root/usr"] {
+        refuses_jail(&stage, jail, "the symbolic link {}/sticky/root is not root's");
+    }
 }
 
 /// Who may write there puts a C library of their own beside a set-user-ID program.
@@ -157,7 +160,7 @@ fn a_jail_in_which_others_may_write() {
         directory(&stage, jail, owner, mode);
         no_jail(&stage, jail, jail);
         directory(&stage, &format!("{jail}/jail"), nobody().0, 0o755);
-        no_jail(&stage, &format!("{jail}/jail"), if mode == 0o1777 { "sticky" } else { jail });
+        no_jail(&stage, &format!("{jail}/jail"), if mode == 0o1777 { "sticky/jail" } else { jail });
     }
 }
 

@@ -131,6 +131,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
             "--ready" => kept.is_ready = true,
+            "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--open" => {
                 let path = value()?;

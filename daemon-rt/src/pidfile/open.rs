@@ -19,7 +19,8 @@ use crate::{
     privileges,
     refusal::{name_target_of_link, refused},
     sys,
-    trusted_path::{self, Entry, Sticky},
+    terminal::shown,
+    trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
 /// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
@@ -40,7 +41,14 @@ pub(super) fn for_writing(path: &Path) -> io::Result<File> {
 
 /// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    let file = open(&locate(path)?, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)?;
+    let file = open(&locate(path)?, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL).map_err(|error| {
+        match (error.kind(), path.parent()) {
+            (kind @ io::ErrorKind::PermissionDenied, Some(directory)) => {
+                io::Error::new(kind, format!("no permission to create it in the directory {}", shown(directory)))
+            }
+            _ => error,
+        }
+    })?;
     // The umask may have taken something away.
     close_to_others(&file).inspect_err(|_| take_back(&file, path))?;
     Ok(file)
@@ -92,7 +100,8 @@ pub(super) fn is(file: &File, found: &FileStat) -> bool {
 
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {
     let entry = locate(path)?;
-    let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
+        .map_err(|error| name_directory_of(path, error.into()))?;
     check(&found).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
     // It may be another by now.
     let file = open(&entry, access).map_err(|error| name_target_of_link(error, path))?;

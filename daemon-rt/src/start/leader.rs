@@ -181,9 +181,9 @@ impl Leader<'_> {
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
             Outcome::Ended(_) if why.is_some() => why, // it ended in the middle of its word
-            Outcome::Ended(status) if status.success() && self.settled.notify => Some(Report::failed(format!(
-                "the daemon ended before it was ready: {status}: it has not called `ready`"
-            ))),
+            Outcome::Ended(status) if status.success() && self.settled.notify => {
+                Some(Report::failed("the daemon exited with status 0 without calling ready"))
+            }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
             // Slow to end, it was not reached by the SIGTERM: the status is its own.
             Outcome::Unreachable => Some(match after_term {

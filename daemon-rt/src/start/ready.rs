@@ -17,6 +17,8 @@ const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 static STATE: Mutex<State> = Mutex::new(State::Told);
 
 enum State {
+    /// `setup` runs: nobody can be told of what has not begun.
+    InSetup,
     /// The leader waits for word.
     Awaited(Awaited),
     /// The service manager does, if there is one: in the foreground.
@@ -46,7 +48,7 @@ struct Awaited {
 ///
 /// The launcher has gone: it was interrupted, or `start_timeout` was over. The daemon is being ended with SIGTERM, and
 /// should not serve anybody. Or, in the foreground, the service manager takes no message; then the next call tries
-/// again.
+/// again. Or `setup` calls it, which runs before the start: it belongs in `main`.
 pub fn ready() -> Result<(), Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
@@ -55,23 +57,38 @@ pub fn ready() -> Result<(), Error> {
             manager::ready().map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
             *state = State::Told;
         }
-        State::Told | State::Gone => {}
+        State::InSetup | State::Told | State::Gone => {}
     }
     match *state {
+        State::InSetup => {
+            Err(Error::new("cannot report readiness in `setup`, before the start: call `ready` in `main`"))
+        }
         State::Gone => Err(Error::new("cannot report readiness: the launcher has gone")),
         _ => Ok(()),
     }
 }
 
+/// Runs `setup`, in which [`ready`] is a mistake: the start that comes after it would wait for a call that was made.
+pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
+    be(State::InSetup);
+    let result = setup();
+    be(State::Told);
+    result
+}
+
 /// Leaves it to the program to call [`ready`]: in the foreground.
 pub(crate) fn await_ready_in_foreground() {
-    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Managed;
+    be(State::Managed);
 }
 
 /// Leaves it to the program to call [`ready`]: in the daemon.
 pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stand_in: Option<StandIn>) {
     let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
-    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = State::Awaited(Awaited { leader, patience, stand_in });
+    be(State::Awaited(Awaited { leader, patience, stand_in }));
+}
+
+fn be(state: State) {
+    *STATE.lock().unwrap_or_else(PoisonError::into_inner) = state;
 }
 
 impl Awaited {

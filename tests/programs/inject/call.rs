@@ -31,7 +31,6 @@ impl Call {
                 libc::F_GETFL => "fcntl(F_GETFL)",
                 libc::F_SETFL => "fcntl(F_SETFL)",
                 libc::F_DUPFD_CLOEXEC => "fcntl(F_DUPFD_CLOEXEC)",
-                libc::F_ADD_SEALS => "fcntl(F_ADD_SEALS)",
                 libc::F_SETLK => "fcntl(F_SETLK)",
                 _ => "fcntl",
             },

@@ -26,8 +26,6 @@ impl InPlace {
         if let Some(watch_logs) = self.watch_logs.take() {
             watch_logs();
         }
-        if let Some(null) = self.unread {
-            last_words::arm(name, null);
-        }
+        last_words::arm(name, self.unread);
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     privileges::Account,
     refusal::{name_target_of_link, refused},
     sys,
-    trusted_path::{self, Entry, Sticky},
+    trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
 /// A file that the start created. Dropped, it is removed again unless somebody has written to it.
@@ -115,7 +115,7 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
     if is_fifo && error.raw_os_error() == Some(libc::ENXIO) {
         return refused("no process has this FIFO open for reading");
     }
-    name_target_of_link(error, path)
+    name_target_of_link(name_directory_of(path, error), path)
 }
 
 impl Created {

@@ -40,9 +40,10 @@ impl StandIn {
         Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
     }
 
-    /// What was written to it, as far as a line goes.
+    /// What was written to it, as far as it is shown.
     pub(crate) fn read_and_put_away(self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; 4096];
+        let length = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let mut bytes = vec![0; usize::try_from(length.min(SHOWN)).unwrap_or(0)];
         let read = self.file.read_at(&mut bytes, 0);
         self.put_away()?;
         bytes.truncate(read?);
@@ -57,13 +58,16 @@ impl StandIn {
         }
     }
 
-    /// Puts the null device in its place, unless the program has replaced its stderr meanwhile. A child that was
-    /// spawned before may go on to hold the file, but not to fill the memory with it.
+    /// Puts the null device in its place, unless the program has replaced its stderr meanwhile, and gives back the memory.
+    ///
+    /// A child that was spawned before still writes to the file. A seal on it, or a pipe that nobody reads, would end that
+    /// child by an error; a socket that drops everything cannot be opened as `/dev/stderr`, and refuses long texts; and
+    /// whoever would empty the file has left. So what the child writes stays until the last such child has ended.
     pub(crate) fn put_away(self) -> io::Result<()> {
         if !self.is_replaced() {
             sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
         }
-        seal(&self.file)
+        self.file.set_len(0)
     }
 
     fn is_replaced(&self) -> bool {
@@ -97,14 +101,7 @@ fn empty(_: &File, _: u64) -> io::Result<()> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn unlinked_file() -> io::Result<File> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
-    Ok(memfd_create("stderr", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?.into())
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn seal(file: &File) -> io::Result<()> {
-    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-    fcntl(file, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW))?;
-    Ok(())
+    Ok(memfd_create("stderr", MFdFlags::MFD_CLOEXEC)?.into())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -115,9 +112,4 @@ fn unlinked_file() -> io::Result<File> {
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(path)?;
     Ok(file)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn seal(file: &File) -> io::Result<()> {
-    file.set_len(0)
 }
