@@ -15,7 +15,7 @@ use nix::{
 use super::{check, jail};
 use crate::{
     Daemon, Error,
-    privileges::{Account, act_as},
+    privileges::{Account, look_as},
     terminal::shown,
     umask::Mask,
 };
@@ -77,7 +77,7 @@ fn check_directory(path: &Path, account: Option<&Account>) -> Result<(), Error> 
         return Ok(());
     }
     let look = || Ok(faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)?);
-    match act_as(account, look)? {
+    match look_as(account, look)? {
         // A filter of system calls that is older than faccessat2(2): chdir(2) will tell.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(()),
         answer => answer.map_err(|error| cannot_change_directory(path, account, error)),
