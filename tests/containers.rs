@@ -55,7 +55,7 @@ fn bundle(stage: &Stage, namespaces: &[&str], command: &[&str]) {
     let configuration = format!(
         r#"{{
             "ociVersion": "1.0.0",
-            "process": {{"args": {command:?}, "env": ["PROBE_SOCKET={socket}"], "cwd": "/"}},
+            "process": {{"args": {command:?}, "env": ["PROBE_SOCKET={socket}"], "cwd": "/usr"}},
             "root": {{"path": "root"}},
             "mounts": [
                 {{"destination": "/proc", "type": "proc", "source": "proc"}},
@@ -92,6 +92,7 @@ fn the_first_process_of_a_container_stays() {
     let running = stage.start(&mut crun(&stage, &["run", "container"]));
     let mut program = stage.daemon();
     program.assert_stays(FIRST);
+    assert_eq!(program.sight.get("directory"), "/usr", "the image's WORKDIR");
     program.ask("stdout hello");
     succeeds(&stage, &mut crun(&stage, &["kill", "container", "TERM"]));
     let launch = running.end();

@@ -8,7 +8,7 @@ const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 #[test]
-fn only_umask_and_directory_change() {
+fn only_what_the_options_say_changes() {
     let stage = Stage::new();
     let file = format!("9={}", stage.path("file").display());
     let mut command = stage.command(ARRANGE);
@@ -24,13 +24,15 @@ fn only_umask_and_directory_change() {
         "unused",
         "--umask",
         "077",
+        "--chdir",
+        "/usr",
     ]);
     let mut child = command.stdout(stage.create("out")).spawn().expect("start the program");
     let mut program = stage.daemon();
 
     assert_eq!(program.process, Process(i32::try_from(child.id()).expect("an id")), "it forked");
     assert_eq!(program.process.session(), Process::own().session());
-    assert_eq!(program.sight.get("directory"), "/");
+    assert_eq!(program.sight.get("directory"), "/usr");
     assert_eq!(program.sight.get("Umask"), "0077");
     assert_eq!(program.sight.descriptors()[&1], stage.path("out").to_string_lossy());
     assert_eq!(program.sight.descriptors()[&9], stage.path("file").to_string_lossy());
@@ -41,6 +43,20 @@ fn only_umask_and_directory_change() {
 
     program.send("exit 7");
     assert_eq!(eventually("its end", || child.try_wait().expect("wait")).code(), Some(7));
+}
+
+/// A unit's `UMask=` and `WorkingDirectory=`, a shell's umask, a container's `WORKDIR`.
+#[test]
+fn umask_and_directory_stay_where_the_program_sets_none() {
+    for options in [[].as_slice(), &["--umask", "launcher", "--chdir", "."], &["--umask-of-daemon", "077"]] {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        let _program = stage.start(command.args(["--umask", "003", "--", PROBE, "--foreground"]).args(options));
+        let daemon = stage.daemon();
+        let sight = &daemon.sight;
+        let directory = stage.directory().canonicalize().expect("a path");
+        assert_eq!((sight.get("directory"), sight.get("Umask")), (directory.to_str().expect("text"), "0003"));
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn keys_show_the_text_of_their_methods() {
     let project = project();
     let mut editor = Editor::open(project.path());
     let umask = editor.hover("umask");
-    assert!(umask.contains("pub fn umask(&mut self, umask: u32)"), "{umask}");
+    assert!(umask.contains("pub fn umask(&mut self, umask: impl Umask)"), "{umask}");
     assert!(umask.contains("The file mode creation mask"), "{umask}");
     let setup = editor.hover("setup =");
     assert!(setup.contains("pub fn run_with"), "{setup}");

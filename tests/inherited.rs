@@ -43,6 +43,21 @@ fn directory_umask_and_streams_are_the_defaults() {
 }
 
 #[test]
+fn the_launchers_umask_stays_where_the_program_wants_it() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--umask", "003", "--", PROBE, "--umask", "launcher"]);
+    assert_eq!(stage.started(&mut command).sight.get("Umask"), "0003");
+}
+
+#[test]
+fn setup_sets_an_option_for_the_daemon_alone() {
+    let stage = Stage::new();
+    let command = ["--detach", "always", "--umask-of-daemon", "013"];
+    assert_eq!(stage.started(stage.command(PROBE).args(command)).sight.get("Umask"), "0013");
+}
+
+#[test]
 fn directory_and_umask_follow_the_options() {
     let stage = Stage::new();
     stage.create_directory("work");

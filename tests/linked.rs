@@ -9,7 +9,12 @@ const SETS_NO_OPTION: &str = env!("CARGO_BIN_EXE_early");
 
 #[test]
 fn only_who_sets_user_or_group_can_change_ids() {
-    for function in ["privileges::account::Account::look_up", "privileges::change::become_for_good", "sys::keyring::"] {
+    for function in [
+        "privileges::account::Account::look_up",
+        "privileges::change::become_for_good",
+        "privileges::apart::run",
+        "sys::keyring::",
+    ] {
         is_in_the_first_alone(function);
     }
 }

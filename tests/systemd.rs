@@ -343,6 +343,15 @@ fn in_a_sandbox() {
 }
 
 #[test]
+fn umask_and_directory_of_the_unit_stay() {
+    let service = format!("{SIMPLE}\nUMask=0003\nWorkingDirectory=/usr\n");
+    let Some(systemd) = boot(&service) else { return };
+    let daemon = systemd.started(UNIT);
+    let sight = &daemon.sight;
+    assert_eq!((sight.get("Umask"), sight.get("directory")), ("0003", "/usr"));
+}
+
+#[test]
 fn a_start_that_fails_says_why() {
     for (kind, status) in [("simple", "1"), ("exec", "1"), ("notify", "1"), ("forking", "0")] {
         let Some(systemd) = boot(&format!(

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Id, LaunchedBy, Stdio, launch, privileges::Identity, start};
+use crate::{Error, Id, LaunchedBy, Stdio, Umask, launch, privileges::Identity, start, umask::Mask};
 #[cfg(unix)]
 use crate::{
     inherited::Inherited,
@@ -53,8 +53,8 @@ pub struct Daemon {
     pub(crate) stdin: Stdio,
     pub(crate) stdout: Stdio,
     pub(crate) stderr: Option<Stdio>,
-    pub(crate) umask: u32,
-    pub(crate) chdir: PathBuf,
+    pub(crate) umask: Mask,
+    pub(crate) chdir: Option<PathBuf>,
     pub(crate) chroot: Option<PathBuf>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
@@ -89,8 +89,8 @@ pub enum Detach {
     ///
     /// An error where there is no fork.
     Always,
-    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `umask`, `chdir`,
-    /// `chroot`, `user`, `group`, `no_new_privs` and `pidfile` apply.
+    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `chroot`, `user`, `group`,
+    /// `no_new_privs` and `pidfile` apply, and so do `umask` and `chdir` where the program sets them.
     Never,
 }
 
@@ -116,8 +116,8 @@ impl Daemon {
             stdin: Stdio::null(),
             stdout: Stdio::null(),
             stderr: None,
-            umask: 0o027,
-            chdir: PathBuf::from("/"),
+            umask: Mask::Default,
+            chdir: None,
             chroot: None,
             identity: None,
             no_new_privs: false,
@@ -169,16 +169,20 @@ impl Daemon {
     }
 
     /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777, e.g.
-    /// `0o077`. Default: 0o027, which leaves nothing to others. daemon(7) has 0 in step 10, and leaves it to each file.
+    /// `0o077`. `None` is the launcher's mask. Default: 0o027 after a detach, which leaves nothing to others; daemon(7) has
+    /// 0 in step 10, and leaves it to each file. In the foreground the default changes nothing: the mask is that of the
+    /// shell, or of `UMask=` in systemd.exec(5).
     ///
     /// The start fails when the number is out of range.
-    pub fn umask(&mut self, umask: u32) -> &mut Self {
-        self.umask = umask;
+    pub fn umask(&mut self, umask: impl Umask) -> &mut Self {
+        self.umask = umask.mask();
         self
     }
 
-    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/`, so that no file system is kept from being
-    /// unmounted, daemon(7), step 11.
+    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/` after a detach, so that no file system is kept from
+    /// being unmounted, daemon(7), step 11. In the foreground the default changes nothing: the directory is that of the
+    /// launch, such as `WorkingDirectory=` of systemd.exec(5) or `WORKDIR` of a container; with
+    /// [`chroot`](Self::chroot) it is `/` in any case.
     ///
     /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
     /// the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon goes there as who it is
@@ -187,7 +191,7 @@ impl Daemon {
     ///
     /// The start fails when it is missing, no directory, or may not be entered.
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
-        self.chdir = directory.into();
+        self.chdir = Some(directory.into());
         self
     }
 
@@ -359,9 +363,30 @@ impl Daemon {
         &self.launched_by
     }
 
-    /// Whether it detaches, as the options and the evidence are now.
-    #[cfg(unix)]
-    pub(crate) fn detaches(&self) -> bool {
+    /// Whether it will detach: the option [`detach`](Self::detach) applied to what [launched](Self::launched_by) the
+    /// program. With it, `setup` sets an option for the daemon only, behind whatever it does with `detach`:
+    ///
+    /// ```no_run
+    /// use std::convert::Infallible;
+    ///
+    /// use daemon_rt::{Daemon, daemon};
+    ///
+    /// fn setup(daemon: &mut Daemon) -> Result<(), Infallible> {
+    ///     if daemon.detaches() {
+    ///         daemon.user("www-data");
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// #[daemon(setup = setup)]
+    /// fn main() {}
+    /// ```
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Where there is no fork, true with [`Detach::Always`] alone, and the start fails then.
+    #[must_use]
+    pub fn detaches(&self) -> bool {
         match self.detach {
             Detach::Auto => self.launched_by.detaches(),
             Detach::Always => true,

@@ -48,6 +48,7 @@ mod terminal;
 mod threads;
 #[cfg(unix)]
 mod trusted_path;
+mod umask;
 
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;
@@ -61,4 +62,5 @@ pub use crate::{
     pidfile::{PidFile, Status, Stopped},
     start::ready,
     stdio::Stdio,
+    umask::Umask,
 };

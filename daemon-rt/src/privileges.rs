@@ -1,6 +1,7 @@
 //! Privileges, given up for good: who the daemon is to be, and how a process becomes that and nothing more.
 
 mod account;
+mod apart;
 mod as_user;
 mod change;
 mod database;
@@ -20,12 +21,13 @@ mod ids;
 mod permission;
 mod proof;
 
-use std::fmt;
+use std::{fmt, io};
 
 use self::as_user::Before;
 pub(crate) use self::{
     account::Account,
-    as_user::act_as,
+    apart::{Action, Found},
+    as_user::look_as,
     permission::{Privilege, demand, root_is_ordinary_user},
 };
 use crate::{Daemon, Error, id::Id, threads::SingleThread};
@@ -44,6 +46,7 @@ struct Changes {
     look_up: fn(&Identity) -> Result<Account, Error>,
     take_on: fn(&Account) -> Result<Before, Error>,
     give_back: fn(&Account, &Before) -> Result<(), Error>,
+    act_apart: fn(&Account, &mut Action<'_>) -> Option<io::Result<Found>>,
     become_for_good: fn(&Account, &SingleThread) -> Result<(), Error>,
 }
 
@@ -51,6 +54,7 @@ static CHANGES: Changes = Changes {
     look_up: Account::look_up,
     take_on: as_user::take_on,
     give_back: as_user::give_back,
+    act_apart: apart::act_apart,
     become_for_good: change::become_for_good,
 };
 

@@ -67,7 +67,8 @@ impl Stdio {
     ///
     /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with
     /// that user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below
-    /// it. A sticky directory such as `/tmp` counts only as the last one.
+    /// it. A sticky directory such as `/tmp` counts only as the last one. It is also opened as the user where root may not:
+    /// on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`, mount.fuse3(8).
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
         Self(Kind::Append(path.into()))

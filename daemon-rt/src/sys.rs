@@ -38,7 +38,7 @@ pub(crate) use self::{
     exec::exec_gave_privileges,
     hangup::on_hangup,
     pidfd::{pidfd_open, pidfd_send_signal},
-    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
+    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap, wait_for},
     record_lock::{lock_record, record_locker},
     signals::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,

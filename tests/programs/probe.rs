@@ -83,10 +83,19 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--stdin" => _ = daemon.stdin(stdio(&value()?)?),
             "--stdout" => _ = daemon.stdout(stdio(&value()?)?),
             "--stderr" => _ = daemon.stderr(stdio(&value()?)?),
-            "--umask" => _ = daemon.umask(u32::from_str_radix(&value()?, 8)?),
+            "--umask" => match value()?.as_str() {
+                "launcher" => _ = daemon.umask(None),
+                number => _ = daemon.umask(u32::from_str_radix(number, 8)?),
+            },
             "--chdir" => _ = daemon.chdir(value()?),
             "--chroot" => _ = daemon.chroot(value()?),
             "--user" => _ = daemon.user(value()?),
+            "--umask-of-daemon" => {
+                let umask = u32::from_str_radix(&value()?, 8)?;
+                if daemon.detaches() {
+                    daemon.umask(umask);
+                }
+            }
             "--group" => _ = daemon.group(value()?),
             "--user-number" => _ = daemon.user(value()?.parse::<u32>()?),
             "--group-number" => _ = daemon.group(value()?.parse::<u32>()?),

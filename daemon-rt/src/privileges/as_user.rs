@@ -2,10 +2,14 @@
 
 use std::io;
 
-use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
+use nix::{
+    libc,
+    unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid},
+};
 
 use super::{
     account::Account,
+    apart::{Action, Found},
     groups::{getgroups, setgroups},
 };
 use crate::Error;
@@ -27,16 +31,25 @@ impl Account {
         (self.changes.give_back)(self, &before)?;
         Ok(done)
     }
+
+    /// Runs `action` in another process, as the user with all ids. None where it did not come to that.
+    pub(crate) fn act_apart(&self, action: &mut Action<'_>) -> Option<io::Result<Found>> {
+        (self.changes.act_apart)(self, action)
+    }
 }
 
-/// Runs `action` as who the daemon will be, if that is another.
-pub(crate) fn act_as<T>(
+/// Looks as who the daemon will be, if that is another.
+pub(crate) fn look_as(
     account: Option<&Account>,
-    action: impl FnOnce() -> io::Result<T>,
-) -> Result<io::Result<T>, Error> {
-    match account {
-        Some(account) => account.act(action),
-        None => Ok(action()),
+    mut look: impl FnMut() -> io::Result<()>,
+) -> Result<io::Result<()>, Error> {
+    let Some(account) = account else { return Ok(look()) };
+    match account.act(&mut look)? {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            let answer = account.act_apart(&mut || look().map(|()| Found::default()));
+            Ok(answer.map_or(Err(error), |answer| answer.map(drop)))
+        }
+        answer => Ok(answer),
     }
 }
 

@@ -49,12 +49,12 @@ pub(super) fn check_directory(root: &Path, path: &Path, account: Option<&Account
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
     let root = open(root).map_err(|error| Error::because(cannot_enter(root), error))?;
     let inside = path.join("."); // who may not search a directory finds no `.` in it
-    match privileges::act_as(account, || Ok(openat2(&root, &inside, way)?))? {
+    match privileges::look_as(account, || Ok(openat2(&root, &inside, way).map(drop)?))? {
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
             _ => Err(cannot_change_directory(path, account, error)),
         },
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 

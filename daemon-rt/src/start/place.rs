@@ -15,12 +15,18 @@ use nix::{
 use super::{check, jail};
 use crate::{
     Daemon, Error,
-    privileges::{Account, act_as},
+    privileges::{Account, look_as},
     terminal::shown,
+    umask::Mask,
 };
 
+/// The defaults of a daemon. In the foreground, they are those of whoever started the program.
+const UMASK: u32 = 0o027;
+const DIRECTORY: &str = "/";
+
 pub(crate) struct Place {
-    umask: Mode,
+    /// None where it stays what it is.
+    umask: Option<Mode>,
     pub(crate) root: Option<PathBuf>,
     /// Inside of that. None where the process is there already: to stay takes no permission.
     directory: Option<PathBuf>,
@@ -29,19 +35,23 @@ pub(crate) struct Place {
 impl Place {
     /// `account` is who will change to the directory, if that is another.
     pub(crate) fn new(daemon: &Daemon, account: Option<&Account>) -> Result<Self, Error> {
-        let umask = check::umask(daemon.umask)?;
-        let directory = check::path("chdir", &daemon.chdir)?;
+        let umask = match daemon.umask {
+            Mask::Number(umask) => Some(check::umask(umask)?),
+            Mask::Default if daemon.detaches() => Some(check::umask(UMASK)?),
+            Mask::Default | Mask::OfLauncher => None,
+        };
+        let directory = daemon.chdir.as_deref().or(daemon.detaches().then_some(Path::new(DIRECTORY)));
+        let directory = directory.map(|directory| check::path("chdir", directory)).transpose()?;
         let Some(root) = &daemon.chroot else {
-            if daemon.inherited.is_current(directory) {
-                return Ok(Self { umask, root: None, directory: None });
-            }
-            let directory = daemon.inherited.absolute(directory)?;
-            check_directory(&directory, account)?;
-            return Ok(Self { umask, root: None, directory: Some(directory) });
+            let elsewhere = directory.filter(|directory| !daemon.inherited.is_current(directory));
+            let directory = elsewhere.map(|directory| daemon.inherited.absolute(directory)).transpose()?;
+            directory.as_deref().map_or(Ok(()), |directory| check_directory(directory, account))?;
+            return Ok(Self { umask, root: None, directory });
         };
         let root = daemon.inherited.absolute(check::path("chroot", root)?)?;
         jail::check(&root)?;
-        let directory = Some(Path::new("/").join(directory)).filter(|directory| directory != Path::new("/"));
+        let inside = directory.map(|directory| Path::new("/").join(directory));
+        let directory = inside.filter(|directory| directory != Path::new("/")); // it is there with the new root
         if let Some(directory) = &directory {
             jail::check_directory(&root, directory, account)?;
         }
@@ -50,7 +60,7 @@ impl Place {
 
     /// With the launcher's privileges. Everything that is to be open must be open.
     pub(crate) fn enter(&self) -> Result<(), Error> {
-        umask(self.umask);
+        self.umask.map(umask);
         self.root.as_deref().map_or(Ok(()), jail::enter)
     }
 
@@ -67,7 +77,7 @@ fn check_directory(path: &Path, account: Option<&Account>) -> Result<(), Error> 
         return Ok(());
     }
     let look = || Ok(faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)?);
-    match act_as(account, look)? {
+    match look_as(account, look)? {
         // A filter of system calls that is older than faccessat2(2): chdir(2) will tell.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(()),
         answer => answer.map_err(|error| cannot_change_directory(path, account, error)),

@@ -74,7 +74,7 @@ impl Streams {
 
     fn truncate(&self) -> Result<(), Error> {
         for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            stream.truncate().map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
+            stream.truncate()?.map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
         }
         Ok(())
     }
@@ -87,9 +87,9 @@ impl Streams {
             // Without it the daemon starts as well, and only its reasons are not seen.
             Stream::Null => _ = self.stand_in(),
             Stream::File { file, path: Some(path), .. } if !caller_sees_less => {
-                let (rights, judged) = open::locate(path, account);
-                let reader = rights.act(|| Ok(open::again_for_reading(file, path, judged)))?;
-                self.shown = reader.ok().flatten().and_then(|reader| ErrorStream::new(reader).ok());
+                let (_, found) = open::open(path, account, |judged| open::again_for_reading(file, path, judged))?;
+                let reader = found.ok().and_then(|found| found.file);
+                self.shown = reader.and_then(|reader| ErrorStream::new(reader.into()).ok());
             }
             Stream::File { .. } | Stream::Inherited => {}
         }

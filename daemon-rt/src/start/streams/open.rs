@@ -2,7 +2,7 @@
 
 use std::{
     ffi::CString,
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
@@ -23,7 +23,7 @@ use nix::{
 
 use crate::{
     Error, logs,
-    privileges::Account,
+    privileges::{Account, Action, Found},
     refusal::{name_target_of_link, refused},
     sys,
     trusted_path::{self, Entry, Sticky, name_directory_of},
@@ -42,15 +42,49 @@ pub(crate) struct Created {
 pub(crate) enum Rights {
     /// Those of the launcher.
     Own,
-    /// Those of the user that the daemon will be: somebody but root may decide what the path leads to.
+    /// Those of the user that the daemon will be: somebody but root may decide what the path leads to, or root may less.
     User(Box<Account>),
+    /// The same in a process that has no other id.
+    UserAlone(Box<Account>),
 }
 
-/// By whose rights that file is opened, and in which directory where that was judged.
-pub(crate) fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<Entry>) {
-    let Some(account) = account.filter(|account| account.user_is_given && !account.uid.is_root()) else {
-        return (Rights::Own, None);
-    };
+/// Opens a file by the launcher's rights where root alone decides what the path leads to, and otherwise, or where the
+/// launcher may not, as the user. Where nobody may, the first error counts.
+///
+/// Root may not on NFS with `root_squash`, exports(5), on FUSE without `allow_root`, or without `CAP_DAC_OVERRIDE`.
+pub(crate) fn open(
+    path: &Path,
+    account: Option<&Account>,
+    open: impl Fn(Option<Entry>) -> io::Result<Found>,
+) -> Result<(Rights, io::Result<Found>), Error> {
+    let account = account.filter(|account| account.user_is_given && !account.uid.is_root());
+    let (mut rights, mut judged) = locate(path, account);
+    let mut first = None;
+    loop {
+        let mut created = None;
+        let answer = rights.act(&mut || open(judged.take()).inspect(|found| created = found.created));
+        if let (Err(_), Some(file_id)) = (&answer, created) {
+            drop(Created::new(path, file_id, &rights)); // the way back failed
+        }
+        let error = match answer? {
+            Err(error) => error,
+            found => return Ok((rights, found)),
+        };
+        if !matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) {
+            return Ok((rights, Err(error)));
+        }
+        let others = rights.others(account);
+        let (whose, error) = first.take().unwrap_or((rights, error));
+        match others {
+            Some(others) => (rights, first) = (others, Some((whose, error))),
+            None => return Ok((whose, Err(error))),
+        }
+    }
+}
+
+/// By whose rights that file is opened first, and in which directory where that was judged.
+fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<Entry>) {
+    let Some(account) = account else { return (Rights::Own, None) };
     match trusted_path::walk(path, Sticky::SafeAbove) {
         Ok(entry) => (Rights::Own, Some(entry)),
         // Where a step of the path cannot be judged, the user's rights are enough to say why.
@@ -59,32 +93,40 @@ pub(crate) fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<
 }
 
 impl Rights {
-    pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
+    pub(crate) fn act(&self, action: &mut Action<'_>) -> Result<io::Result<Found>, Error> {
         match self {
             Self::Own => Ok(action()),
             Self::User(account) => account.act(action),
+            Self::UserAlone(account) => {
+                Ok(account.act_apart(action).unwrap_or_else(|| Err(io::Error::from_raw_os_error(libc::EACCES))))
+            }
+        }
+    }
+
+    /// What is tried next.
+    fn others(&self, account: Option<&Account>) -> Option<Self> {
+        let account = Box::new(account?.clone());
+        match self {
+            Self::Own => Some(Self::User(account)),
+            Self::User(_) => Some(Self::UserAlone(account)),
+            Self::UserAlone(_) => None,
         }
     }
 }
 
 /// Opens a file to append to, and creates it where it is missing, for `owner`.
-pub(crate) fn for_appending(
-    path: &Path,
-    judged: Option<Entry>,
-    owner: Uid,
-    rights: &Rights,
-) -> io::Result<(File, Option<Created>)> {
+pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> io::Result<Found> {
     let entry = entry(path, judged)?;
     let name = CString::new(entry.name.as_bytes())?;
     let opened = logs::open::for_appending(entry.directory.as_fd(), &name, owner)
         .map_err(|refusal| explain(refusal.into(), path))?;
-    let file = File::from(opened.file);
-    let created = opened.is_new.then(|| Created::new(path, &entry, &file, rights)).transpose()?;
-    Ok((file, created))
+    let file_id = || sys::identity_of(opened.file.as_raw_fd()).inspect_err(|_| remove(&entry));
+    let created = opened.is_new.then(file_id).transpose()?;
+    Ok(Found { file: Some(opened.file), created })
 }
 
 /// Opens a file to read from.
-pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<File> {
+pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<Found> {
     let entry = entry(path, judged)?;
     let flags = logs::open::FLAGS | OFlag::O_RDONLY;
     let open = || Ok(openat(&entry.directory, entry.name.as_os_str(), flags, Mode::empty())?);
@@ -94,19 +136,22 @@ pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<File
     }
     let file = OwnedFd::from(file);
     logs::open::let_block(&file)?;
-    Ok(file.into())
+    Ok(Found { file: Some(file), created: None })
 }
 
 fn entry(path: &Path, judged: Option<Entry>) -> io::Result<Entry> {
     judged.map_or_else(|| trusted_path::follow(path), Ok)
 }
 
-/// Opens the regular file that `file` is open on once more, to read what is written to it; none where that is not
-/// possible, or the path leads elsewhere by now.
-pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>) -> Option<File> {
-    let (known, reader) = (file.metadata().ok()?, for_reading(path, judged).ok()?);
-    let found = reader.metadata().ok()?;
-    (found.is_file() && (found.dev(), found.ino()) == (known.dev(), known.ino())).then_some(reader)
+/// Opens the regular file that `file` is open on once more, to read what is written to it; nothing where the path leads
+/// elsewhere by now.
+pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>) -> io::Result<Found> {
+    let (known, found) = (file.metadata()?, for_reading(path, judged)?);
+    let reader =
+        found.file.map(File::from).map(|reader| Ok::<_, io::Error>((reader.metadata()?, reader))).transpose()?;
+    let is_same = |now: &Metadata| now.is_file() && (now.dev(), now.ino()) == (known.dev(), known.ino());
+    let file = reader.filter(|(now, _)| is_same(now)).map(|(_, reader)| reader.into());
+    Ok(Found { file, created: None })
 }
 
 /// The system's words for these two would lead nobody to the cause.
@@ -119,9 +164,8 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 }
 
 impl Created {
-    fn new(path: &Path, entry: &Entry, file: &File, rights: &Rights) -> io::Result<Self> {
-        let identity = sys::identity_of(file.as_raw_fd()).inspect_err(|_| remove(entry))?;
-        Ok(Self { path: path.to_owned(), identity, rights: rights.clone() })
+    pub(super) fn new(path: &Path, identity: (libc::dev_t, libc::ino_t), rights: &Rights) -> Self {
+        Self { path: path.to_owned(), identity, rights: rights.clone() }
     }
 
     /// In the directory that is looked at: the path may lead elsewhere by then.
@@ -141,9 +185,10 @@ fn remove(entry: &Entry) {
 
 impl Drop for Created {
     fn drop(&mut self) {
+        let mut remove = || self.remove_unless_used().map(|()| Found::default());
         let _ = match &self.rights {
-            Rights::User(account) if account.uid == geteuid() => Ok(self.remove_unless_used()), // the way back failed
-            rights => rights.act(|| self.remove_unless_used()),
+            Rights::User(account) if account.uid == geteuid() => Ok(remove()), // the way back failed
+            rights => rights.act(&mut remove),
         };
     }
 }

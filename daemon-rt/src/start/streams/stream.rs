@@ -10,12 +10,20 @@ use std::{
 use nix::{
     fcntl::{FcntlArg, fcntl},
     libc,
+    sys::stat::fstat,
     unistd::{fchown, geteuid},
 };
 
 use super::open::{self, Created, Rights};
 use crate::{
-    Error, Stdio, inherited::Inherited, null, privileges::Account, start::check, stdio::Kind, sys, terminal::shown,
+    Error, Stdio,
+    inherited::Inherited,
+    null,
+    privileges::{Account, Found},
+    start::check,
+    stdio::Kind,
+    sys,
+    terminal::shown,
 };
 
 pub(super) enum Stream {
@@ -26,7 +34,8 @@ pub(super) enum Stream {
         created: Option<Created>,
         file: File,
         path: Option<PathBuf>,
-        truncate: bool,
+        /// By whose rights it is made empty, if it is.
+        truncate: Option<Rights>,
     },
 }
 
@@ -38,11 +47,9 @@ impl Stream {
             Kind::File(file) => Self::from_file("stdin", file),
             Kind::Append(path) => {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
-                let (rights, judged) = open::locate(&path, account);
-                let file = rights
-                    .act(|| open::for_reading(&path, judged))?
-                    .map_err(|error| cannot_open("stdin", &path, &rights, error))?;
-                Ok(Self::File { file, path: None, truncate: false, created: None })
+                let (rights, found) = open::open(&path, account, |judged| open::for_reading(&path, judged))?;
+                let (file, _) = opened("stdin", &path, &rights, found)?;
+                Ok(Self::File { file, path: None, truncate: None, created: None })
             }
             Kind::Truncate(_) => Err(Error::new(
                 "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`",
@@ -63,25 +70,24 @@ impl Stream {
             Kind::File(file) => Self::from_file(name, file),
             Kind::Append(path) | Kind::Truncate(path) => {
                 let path = inherited.absolute(check::path(name, &path)?)?;
-                let (rights, judged) = open::locate(&path, account);
                 let owner = account.map_or_else(geteuid, |account| account.uid);
-                let (file, created) = rights
-                    .act(|| open::for_appending(&path, judged, owner, &rights))?
-                    .map_err(|error| cannot_open(name, &path, &rights, error))?;
-                if let (Some(account), Some(_)) = (account, &created) {
+                let open = |judged| open::for_appending(&path, judged, owner);
+                let (rights, found) = open::open(&path, account, open)?;
+                let (file, created) = opened(name, &path, &rights, found)?;
+                if let (Some(account), Rights::Own, Some(_)) = (account, &rights, &created) {
                     give_away(&file, account).map_err(|error| {
                         let what = format!("cannot give {name} {} to {account}", shown(&path));
                         Error::because(what, error).withhold_all_but(opening(name, &path))
                     })?;
                 }
-                Ok(Self::File { file, path: Some(path), truncate, created })
+                Ok(Self::File { file, path: Some(path), truncate: truncate.then_some(rights), created })
             }
         }
     }
 
     fn from_file(name: &str, file: File) -> Result<Self, Error> {
         let file = above_standard(file).map_err(|error| Error::because(format!("cannot duplicate {name}"), error))?;
-        Ok(Self::File { file, path: None, truncate: false, created: None })
+        Ok(Self::File { file, path: None, truncate: None, created: None })
     }
 
     /// The same open file once more, so that two streams on it share one position.
@@ -90,7 +96,7 @@ impl Stream {
             Self::Inherited => Self::Inherited,
             Self::Null => Self::Null,
             Self::File { file, path, .. } => {
-                Self::File { file: file.try_clone()?, path: path.clone(), truncate: false, created: None }
+                Self::File { file: file.try_clone()?, path: path.clone(), truncate: None, created: None }
             }
         })
     }
@@ -104,11 +110,15 @@ impl Stream {
         }
     }
 
-    pub(super) fn truncate(&self) -> io::Result<()> {
-        match self {
-            Self::File { file, truncate: true, .. } if file.metadata()?.is_file() => file.set_len(0),
-            _ => Ok(()),
-        }
+    pub(super) fn truncate(&self) -> Result<io::Result<()>, Error> {
+        let Self::File { file, truncate: Some(rights), .. } = self else { return Ok(Ok(())) };
+        let mut empty = || {
+            if file.metadata()?.is_file() {
+                file.set_len(0)?;
+            }
+            Ok(Found::default())
+        };
+        Ok(rights.act(&mut empty)?.map(drop))
     }
 
     pub(super) fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
@@ -124,12 +134,25 @@ impl Stream {
     }
 }
 
+fn opened(
+    name: &str,
+    path: &Path,
+    rights: &Rights,
+    found: io::Result<Found>,
+) -> Result<(File, Option<Created>), Error> {
+    let found = found.and_then(|Found { file, created }| Ok((file.ok_or(io::ErrorKind::NotFound)?, created)));
+    let (file, created) = found.map_err(|error| cannot_open(name, path, rights, error))?;
+    Ok((file.into(), created.map(|file_id| Created::new(path, file_id, rights))))
+}
+
 fn cannot_open(name: &str, path: &Path, rights: &Rights, error: io::Error) -> Error {
     let step = opening(name, path);
     match rights {
         Rights::Own => Error::because(step, error),
         // That it is done as the user tells who may write in the directories of the path.
-        Rights::User(account) => Error::because(format!("{step} as {account}"), error).withhold_all_but(step),
+        Rights::User(account) | Rights::UserAlone(account) => {
+            Error::because(format!("{step} as {account}"), error).withhold_all_but(step)
+        }
     }
 }
 
@@ -137,8 +160,15 @@ fn opening(name: &str, path: &Path) -> String {
     format!("cannot open {name} {}", shown(path))
 }
 
+/// What it has already is not given: that would take a privilege all the same.
 fn give_away(file: &File, account: &Account) -> io::Result<()> {
-    Ok(fchown(file, Some(account.uid), Some(account.gid))?)
+    let status = fstat(file)?;
+    let uid = Some(account.uid).filter(|uid| uid.as_raw() != status.st_uid);
+    let gid = Some(account.gid).filter(|gid| gid.as_raw() != status.st_gid);
+    if uid.is_some() || gid.is_some() {
+        fchown(file, uid, gid)?;
+    }
+    Ok(())
 }
 
 /// The same file under a number above the standard ones, which stay what they are to the launcher.

@@ -1,0 +1,132 @@
+//! Doing something as the user with all of the user's ids, in a process of its own.
+//!
+//! A file system in user space that is mounted without `allow_root` lets in nobody of whose ids one is another's,
+//! mount.fuse3(8). For the launcher itself, to change all of them would be for good.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    time::Duration,
+};
+
+use nix::{
+    cmsg_space, libc,
+    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
+    unistd::{ForkResult, Pid},
+};
+
+use super::{account::Account, change::become_for_good};
+use crate::{
+    refusal::refused,
+    sys,
+    threads::{self, Step},
+};
+
+/// The user may stop the process, kill(2), or serve the file system, and nobody waits for either for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest text of an error.
+const LIMIT: usize = 4096;
+
+/// Tags of a message.
+const FOUND: u8 = 0;
+const NUMBER: u8 = 1;
+const TEXT: u8 = 2;
+
+/// What an action has for who wanted it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) file: Option<OwnedFd>,
+    /// Device and inode of a file that was created.
+    pub(crate) created: Option<(libc::dev_t, libc::ino_t)>,
+}
+
+/// An action that another process runs in its copy of the memory: it leaves nothing here but what it found.
+pub(crate) type Action<'start> = dyn FnMut() -> io::Result<Found> + 'start;
+
+/// None where the process did not come to it.
+pub(super) fn act_apart(account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>> {
+    let on_child = sys::default_action(libc::SIGCHLD); // it is nobody else's child
+    let answer = run(account, action);
+    on_child.restore();
+    answer.ok()
+}
+
+fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Found>> {
+    let thread = threads::refuse_second(Step::Fork)?;
+    let (here, there) = UnixStream::pair()?;
+    match sys::fork(&thread)? {
+        ForkResult::Parent { child } => {
+            drop(there);
+            let answer = receive(&here);
+            end(child);
+            answer
+        }
+        ForkResult::Child => {
+            drop(here);
+            let is_told = become_for_good(account, &thread).is_ok_and(|()| send(&there, action()).is_ok());
+            sys::exit_now(u8::from(!is_told))
+        }
+    }
+}
+
+fn end(child: Pid) {
+    let _ = sys::kill(child, libc::SIGKILL); // it has nothing more to do
+    let _ = sys::wait_for(child);
+}
+
+fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
+    let (bytes, file) = match answer {
+        Ok(Found { file, created }) => {
+            let created = created.map(|(device, inode)| [&device.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
+            ([vec![FOUND], created.unwrap_or_default()].concat(), file)
+        }
+        Err(error) => match error.raw_os_error() {
+            Some(number) => ([&[NUMBER], &number.to_ne_bytes()[..]].concat(), None),
+            None => ([&[TEXT], error.to_string().as_bytes()].concat(), None),
+        },
+    };
+    let files: Vec<_> = file.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&files)];
+    let rights = if files.is_empty() { &[] } else { &rights[..] };
+    let sent = bytes.len().min(LIMIT);
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes[..sent])], rights, MsgFlags::empty(), None)?;
+    Ok(())
+}
+
+/// One message: what is sent by one call on a socket that holds as much comes as one.
+fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut bytes = [0; LIMIT];
+    let mut space = cmsg_space!([libc::c_int; 1]);
+    let (length, file) = sys::uninterrupted(|| {
+        let mut places = [IoSliceMut::new(&mut bytes)];
+        let message = recvmsg::<()>(socket.as_raw_fd(), &mut places, Some(&mut space), MsgFlags::empty())?;
+        let files = message.cmsgs()?.filter_map(|message| match message {
+            ControlMessageOwned::ScmRights(files) => Some(files),
+            _ => None,
+        });
+        Ok((message.bytes, files.flatten().next()))
+    })?;
+    let file = file.map(sys::take);
+    if let Some(file) = &file {
+        sys::set_close_on_exec(file.as_raw_fd(), true)?;
+    }
+    match &bytes[..length] {
+        [FOUND, created @ ..] => Ok(Ok(Found { file, created: file_id(created) })),
+        [NUMBER, number @ ..] => {
+            let number = number.try_into().map_err(io::Error::other)?;
+            Ok(Err(io::Error::from_raw_os_error(i32::from_ne_bytes(number))))
+        }
+        [TEXT, text @ ..] => Ok(Err(refused(String::from_utf8_lossy(text)))),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn file_id(bytes: &[u8]) -> Option<(libc::dev_t, libc::ino_t)> {
+    let (device, inode) = bytes.split_at_checked(size_of::<libc::dev_t>())?;
+    Some((libc::dev_t::from_ne_bytes(device.try_into().ok()?), libc::ino_t::from_ne_bytes(inode.try_into().ok()?)))
+}
