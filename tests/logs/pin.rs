@@ -53,7 +53,8 @@ fn it_goes_with_the_log() {
     assert_eq!(["out.1", "err.1"].map(|log| pins(&stage, &mut daemon, log)), [[], []]);
 }
 
-/// As a loop over all descriptors does. Another file under its number stays what it is.
+/// As a loop over all descriptors does. Another file under its number stays what it is; and no standard stream becomes
+/// the new one, though its number is free.
 #[test]
 fn a_program_that_closes_it_has_its_log_reopened_all_the_same() {
     let stage = Stage::new();
@@ -63,10 +64,12 @@ fn a_program_that_closes_it_has_its_log_reopened_all_the_same() {
     while daemon.process.descriptor(pin).is_none() {
         assert_eq!(daemon.ask(&format!("open {}", stage.path("own").display())), "");
     }
+    assert_eq!(daemon.ask("close 0"), "");
     rename(&stage, "log", "log.1");
     hang_up(&mut daemon);
     daemon.ask("stdout one");
     assert_eq!((stage.read("log"), stage.read("own")), ("one\n".into(), String::new()));
     assert_eq!(daemon.process.descriptor(pin), Some(stage.path("own")));
     assert_eq!(pins(&stage, &mut daemon, "log").len(), 1, "a new one");
+    assert_eq!(daemon.process.descriptor(0), None);
 }
