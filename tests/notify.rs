@@ -41,7 +41,7 @@ impl Manager {
 
     /// The next message, and the process that sent it.
     fn hears(&self) -> (String, Process) {
-        let mut text = [0; 1024];
+        let mut text = [0; 4096];
         let mut control = cmsg_space!(UnixCredentials);
         let mut buffers = [IoSliceMut::new(&mut text)];
         let message =
@@ -156,14 +156,88 @@ fn without_notify_nothing_is_said() {
     }
 }
 
+/// In the process that fails, and from the launcher where that is another one.
 #[test]
-fn nobody_hears_of_a_start_that_fails() {
+fn the_manager_hears_why_a_start_fails() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let directory = stage.directory().canonicalize().expect("a path").display().to_string();
+    let holder = stage.started(stage.command(PROBE).args(["--pidfile", "pid"]));
+    let running = format!("cannot lock {directory}/pid: already running as process {}", holder.process.0);
+    let missing = "cannot change directory to /missing: No such file or directory (os error 2)";
+    for detach in ["never", "always"] {
+        for (options, why, errno) in [
+            (["--chdir", "/missing"], missing, 2),
+            (["--pidfile", "pid"], running.as_str(), 0),
+            (["--fail", "one\nMAINPID=1\ttwo"], "one\\nMAINPID=1\\ttwo: the cause", 0),
+        ] {
+            let launch = stage.launch(launcher(&stage, &["--detach", detach]).args(options));
+            assert_eq!(launch.status, 1, "{launch:?}");
+            assert_eq!(manager.hears().0, format!("STATUS={why}\nEXIT_STATUS=1\nERRNO={errno}"), "{detach}");
+        }
+    }
+    manager.hears_nothing();
+}
+
+#[test]
+fn the_manager_hears_of_a_daemon_that_ends_before_it_is_ready() {
     let stage = Stage::new();
     let manager = Manager::at(&stage);
     let start = stage.start(&mut launcher(&stage, &["--detach", "always"]));
+    let launcher = start.process;
     let mut daemon = stage.daemon();
     daemon.send("exit 7");
     assert_eq!(start.end().status, 7);
+    let told = "STATUS=the daemon ended before it was ready: exit status: 7\nEXIT_STATUS=7\nERRNO=0";
+    assert_eq!(manager.hears(), (told.to_owned(), launcher));
+    manager.hears_nothing();
+}
+
+#[test]
+fn what_the_manager_hears_is_one_line_of_no_great_length() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let launch = stage.launch(launcher(&stage, &["--fail", &"é".repeat(4000)]).args(["--detach", "never"]));
+    assert_eq!(launch.status, 1);
+    assert_eq!(manager.hears().0, format!("STATUS={}\nEXIT_STATUS=1\nERRNO=0", "é".repeat(512)));
+    let launch =
+        stage.launch(launcher(&stage, &["--fail", &format!("e{}", "é".repeat(4000))]).args(["--detach", "never"]));
+    assert_eq!(launch.status, 1);
+    assert_eq!(manager.hears().0, format!("STATUS=e{}\nEXIT_STATUS=1\nERRNO=0", "é".repeat(511)));
+}
+
+#[test]
+fn the_manager_hears_how_main_failed() {
+    for detach in ["never", "always"] {
+        for (command, why, status) in [
+            ("return failed", "`main` returned exit status 1", 1),
+            ("return-status 7", "`main` returned exit status 7", 7),
+            ("panic oh", "`main` panicked", 101),
+        ] {
+            let stage = Stage::new();
+            let manager = Manager::at(&stage);
+            let _start = stage.start(&mut launcher(&stage, &["--detach", detach, "--ready"]));
+            let mut daemon = stage.daemon();
+            assert!(manager.hears().0.ends_with("READY=1"));
+            daemon.send(command);
+            if status != 101 {
+                assert_eq!(manager.hears(), ("STOPPING=1".to_owned(), daemon.process));
+            }
+            let told = format!("STATUS={why}\nEXIT_STATUS={status}\nERRNO=0");
+            assert_eq!(manager.hears(), (told, daemon.process), "{detach} {command}");
+        }
+    }
+}
+
+/// Nobody is told of a second start in a daemon that goes on.
+#[test]
+fn the_manager_does_not_hear_of_a_second_start() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let _start = stage.start(&mut launcher(&stage, &["--detach", "never", "--ready"]));
+    let mut daemon = stage.daemon();
+    assert_eq!(manager.hears().0, "READY=1");
+    daemon.ask("run-again");
     manager.hears_nothing();
 }
 

@@ -119,6 +119,35 @@ fn it_waits_in_vain_for_a_program_that_does_not_tell() {
     assert!(program.process.is_alive(), "it runs, and the script believes that it does not");
 }
 
+/// Both when it failed in the launcher, and in `main`: of the time that the script would wait, nothing is waited for.
+#[test]
+fn it_does_not_wait_for_a_program_that_failed() {
+    if !may_start() {
+        return;
+    }
+    for (options, why) in
+        [("--chdir /missing", " (No such file or directory)"), ("--fail no", ""), ("--detach always --fail no", "")]
+    {
+        let stage = Stage::new();
+        let machine = Machine::start(&stage);
+        let start = "--start --background --notify-await --notify-timeout 1000 --exec \"$1\" -- --notify";
+        let launch = stage.launch(&mut start_stop_daemon(&machine, &format!("{start} {options}")));
+        let line = format!("start-stop-daemon: program failed to initialize{why}\n");
+        assert_eq!((launch.status, launch.stderr), (2, line), "{options}");
+    }
+    for (detach, end) in [("auto", "return no"), ("auto", "panic"), ("always", "exit 3"), ("always", "return no")] {
+        let stage = Stage::new();
+        let machine = Machine::start(&stage);
+        let start = "--start --background --notify-await --notify-timeout 1000 --exec \"$1\" -- --notify --detach";
+        let starting = stage.start(&mut start_stop_daemon(&machine, &format!("{start} {detach}")));
+        let mut program = stage.daemon();
+        program.send(end);
+        let launch = starting.end();
+        let line = "start-stop-daemon: program failed to initialize\n";
+        assert_eq!((launch.status, launch.stderr.as_str()), (2, line), "{end}");
+    }
+}
+
 /// A number that another program left is not this one's.
 #[test]
 fn a_stale_pidfile_hinders_nobody() {

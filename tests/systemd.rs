@@ -361,6 +361,26 @@ fn a_start_that_fails_says_why() {
     }
 }
 
+/// `systemctl status` shows it, to whom the journal is closed, too.
+#[test]
+fn a_failure_is_the_status_of_the_service() {
+    for detach in ["auto", "always"] {
+        let Some(systemd) = boot(&format!(
+            "
+            [Service]
+            Type=notify
+            ExecStart=/usr/bin/probe --notify --detach {detach} --chdir /missing
+            "
+        )) else {
+            return;
+        };
+        assert_eq!(systemd.start(UNIT).status, 1);
+        systemd.reaches(UNIT, "failed failed exit-code 0");
+        let why = "2 cannot change directory to /missing: No such file or directory (os error 2)";
+        assert_eq!(systemd.show(UNIT, &["StatusErrno", "StatusText"]), why);
+    }
+}
+
 #[test]
 fn reload_stop_and_start_again() {
     for service in [SIMPLE, FORKING] {

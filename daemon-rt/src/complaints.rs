@@ -49,6 +49,12 @@ impl Complaints {
         self.name
     }
 
+    /// What may be told where more people read than the one who started the program.
+    #[cfg(unix)]
+    pub(crate) fn for_everybody<'all>(&self, complaint: &'all Complaint) -> &'all str {
+        complaint.without_cause.as_deref().filter(|_| self.withholds_causes).unwrap_or(&complaint.text)
+    }
+
     /// Prints what the daemon said, and the line below it, as the last act of this process. Nothing can be done about a
     /// stderr that takes no more. Where it is the peer of a connection, and where the reader may not know the cause, the
     /// line goes to the system's log.

@@ -48,6 +48,14 @@ impl Error {
     }
 }
 
+#[cfg(unix)]
+impl Error {
+    /// The system's number of the cause, errno(3).
+    pub(crate) fn errno(&self) -> Option<i32> {
+        self.why.as_ref()?.raw_os_error()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.what)?;

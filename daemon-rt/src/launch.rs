@@ -2,11 +2,15 @@
 
 use std::{
     fmt::Display,
+    mem,
     process::{ExitCode, Termination},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use crate::{Daemon, Error, complaints::Complaints, last_words, start};
+
+/// The exit status of a program whose main thread panics, `std::process`.
+const PANICKED: u8 = 101;
 
 pub(crate) fn run<S, E: Display, T: Termination>(
     daemon: &mut Daemon,
@@ -15,9 +19,14 @@ pub(crate) fn run<S, E: Display, T: Termination>(
 ) -> ExitCode {
     match set_up_and_start(daemon, setup) {
         Ok(value) => {
+            let panicked = Panicked;
             let result = main(value);
+            mem::forget(panicked);
             start::stopping();
-            last_words::report(result)
+            let status = last_words::report(result);
+            let number = (0..=u8::MAX).find(|&number| ExitCode::from(number) == status).unwrap_or(1);
+            start::ended(&format!("`main` returned exit status {number}"), number);
+            status
         }
         Err(error) => {
             Complaints::of(daemon).say("", &error);
@@ -31,13 +40,21 @@ fn set_up_and_start<S, E: Display>(
     setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
 ) -> Result<S, Error> {
     refuse_second_run()?;
-    let value = match setup(daemon) {
-        Ok(value) => value,
+    let started = match setup(daemon) {
+        Ok(value) => start::start(daemon).map(|()| value),
         // What it ran into may be the other instance's: its socket, its port.
-        Err(error) => return Err(start::other_instance(daemon).unwrap_or_else(|| Error::new(format!("{error:#}")))),
+        Err(error) => Err(start::other_instance(daemon).unwrap_or_else(|| Error::new(format!("{error:#}")))),
     };
-    start::start(daemon)?;
-    Ok(value)
+    started.inspect_err(|error| start::start_failed(daemon, error))
+}
+
+/// Dropped by a panic that ends `main`, and so the program.
+struct Panicked;
+
+impl Drop for Panicked {
+    fn drop(&mut self) {
+        start::ended("`main` panicked", PANICKED);
+    }
 }
 
 /// A second start would close, redirect and report what belongs to the first.

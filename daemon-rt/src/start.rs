@@ -19,7 +19,7 @@ mod variables;
 pub use self::ready::ready;
 pub(crate) use self::{
     instance::{lock, other_instance},
-    manager::stopping,
+    manager::{ended, start_failed, stopping},
 };
 
 use std::io::{self, Write};
@@ -46,7 +46,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
     privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
     let place = Place::new(daemon, privileges.another_account())?;
-    let manager = Manager::connect(daemon)?;
+    let is_awaited = Manager::connect(daemon)?.map(Manager::keep).is_some();
     let lock = instance::take_lock(daemon)?;
     place.enter()?;
     lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
@@ -58,8 +58,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         (reopen_logs.leave_alone)();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
-    if let Some(manager) = manager {
-        manager.keep();
+    if is_awaited {
         ready::await_ready_in_foreground();
     }
     Ok(())

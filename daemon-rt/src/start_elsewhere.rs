@@ -31,6 +31,10 @@ pub(crate) fn other_instance(_: &Daemon) -> Option<Error> {
 
 pub(crate) fn stopping() {}
 
+pub(crate) fn ended(_: &str, _: u8) {}
+
+pub(crate) fn start_failed(_: &Daemon, _: &Error) {}
+
 /// Nobody waits for the program to be ready.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long the leader may take to end the group and say so.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> ! {
+pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared) -> ! {
     let report = match Children::watch(SigSet::from(Signal::SIGCHLD)) {
         Ok(children) => outcome(leader, from_leader, &children, &prepared),
         Err(error) => {
@@ -39,8 +39,13 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
     match report {
         Report::Ready(_) => sys::exit_now(0),
         Report::Failed { status, text } => {
-            let (said, complaints) = (prepared.streams.said(), prepared.take_back());
-            complaints.say(&said, Complaint::from_message(&text));
+            let (said, manager, complaints) = (prepared.streams.said(), prepared.manager.take(), prepared.take_back());
+            let complaint = Complaint::from_message(&text);
+            let why = complaints.for_everybody(&complaint).to_owned();
+            complaints.say(&said, complaint);
+            if let Some(manager) = manager {
+                manager.failed(&why, status, None);
+            }
             sys::exit_now(status)
         }
     }

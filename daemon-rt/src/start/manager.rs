@@ -21,10 +21,14 @@ use std::{
     },
 };
 
-use crate::{Daemon, Error, sys, terminal::shown};
+use super::ready::is_up_to_launcher;
+use crate::{Daemon, Error, complaints::Complaints, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Of the messages that systemd reads, none has more than 4 KiB.
+const LONGEST: usize = 1024;
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
 pub(crate) struct Manager {
@@ -56,15 +60,16 @@ impl Manager {
     /// main process.
     pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
         self.tell(&format!("MAINPID={daemon}\nREADY=1"))?;
-        if self.is_behind_wrapper {
-            self.await_reading();
-        }
+        self.await_reading();
         Ok(())
     }
 
     /// systemd looks at a message's sender, whom it finds no more once that has ended and is reaped: it closes the
     /// descriptor behind all that came before, `sd_notify_barrier(3)`.
     fn await_reading(&self) {
+        if !self.is_behind_wrapper {
+            return; // it is the manager who reaps this process, and it reads first
+        }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = UnixStream::pair().and_then(|(mut own, its)| {
             sys::send_with(self.line.as_fd(), b"BARRIER=1", its.as_fd())?;
@@ -74,7 +79,17 @@ impl Manager {
         });
     }
 
-    /// Keeps the line for [`ready`] and [`stopping`].
+    /// There is no daemon, or no longer: why, and the exit status. Nobody waits any more then for a program that is
+    /// going to be ready. What is told here everybody may read, `systemctl status`.
+    pub(crate) fn failed(&self, why: &str, status: u8, errno: Option<i32>) {
+        // dpkg's start-stop-daemon takes ERRNO= alone for a failure, with 0 for one that is none of the system's.
+        let errno = errno.unwrap_or_default();
+        if self.tell(&format!("STATUS={}\nEXIT_STATUS={status}\nERRNO={errno}", one_line(why))).is_ok() {
+            self.await_reading();
+        }
+    }
+
+    /// Keeps the line for whatever the program still has to tell.
     pub(crate) fn keep(self) {
         *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
@@ -91,9 +106,36 @@ pub(crate) fn ready() -> io::Result<()> {
 
 /// `main` has returned. Whoever does not hear of it sees the end.
 pub(crate) fn stopping() {
-    if let Some(manager) = OWN.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(manager) = &*OWN.lock().unwrap_or_else(PoisonError::into_inner) {
         let _ = manager.tell("STOPPING=1");
     }
+}
+
+/// The exit status of `main`, and what it means where it is a failure.
+pub(crate) fn ended(why: &str, status: u8) {
+    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(manager) = kept.filter(|_| status != 0 && !is_up_to_launcher()) {
+        manager.failed(why, status, None);
+    }
+}
+
+/// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
+/// one by now.
+pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
+    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // One that cannot be reached, which may be why it failed, is not told.
+    if let Some(manager) = kept.or_else(|| Manager::connect(daemon).ok()?) {
+        let complaint = error.into();
+        manager.failed(Complaints::of(daemon).for_everybody(&complaint), 1, error.errno());
+    }
+}
+
+/// A newline would begin another assignment, and a long text take more than a manager reads.
+fn one_line(text: &str) -> String {
+    let mut line = shown(text).to_string();
+    let end = (0..=line.len().min(LONGEST)).rev().find(|&end| line.is_char_boundary(end));
+    line.truncate(end.unwrap_or_default());
+    line
 }
 
 /// A path, or behind an `@` a name in Linux's abstract namespace, unix(7).
