@@ -143,7 +143,8 @@ fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
 }
 
 /// It ends the daemon instead: `READY=1` would name one that is gone. Its `ready` fails meanwhile, and as far as it gets
-/// before it is ended, it says so, which stands above the launcher's line, and takes its leave of the manager.
+/// before it is ended, it says so, which stands above the launcher's line, and takes its leave of the manager. Why the
+/// start failed, the launcher tells.
 #[test]
 fn a_leader_that_cannot_tell_of_readiness_tells_no_manager() {
     if !is_root() || !is_supported() {
@@ -160,7 +161,11 @@ fn a_leader_that_cannot_tell_of_readiness_tells_no_manager() {
     let said = launch.stderr.strip_suffix(line).expect(&launch.stderr);
     let whole = "Error: Error { what: \"cannot report readiness: the launcher has gone\", why: None }";
     assert!(whole.starts_with(said.trim_end()), "{said}");
-    assert!("STOPPING=1\n".starts_with(&place.heard()), "{launch:?}");
+    let heard = place.heard();
+    let told =
+        ["STATUS=the session leader ended before it was ready: signal: 9 (SIGKILL)", "EXIT_STATUS=137", "ERRNO=0"];
+    assert!(told.iter().all(|told| heard.lines().any(|line| line == *told)), "{heard}");
+    assert!(heard.lines().all(|line| told.contains(&line) || line == "STOPPING=1"), "{heard}");
 }
 
 /// Tries every case, writes the table of them, and fails for each that did not come out right.

@@ -114,7 +114,7 @@ impl Place {
     pub(crate) fn heard(&self) -> String {
         let Some(manager) = &self.manager else { return String::new() };
         manager.set_nonblocking(true).expect("look once");
-        let mut text = [0; 256];
+        let mut text = [0; 4096];
         let mut heard = String::new();
         while let Ok(length) = manager.recv(&mut text) {
             heard += &String::from_utf8_lossy(&text[..length]);

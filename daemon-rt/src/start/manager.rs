@@ -21,6 +21,7 @@ use std::{
     },
 };
 
+use super::ready::is_up_to_launcher;
 use crate::{Daemon, Error, complaints::Complaints, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
@@ -110,9 +111,10 @@ pub(crate) fn stopping() {
     }
 }
 
-/// The exit status of `main`, in the daemon or in the foreground; `why` is there for one that is a failure.
+/// The exit status of `main`, and what it means where it is a failure.
 pub(crate) fn ended(why: &str, status: u8) {
-    if let Some(manager) = OWN.lock().unwrap_or_else(PoisonError::into_inner).take().filter(|_| status != 0) {
+    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(manager) = kept.filter(|_| status != 0 && !is_up_to_launcher()) {
         manager.failed(why, status, None);
     }
 }

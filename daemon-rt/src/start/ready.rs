@@ -91,6 +91,11 @@ fn be(state: State) {
     *STATE.lock().unwrap_or_else(PoisonError::into_inner) = state;
 }
 
+/// Whether the launcher tells what comes of the start, or told it.
+pub(crate) fn is_up_to_launcher() -> bool {
+    matches!(*STATE.lock().unwrap_or_else(PoisonError::into_inner), State::Awaited(_) | State::Gone)
+}
+
 impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
         Report::Ready(process::id()).send(&self.leader)?;
