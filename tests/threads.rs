@@ -1,8 +1,8 @@
 //! Who else runs in a program's memory when it forks, or gives up privileges.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
-use support::{Stage, is_root};
+use support::{Stage, are_installed, is_root, skip};
 
 mod preload;
 
@@ -71,4 +71,61 @@ fn a_process_that_shares_the_memory() {
     let mut program = stage.daemon();
     program.send("return");
     assert_eq!(launcher.end().status, 0);
+}
+
+const LOST: &str = "start threads in `main`, which runs after the fork";
+
+/// One that nobody named has the program's name to the kernel. That libc knows nothing of it makes it nobody else's.
+#[test]
+fn a_thread_without_a_name_that_libc_does_not_know() {
+    let stage = Stage::new();
+    let Some(mut command) = behind(&stage, "A_THREAD_IS_NOT_LIBCS") else { return };
+    stage.refuses(&mut command, &format!("probe: cannot fork: 1 other thread would be lost (unnamed); {LOST}"));
+}
+
+#[test]
+fn jemallocs_thread_is_named() {
+    let stage = Stage::new();
+    let library = format!("/usr/lib/{}-linux-gnu/libjemalloc.so.2", std::env::consts::ARCH);
+    if !Path::new(&library).exists() {
+        return skip("libjemalloc2");
+    }
+    let with = |configuration: &str| {
+        let mut command = stage.command(PROBE);
+        command.env("LD_PRELOAD", &library).env("MALLOC_CONF", configuration);
+        command
+    };
+    let line = format!("probe: cannot fork: 1 other thread would be lost (jemalloc_bg_thd); {LOST}");
+    stage.refuses(&mut with("background_thread:true"), &line);
+    drop(stage.started(&mut with("background_thread:false")));
+}
+
+/// It forks its own thread as it should.
+#[test]
+fn an_emulators_thread_is_none_of_the_programs() {
+    let stage = Stage::new();
+    let qemu = format!("qemu-{}", std::env::consts::ARCH);
+    if !are_installed(&[&qemu]) {
+        return;
+    }
+    let behind_qemu = || {
+        let mut command = stage.command(&qemu);
+        command.args([PROBE, "--pidfile", "pid", "--stdout", "log"]);
+        command
+    };
+    let mut daemon = stage.started(&mut behind_qemu());
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    assert_eq!(daemon.ask("stdout a line"), "");
+    daemon.send("return");
+    daemon.wait();
+    fs::remove_file(stage.path("log")).expect("remove");
+    let line = format!("probe: cannot fork: 2 other threads would be lost (unnamed, second); {LOST}");
+    stage.refuses(behind_qemu().arg("--thread"), &line);
+    // Whatever the program does with its ids, that thread has its own.
+    if is_root() {
+        let line = "probe: cannot give up privileges: a thread of the emulator that runs this program would keep them";
+        for detach in ["always", "never"] {
+            stage.refuses(behind_qemu().args(["--user", "nobody", "--detach", detach]), line);
+        }
+    }
 }

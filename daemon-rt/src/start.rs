@@ -71,7 +71,8 @@ fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
     let prepared = Prepared::new(daemon)?;
     flush();
     // What looks up users, and whoever else was called, may have started one since.
-    let thread = threads::refuse_second(Step::Fork)?;
+    let step = if prepared.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
+    let thread = threads::refuse_second(step)?;
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 

@@ -20,14 +20,16 @@ mod signals;
 mod sockets;
 mod wiped_on_fork;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use self::capabilities::{Capabilities, capabilities, set_capabilities};
 #[cfg(target_vendor = "apple")]
 pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 #[cfg(target_os = "linux")]
 pub(crate) use self::keyring::join_new_session_keyring;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use self::sockets::send_with;
+pub(crate) use self::{
+    capabilities::{Capabilities, capabilities, set_capabilities},
+    process::is_single_threaded_to_libc,
+    sockets::send_with,
+};
 pub(crate) use self::{
     database::{User, group, group_named, user, user_named},
     descriptors::{

@@ -10,9 +10,10 @@ use crate::Error;
 pub(crate) struct SingleThread(());
 
 /// What a second thread stands in the way of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Fork,
+    ForkAndGiveUpPrivileges,
     /// In the foreground. Capabilities are per thread, and so are ids to the kernel.
     GiveUpPrivileges,
 }

@@ -51,8 +51,8 @@ fn a_user_who_has_the_number_of_those_outside() {
     }
     let path = |name: &str| stage.path(name).display().to_string();
 
-    let (log, closed) = (path("of-user/link/log"), path("of-user/link"));
-    let why = format!("no permission to search the directory {closed}");
+    let (log, directory) = (path("of-user/link/log"), path("of-user/link"));
+    let why = format!("no permission to search the directory {directory}");
     let line = format!("probe: cannot open stdout {log} as user nobody: {why}\n");
     assert_eq!(launch(&stage, &["--user", "nobody", "--stdout", &log]), (Some(1), line));
     for jail in [path("of-user"), path("of-user/link")] {

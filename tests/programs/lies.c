@@ -154,6 +154,18 @@ static int helper(void *unused) { syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
 __attribute__((constructor)) static void start(void) { clone(helper, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL); }
 #endif
 
+/* A thread of which the C library knows nothing. */
+#ifdef A_THREAD_IS_NOT_LIBCS
+#include <sched.h>
+
+static char stack[1 << 16] __attribute__((aligned(16)));
+static int helper(void *unused) { for (;;) syscall(SYS_pause); return unused != NULL; }
+
+__attribute__((constructor)) static void start(void) {
+  clone(helper, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, NULL);
+}
+#endif
+
 /* The leader's second word, its answer to `ready()`, is its last: it is stopped, or killed, before. */
 #if defined(ANSWER_STOPS) || defined(ANSWER_KILLS)
 #include <signal.h>

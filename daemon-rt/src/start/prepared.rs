@@ -73,6 +73,10 @@ impl Prepared {
         })
     }
 
+    pub(crate) fn gives_up_privileges(&self) -> bool {
+        self.privileges.are_to_change()
+    }
+
     /// Removes what was created in vain, before a stderr that nobody reads may end this process.
     pub(crate) fn take_back(self) -> Complaints {
         self.complaints

@@ -18,6 +18,17 @@ pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {
     Ok(unsafe { nix::unistd::fork() }?)
 }
 
+/// Whether the C library knows of no second thread, which says nothing of those that it did not start. None where it does
+/// not tell: glibc before 2.32, and others. One that was joined may count for ever.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn is_single_threaded_to_libc() -> Option<bool> {
+    // SAFETY: the name ends with a NUL byte.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) }.cast::<libc::c_char>();
+    // SAFETY: a `char` of that name, libc manual 8.6, which is there as long as the program is; only this thread, or one
+    // that makes it 0, writes to it.
+    (!found.is_null()).then(|| unsafe { found.read_volatile() } != 0)
+}
+
 /// `_exit(2)`: no destructor, no atexit handler, no stdio flush. What they would do is the daemon's to do, once.
 pub(crate) fn exit_now(status: u8) -> ! {
     // SAFETY: has no preconditions.

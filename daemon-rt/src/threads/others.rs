@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use nix::{
 };
 
 use super::Step;
-use crate::{Error, terminal::shown};
+use crate::{Error, sys, terminal::shown};
 
 /// Who is about to end may take so long.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -22,8 +22,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// A thread that was joined is there until the kernel has put it away, which a busy machine may be slow to do.
 const LINGERS: Duration = Duration::from_secs(10);
 
+const EMULATOR: &str = "cannot give up privileges: a thread of the emulator that runs this program would keep them";
+
 enum Others {
     Nobody,
+    /// Threads of who runs the program's instructions, as qemu-user does. It forks its own, and nobody changes their ids.
+    Emulator,
     Threads(Vec<Thread>),
     /// A child made with `CLONE_VM`, clone(2): its locks are the same, and what it writes, too.
     Process,
@@ -40,6 +44,8 @@ pub(super) fn refuse(before: Step) -> Result<(), Error> {
         let others = others().map_err(|error| Error::because("cannot tell whether there is a second thread", error))?;
         let patience = match &others {
             Others::Nobody => return Ok(()),
+            Others::Emulator if before == Step::Fork => return Ok(()),
+            Others::Emulator => return Err(Error::new(EMULATOR)),
             Others::Threads(threads) if threads.iter().all(|thread| thread.is_ending) => LINGERS,
             Others::Threads(_) | Others::Process => PATIENCE,
         };
@@ -58,16 +64,28 @@ fn others() -> io::Result<Others> {
     }
     // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
     if fs::metadata("/proc/self/task")?.nlink() > 3 {
-        return Ok(Others::Threads(threads()?));
+        let threads = threads()?;
+        return Ok(if are_emulators(threads.len()) { Others::Emulator } else { Others::Threads(threads) });
     }
     // A process without a second thread may do this, whoever else has the memory.
     let is_shared = alone == Err(Errno::EINVAL) && unshare(CloneFlags::CLONE_THREAD).is_ok();
     Ok(if is_shared { Others::Process } else { Others::Nobody })
 }
 
+/// Whether so many threads are all an emulator's.
+///
+/// It answers for `/proc/self/exe`, and the kernel for what names the same file otherwise. That alone does not tell whose
+/// the threads are: the C library knows those that the program has started. A thread that it does not know, by clone(2), is
+/// taken for the program's where there is no emulator.
+fn are_emulators(count: usize) -> bool {
+    let told = fs::read_link("/proc/self/exe");
+    let run = fs::read_link(format!("/proc/self/task/{}/exe", process::id()));
+    matches!((told, run), (Ok(told), Ok(run)) if told != run) && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // qemu-user has one
+}
+
 fn refusal(before: Step, others: &Others) -> Error {
     let (cannot, fate, place) = match before {
-        Step::Fork => ("cannot fork", "would be lost", "after the fork"),
+        Step::Fork | Step::ForkAndGiveUpPrivileges => ("cannot fork", "would be lost", "after the fork"),
         Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
     };
     let Others::Threads(threads) = others else {
@@ -83,7 +101,9 @@ fn refusal(before: Step, others: &Others) -> Error {
 
 /// Those besides this one.
 fn threads() -> io::Result<Vec<Thread>> {
-    let own = std::process::id().to_string();
+    let own = process::id().to_string();
+    let programs = fs::read_to_string("/proc/self/stat")?;
+    let programs = Thread::parse(&programs).map(|thread| thread.name);
     let mut threads = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?;
@@ -95,6 +115,10 @@ fn threads() -> io::Result<Vec<Thread>> {
             Err(error) if [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) => {} // it has ended
             Err(error) => return Err(error),
         }
+    }
+    // One that nobody named has the name of the one that started it, and at first that is the program's.
+    for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
+        thread.name = "unnamed".to_owned();
     }
     Ok(threads)
 }
