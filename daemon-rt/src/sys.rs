@@ -12,6 +12,7 @@ mod groups;
 mod hangup;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod passing;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
 mod pidfd;
 mod process;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     environment::{retain_variables, set_variable},
     exec::exec_gave_privileges,
     hangup::on_hangup,
+    passing::{receive_with_file, send_with_file},
     pidfd::{pidfd_open, pidfd_send_signal},
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap, wait_for},
     record_lock::{lock_record, record_locker},
