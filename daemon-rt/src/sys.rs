@@ -33,7 +33,7 @@ pub(crate) use self::{
         STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
         set_close_on_exec, status_of, take, write_at_once,
     },
-    environment::{retain_variables, set_variable},
+    environment::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
     hangup::on_hangup,
     passing::{receive_with_file, send_with_file},

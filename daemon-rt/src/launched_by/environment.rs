@@ -67,7 +67,7 @@ impl Environment {
             has_supervisor_enabled: env::var_os("SUPERVISOR_ENABLED").is_some(),
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
-            passed_descriptors: passed_descriptors(listen_pid),
+            passed_descriptors: passed_descriptors(listen_pid != Named::Another),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
         }
     }
@@ -85,7 +85,7 @@ impl Environment {
             has_supervisor_enabled: is_believed && env::var_os("SUPERVISOR_ENABLED").is_some(),
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
-            passed_descriptors: passed_descriptors(listen_pid),
+            passed_descriptors: passed_descriptors(listen_pid == Named::ThisProcess),
             pidfile: None,
         }
     }
@@ -106,8 +106,9 @@ pub(crate) fn names_this_process(key: &str) -> bool {
     Named::by(key) == Named::ThisProcess
 }
 
-fn passed_descriptors(listen_pid: Named) -> Range<RawFd> {
-    let count = env::var_os("LISTEN_FDS").filter(|_| listen_pid == Named::ThisProcess);
+/// `LISTEN_PID` may be missing, as by `systemfd --no-pid`, whose program is behind another one: libraries take it so.
+fn passed_descriptors(are_ours: bool) -> Range<RawFd> {
+    let count = env::var_os("LISTEN_FDS").filter(|_| are_ours);
     FIRST_PASSED..count.and_then(|count| number(&count)).map_or(FIRST_PASSED, end)
 }
 
