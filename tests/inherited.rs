@@ -202,7 +202,7 @@ fn what_keep_env_removes_is_not_in_proc_either() {
         assert_eq!(daemon.ask("environment-of-child").matches('=').count(), 2);
         assert_eq!(daemon.ask("variable FIRST"), "environment variable not found");
         let arguments = fs::read_to_string(format!("/proc/{}/cmdline", daemon.process.0)).expect("a process");
-        assert!(arguments.ends_with("\0") && arguments.contains("\0--keep-env\0KEPT,PROBE_SOCKET\0"), "{arguments:?}");
+        assert!(arguments.contains("\0--keep-env\0KEPT,PROBE_SOCKET\0"), "{arguments:?}");
     }
 }
 
