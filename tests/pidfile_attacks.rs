@@ -153,7 +153,8 @@ fn what_the_crate_daemonize_left_is_replaced() {
         [daemon] if stage.read("pid") == format!("{}\n", daemon.0) => Some(daemon),
         _ => None,
     });
-    let found = path.metadata().expect("the file");
+    let old = File::open(&path).expect("open"); // so that no other file gets its inode
+    let found = old.metadata().expect("the file");
     assert_eq!(found.mode() & 0o777, 0o666);
     let why = "another process holds it, and others may write to it, mode 0666";
     let line = format!("probe: cannot lock {}: {why}\n", path.display());
