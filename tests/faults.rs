@@ -116,7 +116,8 @@ fn in_a_jail_under_a_manager() {
     }
 }
 
-const FOREGROUND: Scene = Scene::new("foreground", &["--foreground", "--pidfile", "pid"]);
+const FOREGROUND: Scene =
+    Scene::new("foreground", &["--foreground", "--pidfile", "pid", "--umask", "027", "--chdir", "/"]);
 
 #[test]
 fn in_the_foreground() {

@@ -142,6 +142,10 @@ fn variables_of_the_callers_do_not_come_to_mean_the_daemon() {
     }
     drop(daemon);
 
+    let daemon = stage.started(&mut script(&stage, &probe, "LISTEN_FDS=2 exec $0 3</dev/null 4</dev/null"));
+    assert!(!daemon.sight.descriptors().contains_key(&3), "{:?}", daemon.sight);
+    drop(daemon);
+
     let options = "--keep-env PATH,PROBE_SOCKET";
     let mut daemon = stage.started(&mut script(&stage, &probe, &format!("{variables} exec $0 {options}")));
     for variable in variables.split(' ').filter_map(|variable| variable.split('=').next()) {

@@ -1,6 +1,10 @@
 //! What a daemon keeps of what its launcher had: directory, umask, descriptors, signals.
 
-use std::{fs::File, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    process::Command,
+};
 
 use nix::fcntl::{Flock, FlockArg};
 use support::{Sight, Stage, eventually};
@@ -170,6 +174,44 @@ fn keep_env_keeps_what_it_names_and_no_more() {
     let names: Vec<_> = environment.split('\0').filter_map(|entry| Some(entry.split_once('=')?.0)).collect();
     assert_eq!(names, ["KEPT", "PROBE_SOCKET", "WATCHDOG_USEC"]);
     assert_eq!(daemon.ask("variable KEPT"), "value");
+}
+
+/// Secrets, and the cookies by which CI systems find what to end.
+#[test]
+fn what_keep_env_removes_is_not_in_proc_either() {
+    let stage = Stage::new();
+    let socket = format!("PROBE_SOCKET={}", stage.path("probe.socket").display());
+    for options in [[].as_slice(), &["--variable", &socket, "--variable", "KEPT=in setup"]] {
+        let mut command = stage.command(PROBE);
+        command.env_clear().env("FIRST", "secret").env("KEPT", "value").env("MIDDLE", "secret");
+        command.env("PROBE_SOCKET", stage.path("probe.socket")).env("ZLAST", "secret").env("=", "secret");
+        let launch = stage.launch(command.args(["--keep-env", "KEPT,PROBE_SOCKET"]).args(options));
+        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+        let mut daemon = stage.daemon();
+        let shown = fs::read(format!("/proc/{}/environ", daemon.process.0)).expect("a process");
+        let mut shown: Vec<_> = shown.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()).collect();
+        shown.sort_unstable();
+        if options.is_empty() {
+            assert_eq!(shown, [b"KEPT=value", socket.as_bytes()]);
+        } else {
+            // The C library has them elsewhere, and what they were goes as well.
+            assert_eq!(shown, [b""; 0]);
+        }
+        let value = if options.is_empty() { "value" } else { "in setup" };
+        assert_eq!(daemon.ask("variable KEPT"), value);
+        assert_eq!(daemon.ask("environment-of-child").matches('=').count(), 2);
+        assert_eq!(daemon.ask("variable FIRST"), "environment variable not found");
+        let arguments = fs::read_to_string(format!("/proc/{}/cmdline", daemon.process.0)).expect("a process");
+        assert!(arguments.contains("\0--keep-env\0KEPT,PROBE_SOCKET\0"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn without_keep_env_proc_shows_what_exec_gave() {
+    let stage = Stage::new();
+    let daemon = stage.started(stage.command(PROBE).env("LEFT", "alone"));
+    let shown = fs::read(format!("/proc/{}/environ", daemon.process.0)).expect("a process");
+    assert!(shown.split(|&byte| byte == 0).any(|entry| entry == b"LEFT=alone"));
 }
 
 #[test]

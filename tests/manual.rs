@@ -6,6 +6,7 @@ const MANUAL: &str = include_str!("../daemon-rt/src/manual.md");
 const ATTRIBUTE: &str = include_str!("../daemon-macro/src/lib.rs");
 const COMING_FROM: &str = include_str!("../daemon-rt/src/docs/coming_from.md");
 const WHERE_WILL_IT_RUN: &str = include_str!("../daemon-rt/src/docs/where_will_it_run.md");
+const WHAT_NOBODY_CAN_CHANGE: &str = include_str!("../daemon-rt/src/docs/what_nobody_can_change.md");
 const DEPENDENCIES: &str = include_str!("../daemon-rt/src/docs/dependencies.md");
 const SECURITY: &str = include_str!("../daemon-rt/src/docs/security.md");
 const PROBE: &str = include_str!("programs/probe.rs");
@@ -66,7 +67,8 @@ fn links_to_sections_lead_somewhere() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon-rt/src").join(path);
         fs::read_to_string(path).expect("a source")
     };
-    let pages = [MANUAL, COMING_FROM, WHERE_WILL_IT_RUN, &source("docs/errors.md"), &source("daemon.rs")];
+    let errors = source("docs/errors.md");
+    let pages = [MANUAL, COMING_FROM, WHERE_WILL_IT_RUN, WHAT_NOBODY_CAN_CHANGE, &errors, &source("daemon.rs")];
     for page in pages {
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             match link.split_once('#') {

@@ -394,6 +394,17 @@ fn what_the_manager_passed_follows_the_daemon() {
     assert_eq!(open, [0, 1, 2, 3, 4], "{:?}", daemon.sight);
 }
 
+/// `systemfd --no-pid` and its like, whose program is behind another one.
+#[test]
+fn descriptors_that_are_passed_to_whoever_comes_stay_open() {
+    let stage = Stage::new();
+    let script = "LISTEN_FDS=2 exec \"$0\" 3</dev/null 4</dev/null 5</dev/null";
+    let daemon = stage.started(stage.command("sh").args(["-c", script, PROBE]).env_remove("LISTEN_PID"));
+    assert_eq!(daemon.sight.get("launched_by"), "a shell or a program: nothing shows a service manager");
+    let open: Vec<_> = daemon.sight.descriptors().into_keys().filter(|&number| number < 6).collect();
+    assert_eq!(open, [0, 1, 2, 3, 4], "{:?}", daemon.sight);
+}
+
 /// A variable that names another process means that one, and its count is of that one's descriptors.
 #[test]
 fn what_another_process_was_passed_is_left_alone() {

@@ -10,12 +10,16 @@ use std::{
 };
 
 use daemon_rt::{PidFile, Status};
-use nix::fcntl::{Flock, FlockArg};
-use support::{Daemon, Stage, are_installed, is_root};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::Signal,
+};
+use support::{Daemon, Stage, are_installed, eventually, is_root};
 
 mod preload;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const DAEMONIZE: &str = env!("CARGO_BIN_EXE_daemonize");
 
 fn probe(stage: &Stage) -> Command {
     let mut command = stage.command(PROBE);
@@ -134,6 +138,38 @@ fn a_bystander_can_lock_it_neither_while_the_daemon_runs_nor_afterwards() {
     assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Stale);
     assert!(flock().stderr.ends_with("pid: Permission denied\n"), "{:?}", flock());
     started_as_nobody(&stage);
+}
+
+/// A program that used another crate before, and its pidfile with that. The other crate never removes it.
+#[test]
+fn what_the_crate_daemonize_left_is_replaced() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let path = stage.path("pid");
+    assert_eq!(stage.launch(stage.command(DAEMONIZE).args(["root", "root", "pid"])).status, 0);
+    let theirs = eventually("the other daemon", || match stage.processes()[..] {
+        [daemon] if stage.read("pid") == format!("{}\n", daemon.0) => Some(daemon),
+        _ => None,
+    });
+    let old = File::open(&path).expect("open"); // so that no other file gets its inode
+    let found = old.metadata().expect("the file");
+    assert_eq!(found.mode() & 0o777, 0o666);
+    let why = "another process holds it, and others may write to it, mode 0666";
+    let line = format!("probe: cannot lock {}: {why}\n", path.display());
+    let launch = stage.launch(&mut probe(&stage));
+    assert_eq!((launch.status, launch.stderr), (1, line));
+    assert!(theirs.is_alive());
+    assert_eq!(stage.read("pid"), format!("{}\n", theirs.0));
+
+    theirs.signal(Signal::SIGTERM);
+    theirs.wait();
+    let daemon = started(&stage);
+    let replaced = path.metadata().expect("the file");
+    assert_eq!((replaced.mode() & 0o777, stage.read("pid")), (0o600, format!("{}\n", daemon.process.0)));
+    assert_ne!(replaced.ino(), found.ino());
+    assert!(matches!(PidFile::new(&path).status(), Ok(Status::Running { .. })));
 }
 
 /// As an older program left it. Somebody may have opened it when he could.

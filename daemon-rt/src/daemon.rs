@@ -324,7 +324,10 @@ impl Daemon {
     ///
     /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
     /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed. Where exec
+    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed.
+    ///
+    /// On Linux, what is removed is overwritten as well: `/proc/PID/environ` goes on showing what exec gave to a process
+    /// where nobody does so, proc(5). A pointer from getenv(3) that the program kept finds an empty string then. Where exec
     /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are
     /// removed as well, unless systemd started it.
     ///
@@ -332,7 +335,8 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Unix it does nothing.
+    /// Nothing is overwritten where `/proc` is not mounted, or elsewhere than on Linux. Elsewhere than on Unix it does
+    /// nothing.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
         self.keep_env = Some(names.into_iter().map(Into::into).collect());
         self
@@ -340,7 +344,9 @@ impl Daemon {
 
     /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every
     /// other one that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself,
-    /// and sockets that a manager passed, stay open in any case.
+    /// and sockets that a manager passed, stay open in any case: as many as `LISTEN_FDS` says, where `LISTEN_PID` is this
+    /// process or is not set, as by `systemfd --no-pid`. Where exec
+    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set.
     ///
     /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program
     /// itself uses.

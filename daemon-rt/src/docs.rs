@@ -18,5 +18,8 @@ pub mod security {}
 #[doc = include_str!("docs/side_by_side.md")]
 pub mod side_by_side {}
 
+#[doc = include_str!("docs/what_nobody_can_change.md")]
+pub mod what_nobody_can_change {}
+
 #[doc = include_str!("docs/where_will_it_run.md")]
 pub mod where_will_it_run {}

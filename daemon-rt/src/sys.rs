@@ -12,6 +12,7 @@ mod groups;
 mod hangup;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod passing;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
 mod pidfd;
 mod process;
@@ -36,9 +37,10 @@ pub(crate) use self::{
         STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
         set_close_on_exec, status_of, take, write_at_once,
     },
-    environment::{retain_variables, set_variable},
+    environment::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
     hangup::on_hangup,
+    passing::{receive_with_file, send_with_file},
     pidfd::{pidfd_open, pidfd_send_signal},
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap, wait_for},
     record_lock::{lock_record, record_locker},

@@ -46,6 +46,8 @@ use nix::{
 use sd_notify::NotifyState;
 use support::Mark;
 
+#[path = "left_behind.rs"]
+mod left_behind;
 #[path = "listeners.rs"]
 mod listeners;
 
@@ -129,6 +131,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
                 panic::set_hook(Box::new(move |panic| _ = fs::write(&path, panic.to_string())));
             }
             "--listen" => listeners::listen(&value()?)?,
+            "--make" => left_behind::make(&value()?)?,
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
@@ -384,6 +387,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
             said = sight();
             drop(terminal);
         }
+        "alarm" => said = left_behind::alarm().to_string(),
         "variable" => said = env::var(rest).unwrap_or_else(|error| error.to_string()),
         "environment-of-child" => {
             said = String::from_utf8(Command::new("/bin/cat").arg("/proc/self/environ").output()?.stdout)?;

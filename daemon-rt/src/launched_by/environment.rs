@@ -75,7 +75,7 @@ impl Environment {
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
             was_anothers: false,
-            passed_descriptors: passed_descriptors(listen_pid),
+            passed_descriptors: passed_descriptors(listen_pid != Named::Another),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
         }
     }
@@ -94,7 +94,7 @@ impl Environment {
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
             was_anothers: false,
-            passed_descriptors: passed_descriptors(listen_pid),
+            passed_descriptors: passed_descriptors(listen_pid == Named::ThisProcess),
             pidfile: None,
         }
     }
@@ -140,8 +140,9 @@ pub(crate) fn names_this_process(key: &str) -> bool {
     Named::by(key) == Named::ThisProcess
 }
 
-fn passed_descriptors(listen_pid: Named) -> Range<RawFd> {
-    let count = env::var_os("LISTEN_FDS").filter(|_| listen_pid == Named::ThisProcess);
+/// `LISTEN_PID` may be missing, as by `systemfd --no-pid`, whose program is behind another one: libraries take it so.
+fn passed_descriptors(are_ours: bool) -> Range<RawFd> {
+    let count = env::var_os("LISTEN_FDS").filter(|_| are_ours);
     FIRST_PASSED..count.and_then(|count| number(&count)).map_or(FIRST_PASSED, end)
 }
 

@@ -157,7 +157,9 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     }
     let content = Content::read(&file)?;
     if !is_locked {
-        open::refuse_words_of_others(&file)?;
+        // Its number is anybody's word. That a daemon runs is not: nobody shall remove the file and start a second one.
+        let doubtful = |why| refused(format!("another process holds it, and {why}"));
+        open::refuse_words_of_others(&file).map_err(doubtful)?;
         return Ok(Attempt::Held(content));
     }
     if content == Content::Foreign {

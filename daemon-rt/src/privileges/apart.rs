@@ -4,17 +4,16 @@
 //! mount.fuse3(8). For the launcher itself, to change all of them would be for good.
 
 use std::{
-    io::{self, IoSlice, IoSliceMut},
+    io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
     time::Duration,
 };
 
 use nix::{
-    cmsg_space, libc,
-    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
+    libc,
     unistd::{ForkResult, Pid},
 };
 
@@ -89,32 +88,14 @@ fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
             None => ([&[TEXT], error.to_string().as_bytes()].concat(), None),
         },
     };
-    let files: Vec<_> = file.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&files)];
-    let rights = if files.is_empty() { &[] } else { &rights[..] };
-    let sent = bytes.len().min(LIMIT);
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes[..sent])], rights, MsgFlags::empty(), None)?;
-    Ok(())
+    sys::send_with_file(socket.as_fd(), &bytes[..bytes.len().min(LIMIT)], file.as_ref().map(AsFd::as_fd))
 }
 
 /// One message: what is sent by one call on a socket that holds as much comes as one.
 fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut bytes = [0; LIMIT];
-    let mut space = cmsg_space!([libc::c_int; 1]);
-    let (length, file) = sys::uninterrupted(|| {
-        let mut places = [IoSliceMut::new(&mut bytes)];
-        let message = recvmsg::<()>(socket.as_raw_fd(), &mut places, Some(&mut space), MsgFlags::empty())?;
-        let files = message.cmsgs()?.filter_map(|message| match message {
-            ControlMessageOwned::ScmRights(files) => Some(files),
-            _ => None,
-        });
-        Ok((message.bytes, files.flatten().next()))
-    })?;
-    let file = file.map(sys::take);
-    if let Some(file) = &file {
-        sys::set_close_on_exec(file.as_raw_fd(), true)?;
-    }
+    let (length, file) = sys::receive_with_file(socket.as_fd(), &mut bytes)?;
     match &bytes[..length] {
         [FOUND, created @ ..] => Ok(Ok(Found { file, created: file_id(created) })),
         [NUMBER, number @ ..] => {

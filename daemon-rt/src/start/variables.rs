@@ -46,6 +46,7 @@ impl Variables {
                 |name| names.iter().any(|kept| kept == name) || self.managers.iter().any(|&kept| kept == name),
                 thread,
             );
+            sys::wipe_removed_variables(thread);
         }
         for name in &self.naming_launcher {
             sys::set_variable(name, Some(process::id().to_string().as_ref()), thread);

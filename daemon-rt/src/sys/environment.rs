@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::{CStr, OsStr, c_char},
+    ops::Range,
     os::unix::ffi::OsStrExt,
     ptr,
 };
@@ -43,6 +44,74 @@ pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThrea
             *to = ptr::null();
         }
     }
+}
+
+/// Overwrites, of the strings that exec was given, those that no variable is made of any more: the kernel shows them in
+/// /proc/PID/environ as long as the process lives, whatever became of the variables, proc(5).
+///
+/// Whoever kept a pointer to one finds an empty string. What setenv(3) allocated is not among them.
+pub(crate) fn wipe_removed_variables(_: &SingleThread) {
+    let Some(block) = given_by_exec() else { return };
+    // SAFETY: what is overwritten lies in the block, which exec wrote at the end of the stack for this process to change.
+    // Nobody else reads or writes it: `SingleThread` is the evidence that there is no other thread. No variable that is
+    // left lies in what is overwritten.
+    unsafe {
+        let mut start = block.start;
+        for kept in variables_in(&block) {
+            wipe(start..kept.start);
+            start = start.max(kept.end);
+        }
+        wipe(start..block.end);
+    }
+}
+
+/// # Safety
+///
+/// The range is memory that may be written, and that nobody reads or writes meanwhile.
+unsafe fn wipe(range: Range<usize>) {
+    let start = ptr::with_exposed_provenance_mut::<u8>(range.start);
+    // SAFETY: as the caller promises.
+    unsafe { ptr::write_bytes(start, 0, range.len()) };
+}
+
+/// Where the variables lie that are strings of that block, in order, without the NUL bytes at their ends.
+///
+/// # Safety
+///
+/// Nobody writes the environment meanwhile.
+unsafe fn variables_in(block: &Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody
+    // writes it, as the caller promises.
+    unsafe {
+        let mut variable = *environment();
+        while !variable.is_null() && !(*variable).is_null() {
+            let start = (*variable).expose_provenance();
+            if block.contains(&start) {
+                found.push(start..start + CStr::from_ptr(*variable).count_bytes());
+            }
+            variable = variable.add(1);
+        }
+    }
+    found.sort_unstable_by_key(|range| range.start);
+    found
+}
+
+/// What the kernel shows as environ, where that is what it was at exec: at the end of the stack, right behind the
+/// arguments. A program can have it show something else, `PR_SET_MM` of prctl(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn given_by_exec() -> Option<Range<usize>> {
+    let status = std::fs::read("/proc/self/stat").ok()?;
+    let behind_name = status.iter().rposition(|&byte| byte == b')')? + 1;
+    let fields: Vec<_> = std::str::from_utf8(&status[behind_name..]).ok()?.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok(); // as proc_pid_stat(5) counts them
+    let (stack, arguments, start, end) = (field(28)?, field(49)?, field(50)?, field(51)?);
+    (stack != 0 && stack < arguments && arguments == start && start <= end).then_some(start..end)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn given_by_exec() -> Option<Range<usize>> {
+    None
 }
 
 #[cfg(target_vendor = "apple")]

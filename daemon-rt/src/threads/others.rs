@@ -118,7 +118,7 @@ fn threads() -> io::Result<Vec<Thread>> {
     }
     // One that nobody named has the name of the one that started it, and at first that is the program's.
     for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
-        thread.name = "unnamed".to_owned();
+        "unnamed".clone_into(&mut thread.name);
     }
     Ok(threads)
 }
