@@ -29,7 +29,6 @@ pub(crate) use self::keyring::join_new_session_keyring;
 pub(crate) use self::{
     capabilities::{Capabilities, capabilities, set_capabilities},
     process::is_single_threaded_to_libc,
-    sockets::send_with,
 };
 pub(crate) use self::{
     database::{User, group, group_named, user, user_named},
@@ -42,7 +41,7 @@ pub(crate) use self::{
     hangup::on_hangup,
     passing::{receive_with_file, send_with_file},
     pidfd::{pidfd_open, pidfd_send_signal},
-    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap, wait_for},
+    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
         default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,

@@ -75,7 +75,7 @@ impl Environment {
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
             was_anothers: false,
-            passed_descriptors: passed_descriptors(listen_pid != Named::Another),
+            passed_descriptors: passed_descriptors(!matches!(listen_pid, Named::Another(_))),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
         }
     }

@@ -9,7 +9,8 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -72,9 +73,14 @@ fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Foun
     }
 }
 
+/// It has nothing more to do. One that waits for the server of a file system, which has the request and does not answer,
+/// does not even end on SIGKILL.
 fn end(child: Pid) {
-    let _ = sys::kill(child, libc::SIGKILL); // it has nothing more to do
-    let _ = sys::wait_for(child);
+    let _ = sys::kill(child, libc::SIGKILL);
+    let deadline = Instant::now() + PATIENCE;
+    while matches!(sys::reap(child), Ok(None)) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
@@ -82,6 +88,10 @@ fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
         Ok(Found { file, created }) => {
             let created = created.map(|(device, inode)| [&device.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
             ([vec![FOUND], created.unwrap_or_default()].concat(), file)
+        }
+        // Why it is not permitted, whoever asked first has said already.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            ([&[NUMBER], &libc::EACCES.to_ne_bytes()[..]].concat(), None)
         }
         Err(error) => match error.raw_os_error() {
             Some(number) => ([&[NUMBER], &number.to_ne_bytes()[..]].concat(), None),

@@ -2,10 +2,7 @@
 
 use std::io;
 
-use nix::{
-    libc,
-    unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid},
-};
+use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 
 use super::{
     account::Account,
@@ -45,7 +42,7 @@ pub(crate) fn look_as(
 ) -> Result<io::Result<()>, Error> {
     let Some(account) = account else { return Ok(look()) };
     match account.act(&mut look)? {
-        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let answer = account.act_apart(&mut || look().map(|()| Found::default()));
             Ok(answer.map_or(Err(error), |answer| answer.map(drop)))
         }

@@ -72,7 +72,7 @@ impl Manager {
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = UnixStream::pair().and_then(|(mut own, its)| {
-            sys::send_with(self.line.as_fd(), b"BARRIER=1", its.as_fd())?;
+            sys::send_with_file(self.line.as_fd(), b"BARRIER=1", Some(its.as_fd()))?;
             drop(its);
             own.set_read_timeout(Some(PATIENCE))?;
             sys::uninterrupted(|| own.read(&mut [0]))

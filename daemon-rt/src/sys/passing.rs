@@ -11,7 +11,7 @@ use nix::{
     libc::{self, c_int},
 };
 
-use super::{set_close_on_exec, signals::uninterrupted, take};
+use super::{set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL, take};
 
 /// Room for one descriptor beside the bytes, in the alignment that its header needs, cmsg(3).
 #[repr(C)]
@@ -38,8 +38,8 @@ pub(crate) fn send_with_file(socket: BorrowedFd<'_>, bytes: &[u8], file: Option<
         None => message.msg_controllen = 0,
     }
     // SAFETY: the message describes `bytes`, which are read only, and the room above.
-    uninterrupted(|| Ok(Errno::result(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, 0) })?))?;
-    Ok(())
+    let send = || Ok(Errno::result(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, NO_SIGNAL) })?);
+    uninterrupted(send).map(drop)
 }
 
 /// Receives what was sent by one call: how many bytes, and the descriptor. It is closed on exec.

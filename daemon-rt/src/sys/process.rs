@@ -58,13 +58,6 @@ pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     }
 }
 
-/// waitpid(2) until that child has ended.
-pub(crate) fn wait_for(child: Pid) -> io::Result<()> {
-    // SAFETY: a null pointer asks for no status.
-    uninterrupted(|| Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), ptr::null_mut(), 0) })?))?;
-    Ok(())
-}
-
 /// Whether a child has ended, and if so whether with 0: waitid(2), which neither waits nor reaps it here. Until it is
 /// reaped, its number is no other process's, and no other group's.
 pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {

@@ -17,47 +17,18 @@ use nix::{
 
 use super::signals::uninterrupted;
 
-/// send(2) that never raises SIGPIPE: the program may have given that signal back its deadly default.
+/// Never raises SIGPIPE: the program may have given that signal back its deadly default.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const NO_SIGNAL: c_int = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(super) const NO_SIGNAL: c_int = 0; // the standard library sets SO_NOSIGPIPE there
+
+/// send(2).
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    #[cfg(target_vendor = "apple")]
-    let flags = 0; // the standard library sets SO_NOSIGPIPE there
-    #[cfg(not(target_vendor = "apple"))]
-    let flags = libc::MSG_NOSIGNAL;
     uninterrupted(|| {
         // SAFETY: pointer and length describe `bytes`.
-        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), NO_SIGNAL) };
         Ok(Errno::result(sent)?.unsigned_abs())
-    })
-}
-
-/// The same, with a descriptor that the receiver gets a copy of, or has closed where it does not take it, unix(7).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    /// Room for a header and a descriptor, aligned as a header has to be.
-    #[repr(C, align(8))]
-    struct Control([u8; 64]);
-
-    const LENGTH: libc::c_uint = 4; // that of a descriptor
-    let mut text = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let mut control = Control([0; 64]);
-    // SAFETY: a message of zeroes is one without parts.
-    let mut message: libc::msghdr = unsafe { mem::zeroed() };
-    (message.msg_iov, message.msg_iovlen) = (&raw mut text, 1);
-    message.msg_control = control.0.as_mut_ptr().cast();
-    // SAFETY: it computes a length, which is 24, and less than there is.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(LENGTH) } as _;
-    // SAFETY: `control` has room for the header that stands first, and for the descriptor behind it.
-    unsafe {
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(LENGTH) as _;
-        libc::CMSG_DATA(header).cast::<c_int>().write_unaligned(descriptor.as_raw_fd());
-    }
-    uninterrupted(|| {
-        // SAFETY: all that the message points to is there, and nothing of it is written to.
-        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
-        Ok(Errno::result(sent).map(drop)?)
     })
 }
 

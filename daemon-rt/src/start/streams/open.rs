@@ -70,7 +70,7 @@ pub(crate) fn open(
             Err(error) => error,
             found => return Ok((rights, found)),
         };
-        if !matches!(error.raw_os_error(), Some(libc::EACCES | libc::EPERM)) {
+        if error.kind() != io::ErrorKind::PermissionDenied {
             return Ok((rights, Err(error)));
         }
         let others = rights.others(account);
