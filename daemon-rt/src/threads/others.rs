@@ -102,8 +102,8 @@ fn refusal(before: Step, others: &Others) -> Error {
 /// Those besides this one.
 fn threads() -> io::Result<Vec<Thread>> {
     let own = process::id().to_string();
-    let programs = fs::read_to_string("/proc/self/stat")?;
-    let programs = Thread::parse(&programs).map(|thread| thread.name);
+    let programs = fs::read_to_string("/proc/self/comm")?;
+    let programs = shown(programs.trim_end_matches('\n')).to_string();
     let mut threads = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?;
@@ -117,7 +117,7 @@ fn threads() -> io::Result<Vec<Thread>> {
         }
     }
     // One that nobody named has the name of the one that started it, and at first that is the program's.
-    for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
+    for thread in threads.iter_mut().filter(|thread| thread.name == programs) {
         "unnamed".clone_into(&mut thread.name);
     }
     Ok(threads)
