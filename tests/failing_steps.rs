@@ -218,6 +218,11 @@ fn a_descriptor_to_keep_that_is_closed() {
 #[test]
 fn values_out_of_range() {
     let stage = Stage::new();
+    let standard = "`ready_fd` must be 3 or more: 0 to 2 are the standard streams";
+    for number in ["-1", "0", "2"] {
+        refused(&stage, &["--ready-fd", number, "--stdout", "new"], standard);
+        refused(&stage, &["--ready-fd", number, "--foreground"], standard);
+    }
     let umask = "`umask` must be between 0o000 and 0o777, found 0o1000";
     refused(&stage, &["--umask", "1000", "--stdout", "new"], umask);
     let timeout = "`start_timeout` is zero: no daemon could be ready in time";

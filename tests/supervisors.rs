@@ -116,6 +116,29 @@ fn s6_hears_that_the_program_is_ready() {
     assert_eq!(waited.status, 0, "{waited:?}");
 }
 
+/// With `notify` from `ready`, and without it before `main`.
+#[test]
+fn s6_hears_of_readiness_by_the_option() {
+    if !are_installed(&["s6-supervise", "s6-svwait", "s6-svstat"]) {
+        return;
+    }
+    for options in ["", "--notify"] {
+        let stage = Stage::new();
+        service(&stage, &format!("#!/bin/sh\nexec {PROBE} --ready-fd 3 {options}\n"));
+        fs::write(stage.path("service/notification-fd"), "3\n").expect("write a number");
+        let _running = supervise(&stage, "s6-supervise");
+        let mut program = stage.daemon();
+        let is_ready = || stage.launch(stage.command("s6-svstat").args(["-o", "ready", "service"])).stdout;
+        if options.contains("--notify") {
+            assert_eq!(is_ready(), "false\n", "{options}");
+            assert_eq!(program.ask("ready"), "");
+        }
+        let waited = stage.launch(stage.command("s6-svwait").args(["-U", "-t", "5000", "service"]));
+        assert_eq!((waited.status, is_ready().as_str()), (0, "true\n"), "{options}");
+        assert_eq!(program.ask("ready"), "", "again");
+    }
+}
+
 #[test]
 fn supervisord() {
     if !are_installed(&["supervisord"]) {

@@ -82,6 +82,15 @@ fn octal(name: &str, number: &LitInt) -> Result<(), String> {
     }
 }
 
+pub(crate) fn ready_fd(name: &str, value: &TokenStream) -> Result<(), String> {
+    match literal(value) {
+        Some(Lit::Int(number)) if number.base10_parse::<i64>().is_ok_and(|number| number < 3) => {
+            Err(format!("`{name}` must be 3 or more: 0 to 2 are the standard streams"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn function(name: &str, value: &TokenStream) -> Result<(), String> {
     if literal(value).is_some() {
         return Err(format!("`{name}` takes the path of a function, e.g. `{name} = setup`"));

@@ -36,6 +36,7 @@ const KEYS: &[Key] = &[
     value("keep_fds", "[3, 4]", checks::ANY, &["files_preserve", "preserve_fds", "inherit_fds"]),
     value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
     flag("notify", checks::ANY, &["sd_notify", "ready"]),
+    value("ready_fd", "3", checks::ready_fd, &["notification_fd", "notify_fd", "readiness_fd"]),
     value("start_timeout", "Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
     value("setup", "setup", checks::function, &["privileged_action", "before_fork", "init"]),
     value("crate", "::daemon_rt", checks::crate_path, &["krate"]),

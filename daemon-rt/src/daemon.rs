@@ -64,6 +64,8 @@ pub struct Daemon {
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "nobody waits there"))]
+    pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) pidfile: Option<PathBuf>,
     #[cfg(unix)]
@@ -127,6 +129,7 @@ impl Daemon {
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
+            ready_fd: None,
             start_timeout: Duration::from_secs(90),
             pidfile: None,
             #[cfg(unix)]
@@ -410,6 +413,25 @@ impl Daemon {
     /// used.
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
+        self
+    }
+
+    /// The descriptor on which a supervisor waits for a newline, e.g. `3`: `notification-fd` of s6, `ready-notification =
+    /// pipefd:3` of dinit, `notify=fd:3` of supervise-daemon. Default: none.
+    ///
+    /// The newline is written, and the descriptor closed, by [`ready`](crate::ready) with the option
+    /// [`notify`](Self::notify), and otherwise right before `main`; after a detach by the launcher, which alone has it
+    /// open. Where the number is not that of a pipe to write to that the program inherited, nobody waits, and it is left
+    /// alone: so the same program can be started by hand. Since a script may have a pipe of its own there, set it in
+    /// `setup`, for an option of the command line such as `--ready-fd 3`.
+    ///
+    /// The start fails for a standard stream, and, in the foreground without `notify`, when nobody reads the pipe.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Unix it does nothing.
+    pub fn ready_fd(&mut self, descriptor: RawFd) -> &mut Self {
+        self.ready_fd = Some(descriptor);
         self
     }
 

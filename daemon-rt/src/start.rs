@@ -12,6 +12,7 @@ mod manager;
 mod place;
 mod prepared;
 mod ready;
+mod ready_fd;
 mod report;
 pub(crate) mod streams;
 mod variables;
@@ -27,7 +28,7 @@ use std::io::{self, Write};
 
 use nix::libc;
 
-use self::{manager::Manager, place::Place, prepared::Prepared};
+use self::{manager::Manager, place::Place, prepared::Prepared, ready_fd::ReadyFd};
 use crate::{
     Daemon, Error,
     pidfile::Lock,
@@ -47,6 +48,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
     privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
     let place = Place::new(daemon, privileges.another_account())?;
+    let ready_fd = ReadyFd::take(daemon)?;
     let is_awaited = Manager::connect(daemon)?.map(Manager::keep).is_some();
     let lock = instance::take_lock(daemon)?;
     place.enter()?;
@@ -59,9 +61,13 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         (reopen_logs.leave_alone)();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
-    if is_awaited {
-        ready::await_ready_in_foreground();
+    match ready_fd {
+        Some(ready_fd) if !daemon.notify => return ready_fd.tell(),
+        Some(ready_fd) => ready_fd.keep(),
+        None if !is_awaited => return Ok(()),
+        None => {}
     }
+    ready::await_ready_in_foreground();
     Ok(())
 }
 

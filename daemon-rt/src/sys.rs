@@ -33,8 +33,8 @@ pub(crate) use self::{
 pub(crate) use self::{
     database::{User, group, group_named, user, user_named},
     descriptors::{
-        STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, kind_of, lock,
-        set_close_on_exec, status_of, take, write_at_once,
+        STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, is_writable, kind_of,
+        lock, set_close_on_exec, status_of, take, write_at_once,
     },
     environment::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,

@@ -142,6 +142,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
+            "--ready-fd" => _ = daemon.ready_fd(value()?.parse()?),
             "--ready" => kept.is_ready = true,
             "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::stat::Mode;
+use nix::{libc, sys::stat::Mode};
 
 use crate::{Error, sys, terminal::shown};
 
@@ -63,6 +63,13 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
         }
     }
     Ok(names)
+}
+
+pub(crate) fn ready_fd(number: RawFd) -> Result<RawFd, Error> {
+    if number > libc::STDERR_FILENO {
+        return Ok(number);
+    }
+    Err(Error::new("`ready_fd` must be 3 or more: 0 to 2 are the standard streams"))
 }
 
 pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {

@@ -18,6 +18,7 @@ use super::{
     children::Children,
     group,
     prepared::Prepared,
+    ready_fd::ReadyFd,
     report::{Incoming, Report},
 };
 use crate::{Error, complaints::Complaint, sys};
@@ -56,6 +57,7 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
     match receive(leader, &from_leader, prepared.start_timeout) {
         Ok(Some(Report::Ready(daemon))) => {
             tell_manager(prepared, daemon);
+            tell_supervisor(prepared);
             drop(from_leader); // the leader has `ready()` wait for that
             after_ready(leader, daemon, children)
         }
@@ -76,6 +78,12 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
 fn tell_manager(prepared: &Prepared, daemon: u32) {
     let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
     prepared.complaints.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
+}
+
+/// The same of a supervisor.
+fn tell_supervisor(prepared: &Prepared) {
+    let Some(Err(error)) = prepared.ready_fd.as_ref().map(ReadyFd::tell) else { return };
+    prepared.complaints.say("", &error);
 }
 
 /// None where the leader ended without a report, or is stuck.

@@ -13,6 +13,7 @@ use super::{
     manager::Manager,
     place::Place,
     ready,
+    ready_fd::ReadyFd,
     report::Report,
     streams::{InPlace, Reopener, Streams, stand_in::StandIn},
     variables::Variables,
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Prepared {
     pub(crate) complaints: Complaints,
     pub(crate) manager: Option<Manager>,
+    /// The launcher's alone: whoever else held it open would be waited for.
+    pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) streams: Streams,
     place: Place,
@@ -64,6 +67,7 @@ impl Prepared {
             passed_fds: daemon.launched_by.passed_descriptors(),
             notify: daemon.notify,
             manager: Manager::connect(daemon)?,
+            ready_fd: ReadyFd::take(daemon)?,
             lock: instance::take_lock(daemon)?,
             // Last, since another instance's logs are not to be truncated.
             streams: Streams::open(daemon, account, &reopener)?,

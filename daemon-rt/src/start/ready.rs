@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{manager, report::Report, streams::stand_in::StandIn};
+use super::{manager, ready_fd, report::Report, streams::stand_in::StandIn};
 use crate::Error;
 
 /// By then the launcher has given up a leader that is stuck, and the start with it.
@@ -21,7 +21,7 @@ enum State {
     InSetup,
     /// The leader waits for word.
     Awaited(Awaited),
-    /// The service manager does, if there is one: in the foreground.
+    /// The service manager or supervisor does, if there is one: in the foreground.
     Managed,
     /// Everyone who wanted to know does: also before any start, and in the foreground.
     Told,
@@ -55,6 +55,7 @@ pub fn ready() -> Result<(), Error> {
         State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
         State::Managed => {
             manager::ready().map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
+            ready_fd::ready()?;
             *state = State::Told;
         }
         State::InSetup | State::Told | State::Gone => {}
