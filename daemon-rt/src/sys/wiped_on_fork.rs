@@ -5,10 +5,9 @@ mod tests;
 
 use std::{io, mem, ptr, sync::atomic::AtomicI32};
 
-use nix::{
-    errno::Errno,
-    libc::{self, c_void},
-};
+#[cfg(not(target_vendor = "apple"))]
+use nix::errno::Errno;
+use nix::libc::{self, c_void};
 
 const SIZE: usize = mem::size_of::<AtomicI32>(); // the system makes a page of it
 
