@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Child, Command},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -159,6 +160,24 @@ fn a_loose_file_is_replaced_and_whoever_has_it_open_has_nothing() {
         let running =
             format!("probe: cannot lock {}: already running as process {}\n", path.display(), daemon.process.0);
         assert_eq!(stage.launch(&mut probe(&stage)).stderr, running);
+    }
+}
+
+/// Whoever could open the old file can lock it, and another start may be about to replace it: that is no reason to give up.
+#[test]
+fn a_loose_file_that_somebody_has_locked_is_waited_for() {
+    for mode in [0o644, 0o666] {
+        let stage = Stage::new();
+        let path = stage.path("pid");
+        write(&path, "4000000\n", mode);
+        let held = locked(&path);
+        let launcher = stage.start(&mut probe(&stage));
+        thread::sleep(Duration::from_millis(300)); // of the 2 s that it waits
+        drop(held);
+        let launch = launcher.end();
+        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{mode:o}");
+        assert_eq!(path.metadata().expect("the file").mode() & 0o777, 0o600, "{mode:o}");
+        drop(stage.daemon());
     }
 }
 
