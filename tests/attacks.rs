@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::{sys::signal::Signal, unistd::User};
-use support::{Daemon, Stage, is_root};
+use support::{Daemon, Stage, eventually, is_root, skip};
 
 #[path = "attacks/as_user.rs"]
 mod as_user;
@@ -337,6 +337,41 @@ fn a_mount_in_a_sticky_directory() {
     }
     let line = "probe: cannot open stdout {}/sticky/mount/log as user nobody: Permission denied (os error 13)";
     stage.refuses(behind().args(["--user", "nobody", "--stdout", "sticky/mount/log"]), line);
+}
+
+/// On a directory of theirs, users mount what they like by fusermount(1), and it says what they like.
+#[test]
+fn a_file_system_of_the_users_that_says_it_is_roots() {
+    if !is_root() {
+        return;
+    }
+    if fs::File::options().write(true).open("/dev/fuse").is_err() {
+        return skip("FUSE");
+    }
+    let stage = stage();
+    directory(&stage, "home", nobody().0, 0o755);
+    let of_root = directory(&stage, "of-root", 0, 0o700);
+    let fuse = format!("{}={}", stage.path("home").display(), of_root.display());
+    let launch = |options: &[&str]| {
+        let mut command = stage.command_behind("true", ARRANGE);
+        stage.launch(command.args(["--fuse", &fuse, "--", PROBE]).args(options))
+    };
+    let line = |what: &str, why: &str| {
+        format!("probe: cannot {what}: {why}\n").replace("{}", &stage.path("home").display().to_string())
+    };
+    let log = line("open stdout {}/link/log as user nobody", "Permission denied (os error 13)");
+    let why = "others than root may write in the directory {}";
+    for (options, line) in [
+        (["--user", "nobody", "--stdout", "home/link/log"].as_slice(), log),
+        (&["--pidfile", "home/link/pid"], line("lock {}/link/pid", why)),
+        (&["--chroot", "home/link"], line("change the root directory to {}/link", why)),
+        (&["--chroot", "home"], line("change the root directory to {}", why)),
+    ] {
+        let launch = launch(options);
+        assert_eq!((launch.status, launch.stderr), (1, line), "{options:?}");
+    }
+    assert_eq!(fs::read_dir(of_root).expect("a directory").count(), 0);
+    eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
 }
 
 #[test]

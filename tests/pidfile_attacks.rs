@@ -6,15 +6,17 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Child, Command},
+    thread,
     time::{Duration, Instant},
 };
 
 use daemon_rt::{PidFile, Status};
 use nix::{
-    fcntl::{Flock, FlockArg},
+    fcntl::{FcntlArg, Flock, FlockArg, fcntl},
+    libc,
     sys::signal::Signal,
 };
-use support::{Daemon, Stage, are_installed, eventually, is_root};
+use support::{Daemon, Process, Stage, are_installed, eventually, is_root};
 
 mod preload;
 
@@ -194,6 +196,24 @@ fn a_loose_file_is_replaced_and_whoever_has_it_open_has_nothing() {
     }
 }
 
+/// Whoever could open the old file can lock it, and another start may be about to replace it: that is no reason to give up.
+#[test]
+fn a_loose_file_that_somebody_has_locked_is_waited_for() {
+    for mode in [0o644, 0o666] {
+        let stage = Stage::new();
+        let path = stage.path("pid");
+        write(&path, "4000000\n", mode);
+        let held = locked(&path);
+        let launcher = stage.start(&mut probe(&stage));
+        thread::sleep(Duration::from_millis(300)); // of the 2 s that it waits
+        drop(held);
+        let launch = launcher.end();
+        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "{mode:o}");
+        assert_eq!(path.metadata().expect("the file").mode() & 0o777, 0o600, "{mode:o}");
+        drop(stage.daemon());
+    }
+}
+
 /// It cannot be replaced where its directory is somebody else's, who made it for this user.
 #[test]
 fn a_loose_file_that_cannot_be_replaced_is_closed_to_others() {
@@ -245,6 +265,37 @@ fn nobody_is_signalled_who_is_not_known_to_hold_it() {
         fs::remove_file(&path).expect("remove");
     }
     assert!(bystander.is_unharmed());
+}
+
+/// The kernel tells that the number has a record lock, and it is the number of a process that has nothing to do with the
+/// file any more: of another program here, and of another user's later, when the number is given out again.
+#[test]
+fn a_record_lock_that_outlives_its_process_names_nobody() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut daemon = started_as_nobody(&stage);
+    let worker = Process(daemon.ask("share-descriptors").parse().expect("a process"));
+    daemon.send("exec");
+    eventually("another program", || (daemon.process.name() == "sleep").then_some(()));
+    let path = stage.path("pid");
+    let (locked, id) = (record_lock(&path), daemon.process.0);
+    let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]));
+    let (is_unharmed, _) = (daemon.process.is_alive(), worker.signal(Signal::SIGKILL));
+    assert_eq!(locked, Some(id), "it is the attack");
+    let line = format!("probe: cannot tell who holds pid: process {id}, which it names, does not hold it open\n");
+    assert_eq!((launch.status, launch.stderr), (1, line));
+    assert!(is_unharmed);
+}
+
+/// Who has one, fcntl(2).
+fn record_lock(path: &Path) -> Option<i32> {
+    let file = File::open(path).expect("open");
+    let l_type = libc::F_WRLCK.try_into().expect("a type");
+    let mut lock = libc::flock { l_type, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }; // the whole file
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).expect("an answer");
+    (i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid)
 }
 
 /// As in most containers, where root lacks that capability.

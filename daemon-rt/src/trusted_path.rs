@@ -3,6 +3,9 @@
 //! Whoever opens a file does so in the directory that the walk returned: a path that is another one at the second look
 //! gains nothing.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod fuse;
+
 use std::{
     collections::VecDeque,
     ffi::{OsStr, OsString},
@@ -88,6 +91,7 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
             return Err(untrusted(&at));
         }
         match step(&directory, &name)? {
+            Step::Directory(next) if next.is_users_mount(&directory) => return Err(untrusted(&at.join(name))),
             Step::Directory(next) if writers == Writers::Root || next.is_roots_in(&directory) => {
                 directory = next;
                 at.push(name);
@@ -148,6 +152,18 @@ impl Directory {
     /// In a sticky directory. What is mounted there belongs to whom its file system likes: a user's may lie.
     fn is_roots_in(&self, sticky: &Directory) -> bool {
         self.status.st_uid == ROOT && self.status.st_dev == sticky.status.st_dev
+    }
+
+    /// In whichever directory. It may say that it is root's.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn is_users_mount(&self, above: &Directory) -> bool {
+        self.status.st_dev != above.status.st_dev && fuse::is_users(&self.fd, self.status.st_dev)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[allow(clippy::unused_self, reason = "as where it can be told")]
+    fn is_users_mount(&self, _: &Directory) -> bool {
+        false
     }
 }
 

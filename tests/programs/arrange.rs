@@ -1,7 +1,7 @@
 //! Runs a program as a test wants it to be launched:
 //! `arrange [--terminal PATH] [--fd N=PATH] [--close N] [--close-others] [--lock N] [--ignore SIGNAL]
 //! [--ignore-real-time] [--block-all] [--group] [--groups N,N] [--umask MODE] [--key NAME] [--fill-keys] [--nameless]
-//! -- program argument…`
+//! [--fuse DIRECTORY=TARGET] -- program argument…`
 
 #![allow(unsafe_code)]
 
@@ -23,6 +23,9 @@ use nix::{
     sys::signal::{SigHandler, SigSet, Signal, signal},
     unistd::{self, Gid},
 };
+
+#[path = "fuse.rs"]
+mod fuse;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
@@ -84,6 +87,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 if refused != Some(Errno::EDQUOT) {
                     return Err(format!("no limit: {refused:?}").into());
                 }
+            }
+            "--fuse" => {
+                let value = value()?;
+                let (directory, target) = value.split_once('=').ok_or("DIRECTORY=TARGET")?;
+                fuse::serve(directory, target)?;
             }
             "--nameless" => is_nameless = true,
             "--group" => unistd::setpgid(unistd::Pid::from_raw(0), unistd::Pid::from_raw(0))?,

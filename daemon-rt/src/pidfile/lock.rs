@@ -53,7 +53,8 @@ struct Held {
 enum Attempt {
     /// Open for reading.
     Locked(File),
-    Held(Content),
+    /// And what it says, unless that can be anybody's word.
+    Held(io::Result<Content>),
     /// The file is not the one at that path any more.
     Replaced,
 }
@@ -76,13 +77,14 @@ impl Lock {
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
                     // Not earlier, although it would find the same: a look is over by then.
-                    if elapsed > A_LOOK && content != Content::Empty {
+                    if elapsed > A_LOOK && content.as_ref().is_ok_and(|content| *content != Content::Empty) {
                         if let Ok(Some(holder)) = holder::find(path) {
                             return Err(already_running(path, holder.number()));
                         }
                     }
                     if elapsed > UNTIL_NAMED {
-                        return Err(held_by_nobody(path, content));
+                        return Err(content
+                            .map_or_else(|error| cannot_lock(path, error), |content| held_by_nobody(path, content)));
                     }
                     thread::sleep(Duration::from_millis(5));
                 }
@@ -157,10 +159,10 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     }
     let content = Content::read(&file)?;
     if !is_locked {
-        // Its number is anybody's word. That a daemon runs is not: nobody shall remove the file and start a second one.
+        // Its number is anybody's word. That a daemon runs is not: nobody shall remove the file and start a second one. And
+        // another start may be about to replace it.
         let doubtful = |why| refused(format!("another process holds it, and {why}"));
-        open::refuse_words_of_others(&file).map_err(doubtful)?;
-        return Ok(Attempt::Held(content));
+        return Ok(Attempt::Held(open::refuse_words_of_others(&file).map_err(doubtful).map(|()| content)));
     }
     if content == Content::Foreign {
         return Err(refused("it holds something else than a process id"));

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     os::fd::{AsFd, OwnedFd},
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -50,11 +50,21 @@ impl Process {
         self.pid.as_raw().unsigned_abs()
     }
 
-    /// Whether it holds that file; `None` where nobody lets us look.
+    /// Whether it holds that file; `None` where nothing shows that.
+    ///
+    /// Its record lock shows to everyone who can open the file, and is the weaker evidence: a process that shared its
+    /// descriptors keeps the lock, and the number in it, when it has ended or executes another program.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
-        // Unlike its descriptors, its record lock shows to everyone who can open the file.
-        if matches!(sys::record_locker(file.as_fd()), Ok(Some(locker)) if locker == self.pid) {
-            return Some(true);
+        self.has_open(file).or_else(|| {
+            let locker = sys::record_locker(file.as_fd()).ok()?;
+            (locker == Some(self.pid)).then_some(true)
+        })
+    }
+
+    /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
+    fn has_open(&self, file: &File) -> Option<bool> {
+        if !is_proc_of_this_namespace() {
+            return None;
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let mut are_all_seen = true;
@@ -112,6 +122,11 @@ impl Process {
     fn exists(&self) -> bool {
         nix::sys::signal::kill(self.pid, None) != Err(Errno::ESRCH)
     }
+}
+
+/// In another pid namespace's /proc, the number is somebody else's.
+fn is_proc_of_this_namespace() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
 }
 
 /// Whether none of the sets of signals that proc(5) shows has the signal. One that is not shown may.
