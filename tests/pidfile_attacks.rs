@@ -299,6 +299,24 @@ fn record_lock(path: &Path) -> Option<i32> {
     (i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid)
 }
 
+/// Where nobody lets root look, the record lock counts, but for a process that began after the number was written: it got
+/// the number, and with it the lock of a worker, from a daemon that has ended.
+#[test]
+fn a_record_lock_does_not_make_a_later_process_the_daemon() {
+    if !is_root() || !are_installed(&["setpriv"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let daemon = started_as_nobody(&stage);
+    let file = File::options().write(true).open(stage.path("pid")).expect("open");
+    let written = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
+    file.set_modified(written - Duration::from_secs(10)).expect("a time before it began");
+    let launch = stage.launch(without_ptrace(&stage).args(["--stop", "pid"]));
+    let who = format!("process {}, which it names, is not seen to hold it open", daemon.process.0);
+    assert_eq!((launch.status, launch.stderr), (1, format!("probe: cannot tell who holds pid: {who}\n")));
+    assert!(daemon.process.is_alive());
+}
+
 /// As in most containers, where root lacks that capability.
 #[test]
 fn root_that_may_not_look_at_its_daemon_stops_it() {

@@ -9,7 +9,7 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     process, thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use nix::{
@@ -22,6 +22,12 @@ use nix::{
 
 use super::open;
 use crate::sys;
+
+/// `USER_HZ`, in which /proc counts, is 100 wherever Rust runs on Linux, time(7).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// By how much times of files and of processes are rounded.
+const COARSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Process {
     pub(super) pid: Pid,
@@ -52,13 +58,27 @@ impl Process {
 
     /// Whether it holds that file; `None` where nothing shows that.
     ///
-    /// Its record lock shows to everyone who can open the file, and is the weaker evidence: a process that shared its
-    /// descriptors keeps the lock, and the number in it, when it has ended or executes another program.
+    /// Its record lock shows to everyone who can open the file, and is the weaker evidence: a worker that shares its
+    /// descriptors keeps the lock, and the number in it, when it has ended or executes another program. But whoever got
+    /// the number after that began later than it was written.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
         self.has_open(file).or_else(|| {
             let locker = sys::record_locker(file.as_fd()).ok()?;
-            (locker == Some(self.pid)).then_some(true)
+            (locker == Some(self.pid) && self.began()? <= file.metadata().ok()?.modified().ok()? + COARSE)
+                .then_some(true)
         })
+    }
+
+    /// When it was forked, as far as /proc tells. Where the clock was set since, it is off by that.
+    fn began(&self) -> Option<SystemTime> {
+        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
+        let behind_name = stat.iter().rposition(|&byte| byte == b')')?;
+        let fields = std::str::from_utf8(&stat[behind_name..]).ok()?;
+        let ticks: f64 = fields.split(' ').nth(20)?.parse().ok()?; // starttime, proc(5)
+        let age = Duration::try_from_secs_f64(uptime - ticks / TICKS_PER_SECOND).ok()?;
+        SystemTime::now().checked_sub(age)
     }
 
     /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     os::unix::fs::MetadataExt,
+    path::Path,
     process, thread,
     time::{Duration, Instant},
 };
@@ -80,7 +81,8 @@ fn others() -> io::Result<Others> {
 fn are_emulators(count: usize) -> bool {
     let told = fs::read_link("/proc/self/exe");
     let run = fs::read_link(format!("/proc/self/task/{}/exe", process::id()));
-    matches!((told, run), (Ok(told), Ok(run)) if told != run) && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // qemu-user has one
+    let is_emulated = matches!((told, run), (Ok(told), Ok(run)) if told != run);
+    is_emulated && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // as many as qemu-user has
 }
 
 fn refusal(before: Step, others: &Others) -> Error {
@@ -102,25 +104,30 @@ fn refusal(before: Step, others: &Others) -> Error {
 /// Those besides this one.
 fn threads() -> io::Result<Vec<Thread>> {
     let own = process::id().to_string();
-    let programs = fs::read_to_string("/proc/self/comm")?;
-    let programs = shown(programs.trim_end_matches('\n')).to_string();
+    let programs = stat(&Path::new("/proc/self/task").join(&own))?; // an emulator answers for /proc/self/stat
+    let programs = Thread::parse(&programs).map(|thread| thread.name);
     let mut threads = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?;
         if task.file_name().to_str() == Some(&own) {
             continue;
         }
-        match fs::read_to_string(task.path().join("stat")) {
+        match stat(&task.path()) {
             Ok(stat) => threads.extend(Thread::parse(&stat)),
             Err(error) if [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) => {} // it has ended
             Err(error) => return Err(error),
         }
     }
     // One that nobody named has the name of the one that started it, and at first that is the program's.
-    for thread in threads.iter_mut().filter(|thread| thread.name == programs) {
+    for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
         "unnamed".clone_into(&mut thread.name);
     }
     Ok(threads)
+}
+
+/// The kernel cuts a name after 15 bytes, in the middle of a character, too.
+fn stat(task: &Path) -> io::Result<String> {
+    fs::read(task.join("stat")).map(|stat| String::from_utf8_lossy(&stat).into_owned())
 }
 
 impl Thread {
