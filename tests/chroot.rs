@@ -161,7 +161,8 @@ fn an_open_directory_is_refused() {
     };
     refused(&stage, &mut inherited(&["--keep-fds", "7"]), &format!("{line}7, /usr, would lead out of it"));
     refused(&stage, &mut inherited(&["--foreground"]), &format!("{line}7, /usr, would lead out of it"));
-    drop(started(&stage, &mut inherited(&[]))); // closed, as what nobody asked for
+    let without = started(&stage, &mut inherited(&[])).process; // closed, as what nobody asked for
+    without.wait();
     refused(
         &stage,
         inherited(&["--stdin"]).arg("inherited-directory"),
