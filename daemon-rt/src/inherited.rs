@@ -12,7 +12,7 @@ use std::{
 
 use nix::{
     libc::{self, c_int},
-    sys::signal::{SigSet, Signal},
+    sys::signal::{SigSet, SigmaskHow, Signal},
     unistd,
 };
 
@@ -53,7 +53,7 @@ impl Inherited {
         Self {
             descriptors: descriptors.into_iter().filter_map(Descriptor::inherited).collect(),
             ignored_signals,
-            blocked_signals: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
+            blocked_signals: sys::change_mask(SigmaskHow::SIG_BLOCK, None).unwrap_or_else(|_| SigSet::empty()),
             directory: env::current_dir(),
         }
     }

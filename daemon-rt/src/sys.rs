@@ -44,7 +44,8 @@ pub(crate) use self::{
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
-        default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring, uninterrupted,
+        change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring,
+        uninterrupted,
     },
     sockets::{connect, send, socket_family},
     wiped_on_fork::wiped_on_fork,

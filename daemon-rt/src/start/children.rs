@@ -26,8 +26,8 @@ impl Children {
     /// Blocks SIGCHLD, and in the leader, which outlives whatever its terminal sends, every other signal with it.
     pub(crate) fn watch(block: SigSet) -> io::Result<Self> {
         sys::let_interrupt(libc::SIGCHLD);
-        block.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        let mut while_waiting = SigSet::thread_get_mask()?;
+        block.thread_block()?;
+        let mut while_waiting = sys::change_mask(SigmaskHow::SIG_BLOCK, None)?;
         while_waiting.remove(Signal::SIGCHLD);
         Ok(Self { while_waiting })
     }

@@ -21,8 +21,7 @@ use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     // From its first instruction on, the leader outlives what its terminal sends, and the launcher is ended by it.
-    let mask = SigSet::all()
-        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
+    let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
     group::adopt_orphans();

@@ -2,7 +2,10 @@
 
 use std::{io, mem, ptr};
 
-use nix::libc::{self, c_int};
+use nix::{
+    libc::{self, c_int},
+    sys::signal::{SigSet, SigmaskHow, pthread_sigmask},
+};
 
 /// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
 const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
@@ -66,6 +69,16 @@ pub(crate) fn let_interrupt(signal: c_int) {
     extern "C" fn nothing(_: c_int) {}
     let handler: extern "C" fn(c_int) = nothing;
     set_action(signal, &action_of(handler as libc::sighandler_t));
+}
+
+/// `pthread_sigmask(3)`: changes which signals are blocked, or only asks, and returns which were before.
+///
+/// Asked into zeroes, since a set has room for more signals than the kernel has, and writes.
+pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> nix::Result<SigSet> {
+    // SAFETY: all zeroes is what sigemptyset(3) makes of a set.
+    let mut before = unsafe { SigSet::from_sigset_t_unchecked(mem::zeroed()) };
+    pthread_sigmask(how, signals, Some(&mut before))?;
+    Ok(before)
 }
 
 pub(super) fn action(signal: c_int) -> Option<libc::sigaction> {
