@@ -249,7 +249,8 @@ fn a_record_lock_that_outlives_its_process_names_nobody() {
     let path = stage.path("pid");
     let (locked, id) = (record_lock(&path), daemon.process.0);
     let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]));
-    let (is_unharmed, _) = (daemon.process.is_alive(), worker.signal(Signal::SIGKILL));
+    let is_unharmed = daemon.process.is_alive();
+    worker.signal(Signal::SIGKILL);
     assert_eq!(locked, Some(id), "it is the attack");
     let line = format!("probe: cannot tell who holds pid: process {id}, which it names, does not hold it open\n");
     assert_eq!((launch.status, launch.stderr), (1, line));
