@@ -30,6 +30,27 @@ fn a_path_is_on_one_line() {
     }
 }
 
+/// Root walks it step by step, which has no limit, and looks again by all of it, which has one.
+#[test]
+fn a_path_that_is_too_long_leaves_nothing() {
+    for (options, step) in [
+        (["--pidfile"].as_slice(), "cannot lock"),
+        (&["--user", "root", "--stdout"], "cannot open stdout"),
+        (&["--user", "nobody", "--stdout"], "cannot open stdout"),
+    ] {
+        if options.len() > 1 && !is_root() {
+            continue;
+        }
+        let stage = Stage::new();
+        let path = format!("{}{}file", stage.directory().display(), "/".repeat(4096));
+        let launch = stage.launch(stage.command(PROBE).args(options).arg(&path));
+        assert_eq!(launch.status, 1, "{options:?}");
+        assert!(launch.stderr.starts_with(&format!("probe: {step} {}", stage.directory().display())), "{options:?}");
+        assert!(launch.stderr.ends_with(": File name too long (os error 36)\n"), "{options:?}");
+        assert_eq!(stage.files(), [""; 0], "{options:?}");
+    }
+}
+
 #[test]
 fn the_target_of_a_link_is_on_one_line() {
     let stage = Stage::new();

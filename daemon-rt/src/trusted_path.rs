@@ -15,6 +15,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{AtFlags, OFlag, open, openat, readlinkat},
     libc,
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
@@ -24,6 +25,10 @@ use crate::{refusal::refused, sys, terminal::shown};
 
 /// As many as Linux follows, `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
+
+/// With the NUL byte at its end, limits.h(0p).
+#[allow(clippy::cast_sign_loss, reason = "a positive constant")]
+const MAX_LENGTH: usize = libc::PATH_MAX as usize;
 
 /// A directory that is looked up in, and neither read nor written: where there is `O_PATH`, search permission suffices.
 pub(crate) const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC).union(SEARCH);
@@ -51,9 +56,15 @@ pub(crate) struct Entry {
 /// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead
 /// elsewhere.
 pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
+    refuse_too_long(path)?;
     let (path, name) = split(path);
     let directory = walk_to_directory(path, sticky).map_err(|error| name_directory(error, path))?;
     Ok(Entry { directory, name: name.to_owned() })
+}
+
+/// Step by step a path may be longer. But what is created is looked at, and removed, by all of it.
+pub(crate) fn refuse_too_long(path: &Path) -> io::Result<()> {
+    if path.as_os_str().len() >= MAX_LENGTH { Err(Errno::ENAMETOOLONG.into()) } else { Ok(()) }
 }
 
 /// Finds a file as open(2) does, whoever may change the path.

@@ -73,6 +73,33 @@ fn a_user_who_has_the_number_of_those_outside() {
     assert_eq!(stage.read("of-user/log"), "one\n");
 }
 
+/// So has a file that somebody outside put where others may write.
+#[test]
+fn a_log_of_somebody_outside() {
+    if !is_root() || !are_installed(&["setpriv"]) {
+        return;
+    }
+    let stage = stage();
+    let _ = stage.copy(PROBE);
+    directory(&stage, "open", 0, 0o1777);
+    fs::write(stage.path("open/log"), "").expect("write");
+    chown(stage.path("open/log"), Some(54321), Some(54321)).expect("give it away");
+    set_mode(&stage.path("open/log"), 0o666);
+    if stage.launch(Command::new("unshare").args(["--user", "true"])).status != 0 {
+        return skip("user namespaces");
+    }
+    let log = stage.path("open/log").display().to_string();
+    let why = "it belongs to another user, and others may write in its directory\n";
+    let line = format!("probe: cannot open stdout {log} as user nobody: {why}");
+    assert_eq!(launch(&stage, &["--user", "nobody", "--stdout", &log]), (Some(1), line));
+
+    // The daemon's own is known all the same.
+    chown(stage.path("open/log"), Some(NOBODY), Some(NOBODY)).expect("give it away");
+    let (status, line) = launch(&stage, &["--user", "nobody", "--stdout", &log, "--connect"]);
+    assert_eq!((status, line.as_str()), (Some(0), ""));
+    drop(stage.daemon());
+}
+
 /// Root of a namespace with one id is an ordinary user, and nobody inside has less rights.
 #[test]
 fn an_ordinary_user_who_is_root_inside() {

@@ -105,20 +105,24 @@ pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
 fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     let file = openat(directory, name, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
     let status = fstat(&file)?;
-    judge(&status, &fstat(directory)?, owner)?;
+    judge(&file, &status, &fstat(directory)?, owner)?;
     let_block(&file)?;
     Ok(Opened { file, status, is_new: false })
 }
 
 /// Whatever `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks` are, proc(5).
-fn judge(file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
+fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
     if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(file)) {
         return Ok(()); // only root creates a device
     }
-    let is_trusted = |uid| uid == owner.as_raw() || Uid::from_raw(uid).is_root();
-    let others_may_write = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0 || !is_trusted(directory.st_uid);
+    let is_roots = |uid| Uid::from_raw(uid).is_root();
+    let is_trusted = |uid| uid == owner.as_raw() || is_roots(uid);
+    let is_open = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0;
+    let others_may_write = is_open || !is_trusted(directory.st_uid);
     let has_second_link = file.st_nlink > 1;
-    if others_may_write && !is_trusted(file.st_uid) {
+    // The directory may be somebody's of the same number as well.
+    let may_be_planted = file.st_uid == owner.as_raw() && (is_open || !is_roots(directory.st_uid));
+    if others_may_write && !is_trusted(file.st_uid) || may_be_planted && !is_own(opened)? {
         Err(Refusal::AnothersFile)
     } else if others_may_write && has_second_link {
         Err(Refusal::SecondLink)
@@ -127,6 +131,24 @@ fn judge(file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusa
     } else {
         Ok(())
     }
+}
+
+/// Whether a file that has this user's number is this user's. In a user namespace the files of everybody outside have one
+/// number, which may be that, `user_namespaces(7)`; but only the owner, or root of a namespace with the owner in it, can
+/// set `O_NOATIME`, fcntl(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_own(file: &OwnedFd) -> nix::Result<bool> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    match fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NOATIME)) {
+        Err(Errno::EPERM) => Ok(false),
+        _ => fcntl(file, FcntlArg::F_SETFL(flags)).map(|_| true),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::unnecessary_wraps, reason = "as where there are user namespaces")]
+fn is_own(_: &OwnedFd) -> nix::Result<bool> {
+    Ok(true)
 }
 
 /// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.

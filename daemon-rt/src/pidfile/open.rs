@@ -112,6 +112,7 @@ fn existing(path: &Path, access: OFlag) -> io::Result<File> {
 /// Whoever may write in a directory of the path may put another file there; in a sticky one not in place of somebody
 /// else's.
 fn locate(path: &Path) -> io::Result<Entry> {
+    trusted_path::refuse_too_long(path)?;
     let path = path::absolute(path)?;
     let has_more_rights = geteuid().is_root() && !privileges::root_is_ordinary_user();
     if has_more_rights { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
