@@ -27,8 +27,11 @@ use crate::{Error, refusal::refused, sys, terminal::shown};
 /// A status query holds the lock this long at most. A daemon that starts holds it a moment before the old number is gone.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 
-/// How long a process that holds the lock may take to say who it is.
-pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(2);
+/// How long a process that holds the lock may take to say who it is: on a busy machine, a start has two forks before that.
+pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
+
+/// How long a file is looked at that says something, and not who holds it.
+const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
 /// The lock belongs to the open file: the daemon has it from the launcher through its forks, flock(2), and children
 /// that exec another program do not.
@@ -71,7 +74,7 @@ impl Lock {
                     return Ok(Self { file, writer, path: path.to_owned(), owner: process::id() });
                 }
                 // On a file system whose inode numbers change, it would never end.
-                Attempt::Replaced if elapsed > UNTIL_NAMED => {
+                Attempt::Replaced if elapsed > UNTIL_CLEAR => {
                     return Err(cannot_lock(path, refused(ANOTHER_AT_EACH_LOOK)));
                 }
                 Attempt::Replaced => {}
@@ -82,7 +85,8 @@ impl Lock {
                             return Err(already_running(path, holder.number()));
                         }
                     }
-                    if elapsed > UNTIL_NAMED {
+                    let is_unnamed = matches!(content, Ok(Content::Empty | Content::Unfinished(_)));
+                    if elapsed > if is_unnamed { UNTIL_NAMED } else { UNTIL_CLEAR } {
                         return Err(content
                             .map_or_else(|error| cannot_lock(path, error), |content| held_by_nobody(path, content)));
                     }
