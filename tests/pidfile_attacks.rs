@@ -373,6 +373,17 @@ fn a_file_system_whose_inode_numbers_change_keeps_nobody_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(20));
 }
 
+/// Such as a file of a network, or of the daemon's own FUSE. The look at the pidfile needs no answer of it.
+#[test]
+fn a_descriptor_that_does_not_answer_keeps_nobody_from_stopping_the_daemon() {
+    let Some(library) = preload::library("STAT_WAITS") else { return };
+    let stage = Stage::new();
+    let daemon = started(&stage);
+    let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]).env("LD_PRELOAD", &library));
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "Terminated\n", ""));
+    assert!(!daemon.process.is_alive());
+}
+
 #[test]
 fn a_worker_of_the_same_number_does_not_remove_it() {
     if !is_root() || !are_installed(&["unshare"]) {

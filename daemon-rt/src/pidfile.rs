@@ -28,8 +28,8 @@ use crate::Error;
 ///
 /// A daemon runs as long as the file is locked, flock(2); the number in it only says who it is. So no call here takes a
 /// number at its word: a process is signalled only while the file that names it is locked, and only if the system shows
-/// that it holds the file itself, by its record lock, fcntl(2), or its descriptors in `/proc`. On Linux it is held by a
-/// pidfd meanwhile, and nobody else can get the signal.
+/// that it holds the file itself: by its descriptors in `/proc`, or where the caller may not look there, by its record
+/// lock, fcntl(2). On Linux it is held by a pidfd meanwhile, and nobody else can get the signal.
 ///
 /// ```no_run
 /// use std::time::Duration;

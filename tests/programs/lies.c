@@ -75,6 +75,19 @@ int lstat(const char *restrict path, struct stat *restrict found) {
 }
 #endif
 
+/* The server of what somebody has open on descriptor 0 is gone: whoever asks waits. */
+#ifdef STAT_WAITS
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int stat(const char *path, struct stat *status) {
+  const char *number = strstr(path, "/fd/");
+  if (number != NULL && strcmp(number, "/fd/0") == 0) pause();
+  return fstatat(AT_FDCWD, path, status, 0);
+}
+#endif
+
 /* The user is quicker: between the check and the step, `LINK` becomes one to `TARGET`. */
 #ifdef CHDIR_FINDS_ANOTHER_LINK
 int chdir(const char *path) {

@@ -7,7 +7,7 @@ mod tests;
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     process, thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -87,9 +87,13 @@ impl Process {
             return None;
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
+        let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
+        // What has the file's name comes first: a file system whose server is gone answers no stat(2).
+        let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
+        descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
         let mut are_all_seen = true;
-        for descriptor in descriptors.flatten() {
-            match stat(&descriptor.path()) {
+        for descriptor in descriptors {
+            match stat(&descriptor) {
                 Ok(found) if open::is(file, &found) => return Some(true),
                 // A more privileged process shows the numbers of its descriptors, but not what they are open on.
                 Err(Errno::EACCES | Errno::EPERM) => are_all_seen = false,
