@@ -359,7 +359,7 @@ fn a_file_system_of_the_users_that_says_it_is_roots() {
     let line = |what: &str, why: &str| {
         format!("probe: cannot {what}: {why}\n").replace("{}", &stage.path("home").display().to_string())
     };
-    let log = line("open stdout {}/link/log as user nobody", "Permission denied (os error 13)");
+    let log = line("open stdout {}/link/log as user nobody", "no permission to search the directory {}/link");
     let why = "others than root may write in the directory {}";
     for (options, line) in [
         (["--user", "nobody", "--stdout", "home/link/log"].as_slice(), log),

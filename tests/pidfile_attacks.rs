@@ -114,7 +114,9 @@ fn in_the_foreground_neither() {
     stage.open_to_all();
     let mut child = probe(&stage).args(["--user", "nobody", "--connect", "--foreground"]).spawn().expect("start");
     let mut daemon = stage.daemon();
-    assert_eq!(daemon.ask(&format!("forge {}", stage.path("pid").display())), "");
+    let path = stage.path("pid");
+    assert!(daemon.sight.descriptors().values().any(|target| Path::new(target) == path), "it holds it open");
+    assert_eq!(daemon.ask(&format!("forge {}", path.display())), "");
     assert_eq!(stage.read("pid"), format!("{}\n", child.id()));
     daemon.send("exit 0");
     child.wait().expect("wait");
