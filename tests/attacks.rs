@@ -330,7 +330,7 @@ fn a_mount_in_a_sticky_directory() {
     directory(&stage, "sticky", 0, 0o1777);
     directory(&stage, "sticky/mount", nobody().0, 0o755);
     let behind = || stage.command_behind("mount -t tmpfs -o mode=755 tmpfs sticky/mount", PROBE);
-    let line = "others than root may write in the directory {}/sticky";
+    let line = "users other than root may write in the directory {}/sticky";
     for (option, what) in [("--pidfile", "cannot lock"), ("--chroot", "cannot change the root directory to")] {
         let line = format!("probe: {what} {{}}/sticky/mount/name: {line}");
         stage.refuses(behind().args([option, "sticky/mount/name"]), &line);
@@ -360,7 +360,7 @@ fn a_file_system_of_the_users_that_says_it_is_roots() {
         format!("probe: cannot {what}: {why}\n").replace("{}", &stage.path("home").display().to_string())
     };
     let log = line("open stdout {}/link/log as user nobody", "no permission to search the directory {}/link");
-    let why = "others than root may write in the directory {}";
+    let why = "users other than root may write in the directory {}";
     for (options, line) in [
         (["--user", "nobody", "--stdout", "home/link/log"].as_slice(), log),
         (&["--pidfile", "home/link/pid"], line("lock {}/link/pid", why)),
@@ -404,7 +404,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
         directory(&stage, "run", owner, mode);
         symlink(stage.path("secret"), stage.path("run/link")).expect("link");
         for pidfile in ["run/pid", "run/link"] {
-            let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/run");
+            let line = format!("cannot lock {{}}/{pidfile}: users other than root may write in the directory {{}}/run");
             refused(&stage, &["--pidfile", pidfile], &line);
         }
         assert!(!stage.path("run/pid").exists());
@@ -417,7 +417,7 @@ fn a_pidfile_in_a_directory_of_the_user() {
     symlink(&of_root, stage.path("of-user/link")).expect("link");
     symlink("of-user/link", stage.path("by-way")).expect("link");
     for pidfile in ["of-user/run/pid", "of-user/link/pid", "by-way/pid"] {
-        let line = format!("cannot lock {{}}/{pidfile}: others than root may write in the directory {{}}/of-user");
+        let line = format!("cannot lock {{}}/{pidfile}: users other than root may write in the directory {{}}/of-user");
         refused(&stage, &["--pidfile", pidfile], &line);
     }
     assert!(!of_root.join("pid").exists() && !stage.path("of-user/run/pid").exists());

@@ -167,7 +167,7 @@ fn a_number_alone_gets_nobody_signalled() {
     let thread = format!("{}\n", gettid()); // the tests run in threads: a number, but not a process's
     let pidfile = PidFile::new(stage.path("pid"));
     assert_eq!(pidfile.path(), stage.path("pid"));
-    let malformed = "it holds something else than a process id";
+    let malformed = "it holds something other than a process id";
     let unheld = format!("process {}, which it names, does not hold it open", bystander.id());
     for (content, why) in [
         ("0\n", malformed),

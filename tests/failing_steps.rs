@@ -239,9 +239,10 @@ fn paths_that_say_nothing_or_something_else() {
         refused(r"a\0b", &format!("`{option}` contains a NUL byte"));
         for (path, what) in [
             ("~/x", "starts with `~`"),
-            ("$HOME/x", "starts with `$HOME`"),
+            ("$HOME/x", "starts with `$`"),
+            ("$XDG_STATE_HOME/x", "starts with `$`"),
             ("/run/${NAME}/x", "contains `${`"),
-            ("${HOME}/x", "contains `${`"),
+            ("${HOME}/x", "starts with `$`"),
         ] {
             let line = format!("`{option}` {what}, which only a shell expands; did you mean an absolute path?");
             refused(path, &line);

@@ -431,7 +431,7 @@ fn root_takes_no_file_that_others_could_have_written() {
         fs::set_permissions(&directory, Permissions::from_mode(mode)).expect("a mode");
         let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "directory/pid"]));
         let line = format!(
-            "probe: cannot lock {0}/pid: others than root may write in the directory {0}\n",
+            "probe: cannot lock {0}/pid: users other than root may write in the directory {0}\n",
             directory.display()
         );
         if is_refused {
@@ -494,7 +494,7 @@ fn a_directory_that_is_not_there_or_not_for_everybody() {
         fs::create_dir_all(sticky.join("of-user")).expect("create a directory");
         fs::set_permissions(&sticky, Permissions::from_mode(0o1777)).expect("change the mode");
         std::os::unix::fs::chown(sticky.join("of-user"), Some(nobody.uid.as_raw()), None).expect("give it away");
-        let line = "probe: cannot lock {0}/of-user/pid: others than root may write in the directory {0}/of-user";
+        let line = "probe: cannot lock {0}/of-user/pid: users other than root may write in the directory {0}/of-user";
         let line = line.replace("{0}", "{}/sticky");
         stage.refuses(probe(&stage).args(["--pidfile", "sticky/of-user/pid"]), &line);
     }

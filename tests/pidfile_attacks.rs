@@ -82,7 +82,7 @@ fn a_file_that_is_no_pidfile_keeps_every_byte() {
         for mode in [0o600, 0o644, 0o666] {
             write(&path, text, mode);
             let inode = path.metadata().expect("the file").ino();
-            stage.refuses(&mut probe(&stage), "probe: cannot lock {}/pid: it holds something else than a process id");
+            stage.refuses(&mut probe(&stage), "probe: cannot lock {}/pid: it holds something other than a process id");
             let found = path.metadata().expect("the file");
             assert_eq!((found.ino(), found.mode() & 0o777), (inode, mode));
             assert_eq!(fs::read(&path).expect("read"), text);
@@ -365,13 +365,10 @@ fn a_file_system_whose_inode_numbers_change_keeps_nobody_for_ever() {
     let stage = Stage::new();
     let start = Instant::now();
     let launch = stage.launch(probe(&stage).env("LD_PRELOAD", &library));
-    let line = format!("probe: cannot lock {}: it is another file at each look\n", stage.path("pid").display());
+    let line = format!("probe: cannot lock {}: it keeps being replaced\n", stage.path("pid").display());
     assert_eq!((launch.status, launch.stderr), (1, line));
     let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]).env("LD_PRELOAD", &library));
-    assert_eq!(
-        (launch.status, launch.stderr.as_str()),
-        (1, "probe: cannot open pid: it is another file at each look\n")
-    );
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, "probe: cannot open pid: it keeps being replaced\n"));
     assert!(start.elapsed() < Duration::from_secs(20));
 }
 

@@ -269,7 +269,7 @@ fn what_is_no_pipe_to_write_to_is_left_alone() {
 #[test]
 fn a_supervisor_that_does_not_read() {
     let stage = Stage::new();
-    let line = "probe: cannot tell of readiness on file descriptor 3: Broken pipe (os error 32)\n";
+    let line = "probe: cannot report readiness on file descriptor 3: Broken pipe (os error 32)\n";
     let run = |options: &str| format!("mkfifo p; exec 4<>p 3>p 4<&-; rm p; exec {PROBE} --ready-fd 3 {options}");
     let launch = stage.launch(stage.command("sh").args(["-c", &run("--foreground --pidfile pid")]));
     assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
@@ -279,7 +279,7 @@ fn a_supervisor_that_does_not_read() {
     drop(stage.daemon());
     let start = stage.start(stage.command("sh").args(["-c", &run("--foreground --notify")]));
     let mut program = stage.daemon();
-    assert_eq!(program.ask("ready"), "error: cannot tell of readiness on file descriptor 3: Broken pipe (os error 32)");
+    assert_eq!(program.ask("ready"), "error: cannot report readiness on file descriptor 3: Broken pipe (os error 32)");
     program.send("return");
     assert_eq!(start.end().status, 0);
 }

@@ -172,10 +172,12 @@ fn by_the_rules_of_the_manual() {
     let manual = fs::read_to_string(manual).expect("the manual");
     let (_, rules) = manual.split_once("\n```text\n/var/log/ticker").expect("rules");
     let (rules, _) = rules.split_once("\n```\n").expect("the end of the rules");
-    let paths = [("/var/log/ticker/ticker.log", "log"), ("/run/ticker.pid", "pid")];
-    let rules = paths.iter().fold(format!("/var/log/ticker{rules}\n"), |rules, (path, name)| {
-        assert!(rules.contains(path), "{rules}");
-        rules.replace(path, &stage.path(name).display().to_string())
+    let path = |name: &str| stage.path(name).display().to_string();
+    let log = ("/var/log/ticker/ticker.log", path("log"));
+    let words = [log, ("/run/ticker.pid ticker", format!("{} probe", path("pid")))];
+    let rules = words.iter().fold(format!("/var/log/ticker{rules}\n"), |rules, (word, ours)| {
+        assert!(rules.contains(word), "{rules}");
+        rules.replace(word, ours)
     });
     fs::write(stage.path("rules"), rules).expect("write");
     fs::set_permissions(stage.path("rules"), Permissions::from_mode(0o600)).expect("a mode");

@@ -29,7 +29,7 @@ pub(crate) fn path(name: &str, value: &TokenStream) -> Result<(), String> {
 fn left_to_a_shell(path: &str) -> Option<&'static str> {
     match path {
         _ if path.starts_with('~') => Some("starts with `~`"),
-        _ if path.starts_with("$HOME") => Some("starts with `$HOME`"),
+        _ if path.starts_with('$') => Some("starts with `$`"),
         _ if path.contains("${") => Some("contains `${`"),
         _ => None,
     }

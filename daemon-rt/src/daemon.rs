@@ -321,7 +321,7 @@ impl Daemon {
         self
     }
 
-    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`: all others are removed,
+    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`, or `[""; 0]` for none: all others are removed,
     /// but for those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`,
     /// `sd_watchdog_enabled(3)`, and those that follow [`user`](Self::user). Default: all are kept.
     ///
@@ -348,7 +348,7 @@ impl Daemon {
     /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every
     /// other one that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself,
     /// and sockets that a manager passed, stay open in any case: as many as `LISTEN_FDS` says, where `LISTEN_PID` is this
-    /// process or is not set, as by `systemfd --no-pid`. Where exec
+    /// process or is not set, as by the tool `systemfd` with `--no-pid`. Where exec
     /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set.
     ///
     /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program
@@ -450,13 +450,14 @@ impl Daemon {
     /// The daemon writes its process id to the file, in decimal with a newline, and removes the file when it exits, also
     /// after a panic that unwinds. A relative path starts from the directory of the launch.
     ///
-    /// The file has mode 0600, as with pidfile(3) of FreeBSD, and belongs to whoever launched the program: everybody who
+    /// The file has mode 0600, as with pidfile(3) of FreeBSD, and belongs to the effective user of the launch: everybody who
     /// can read a file can lock it. When `main` begins, the daemon holds the file open for reading only. So whoever takes
     /// over a daemon that gave up root cannot write another process's number, for root to signal. Nor can the daemon
     /// remove the file from a directory of root's, or empty it: at the end the file stays, with its number, unlocked. It
     /// also stays after a signal that ends the daemon. The next start takes it over, and [`PidFile`](crate::PidFile)
-    /// knows by the lock that nobody runs. A script that goes by the number has to compare the program as well:
-    /// `start-stop-daemon --exec`, `pkill --logpidfile`.
+    /// knows by the lock that nobody runs. The number alone is not enough for a script:
+    /// `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file is locked,
+    /// compares the name that it is given.
     ///
     /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
     /// others may read or write, as older programs leave it, is replaced by a proper one; where its directory does not

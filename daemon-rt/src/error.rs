@@ -9,8 +9,8 @@ use std::{borrow::Cow, error, fmt, io};
 ///
 /// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
 /// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
-/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name.
-#[derive(Debug)]
+/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name. `{:?}`, by
+/// which Rust prints the error that `main` returns, shows the same as `{:#}`.
 pub struct Error {
     what: Cow<'static, str>,
     why: Option<io::Error>,
@@ -63,6 +63,12 @@ impl fmt::Display for Error {
             Some(why) if formatter.alternate() => write!(formatter, ": {why}"),
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self:#}")
     }
 }
 

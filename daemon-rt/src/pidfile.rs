@@ -46,7 +46,8 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// Each call fails when the caller may not read the file, which only its owner and root may; when the file is not a regular
+/// Each call fails when the caller may not read the file, which only its owner and root may (root asks about an ordinary
+/// user's daemon as that user: `runuser -u USER`); when the file is not a regular
 /// one, belongs to neither root nor the caller, has a second hard link, or may be written by others; for root also when
 /// others may write in a directory of its path that is not sticky; and when the file is locked but names nobody who is
 /// seen to hold it.
@@ -61,7 +62,7 @@ pub struct PidFile {
     path: PathBuf,
 }
 
-/// What a pidfile tells of its daemon. In brackets the exit status that the Linux Standard Base gives to the action
+/// What a pidfile tells of its daemon. What stands in a file that nobody locks is not judged. In brackets the exit status that the Linux Standard Base gives to the action
 /// `status` of an init script.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +136,7 @@ impl PidFile {
     }
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
-    /// left behind is removed then, if that is permitted. It is no error when no daemon runs. A daemon that is the
+    /// left behind is removed then, if that is permitted. One that an earlier daemon left stays, for the next start. It is no error when no daemon runs. A daemon that is the
     /// first process of its pid namespace has to handle SIGTERM: from inside, SIGKILL has no effect on it,
     /// `pid_namespaces(7)`.
     ///

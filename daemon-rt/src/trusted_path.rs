@@ -244,7 +244,7 @@ fn no_search(directory: &Path) -> String {
 }
 
 fn untrusted(directory: &Path) -> io::Error {
-    refused(format!("others than root may write in the directory {}", shown(directory)))
+    refused(format!("users other than root may write in the directory {}", shown(directory)))
 }
 
 /// The directory of a path, and the name in it.

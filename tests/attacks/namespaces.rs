@@ -57,12 +57,12 @@ fn a_user_who_has_the_number_of_those_outside() {
     assert_eq!(launch(&stage, &["--user", "nobody", "--stdout", &log]), (Some(1), line));
     for jail in [path("of-user"), path("of-user/link")] {
         let (status, line) = launch(&stage, &["--user", "nobody", "--chroot", &jail]);
-        let why = "others than root may write in the directory /\n";
+        let why = "users other than root may write in the directory /\n";
         assert_eq!((status, line), (Some(1), format!("probe: cannot change the root directory to {jail}: {why}")));
     }
     let pidfile = path("of-user/link/pid");
     let (status, line) = launch(&stage, &["--pidfile", &pidfile]);
-    let why = "others than root may write in the directory /\n";
+    let why = "users other than root may write in the directory /\n";
     assert_eq!((status, line), (Some(1), format!("probe: cannot lock {pidfile}: {why}")));
     assert_eq!(fs::read_dir(of_root).expect("a directory").count(), 0);
 
@@ -144,7 +144,7 @@ fn roots_own_namespace_with_one_id() {
     directory(&stage, "of-user", nobody().0, 0o755);
     let mut command = stage.command("unshare");
     command.args(["--map-root-user", PROBE, "--pidfile", "of-user/pid"]);
-    let line = "probe: cannot lock {}/of-user/pid: others than root may write in the directory {}/of-user";
+    let line = "probe: cannot lock {}/of-user/pid: users other than root may write in the directory {}/of-user";
     stage.refuses(&mut command, line);
     chown(stage.path("of-user"), Some(0), None).expect("take it");
     set_mode(&stage.path("of-user"), 0o755);

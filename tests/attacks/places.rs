@@ -117,7 +117,7 @@ fn a_directory_in_a_jail_that_only_root_may_enter() {
 }
 
 fn no_jail(stage: &Stage, jail: &str, untrusted: &str) {
-    refuses_jail(stage, jail, &format!("others than root may write in the directory {{}}/{untrusted}"));
+    refuses_jail(stage, jail, &format!("users other than root may write in the directory {{}}/{untrusted}"));
 }
 
 fn refuses_jail(stage: &Stage, jail: &str, why: &str) {

@@ -14,7 +14,7 @@ use nix::{libc, unistd::Pid};
 use super::{
     content::Content,
     lock::{A_LOOK, UNTIL_NAMED},
-    open::{self, ANOTHER_AT_EACH_LOOK},
+    open::{self, KEEPS_BEING_REPLACED},
     process::Process,
 };
 use crate::{Error, refusal::refused, sys, terminal::shown};
@@ -61,7 +61,7 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
             (_, Content::Empty | Content::Unfinished(_)) => return Ok(Seen::Unnamed),
             // Whoever starts holds the lock a moment before the old number is gone.
             (_, _) if elapsed <= A_LOOK => {}
-            (Ok(None), _) => return Err(cannot_tell(path, "it changes at each look")),
+            (Ok(None), _) => return Err(cannot_tell(path, "it keeps changing")),
             (Err(error), _) => return Err(error),
         }
         thread::sleep(Duration::from_millis(5));
@@ -83,7 +83,7 @@ fn look(path: &Path) -> Result<Look, Error> {
         }
         // On a file system whose inode numbers change, it would never end.
         if start.elapsed() > A_LOOK {
-            return Err(failed("cannot open", path, refused(ANOTHER_AT_EACH_LOOK)));
+            return Err(failed("cannot open", path, refused(KEEPS_BEING_REPLACED)));
         }
     }
 }
@@ -92,7 +92,7 @@ fn look(path: &Path) -> Result<Look, Error> {
 /// something else by then, and wants another look.
 fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>, Error> {
     let (Content::Pid(pid) | Content::Unfinished(pid)) = content else {
-        return Err(cannot_tell(path, "it holds something else than a process id"));
+        return Err(cannot_tell(path, "it holds something other than a process id"));
     };
     let process = Process::open(pid).map_err(|error| failed("cannot find the process of", path, error))?;
     let holds = process.as_ref().and_then(|process| process.holds(file));

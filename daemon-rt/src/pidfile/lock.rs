@@ -20,7 +20,7 @@ use nix::libc;
 use super::{
     content::Content,
     holder,
-    open::{self, ANOTHER_AT_EACH_LOOK},
+    open::{self, KEEPS_BEING_REPLACED},
 };
 use crate::{Error, refusal::refused, sys, terminal::shown};
 
@@ -75,7 +75,7 @@ impl Lock {
                 }
                 // On a file system whose inode numbers change, it would never end.
                 Attempt::Replaced if elapsed > UNTIL_CLEAR => {
-                    return Err(cannot_lock(path, refused(ANOTHER_AT_EACH_LOOK)));
+                    return Err(cannot_lock(path, refused(KEEPS_BEING_REPLACED)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
@@ -117,7 +117,7 @@ impl Lock {
     /// child that was forked and exits. From now on, this process cannot write to the file.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         sys::at_exit(remove_held)
-            .map_err(|error| Error::because(format!("cannot see to the removal of {}", shown(&self.path)), error))?;
+            .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
         self.writer = None;
         self.owner = process::id();
         let _ = sys::lock_record(self.file.as_fd()); // evidence for who looks, and no condition
@@ -169,7 +169,7 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
         return Ok(Attempt::Held(open::refuse_words_of_others(&file).map_err(doubtful).map(|()| content)));
     }
     if content == Content::Foreign {
-        return Err(refused("it holds something else than a process id"));
+        return Err(refused("it holds something other than a process id"));
     }
     if open::is_loose(&file)? {
         // Somebody else may have it open by now, and lock it at any time: it is replaced while the lock is held.

@@ -27,7 +27,7 @@ use crate::{
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// Why a file is given up that is never found at its path again.
-pub(super) const ANOTHER_AT_EACH_LOOK: &str = "it is another file at each look";
+pub(super) const KEEPS_BEING_REPLACED: &str = "it keeps being replaced";
 
 /// Opens the file to lock it, and to see who runs.
 pub(super) fn for_reading(path: &Path) -> io::Result<File> {

@@ -18,7 +18,7 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
         b"" => format!("`{option}` is empty"),
         _ if bytes.contains(&0) => format!("`{option}` contains a NUL byte"),
         [b'~', ..] => left_to_a_shell(option, "starts with `~`"),
-        _ if bytes.starts_with(b"$HOME") => left_to_a_shell(option, "starts with `$HOME`"),
+        [b'$', ..] => left_to_a_shell(option, "starts with `$`"),
         _ if bytes.windows(2).any(|pair| pair == b"${") => left_to_a_shell(option, "contains `${`"),
         b"null" if is_stream(option) => did_you_mean(option, path, "null"),
         b"inherit" | b"-" if is_stream(option) => did_you_mean(option, path, "inherit"),

@@ -41,7 +41,7 @@ struct Awaited {
 ///
 /// Only with the option [`notify`](crate::Daemon::notify) does anybody wait for it. Call it when requests can be
 /// served, from any thread, as often as you like: only the first call does anything. It returns when the launcher
-/// knows. In the foreground it tells the service manager, if there is one, and before any start it does nothing. It is
+/// knows. In the foreground it tells the service manager, if there is one. Before `run` is called it does nothing. It is
 /// for the daemon alone, not for a worker that was forked from it: the leader answers once.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ impl ReadyFd {
 
     pub(crate) fn tell(&self) -> Result<(), Error> {
         self.write().map_err(|error| {
-            Error::because(format!("cannot tell of readiness on file descriptor {}", self.0.as_raw_fd()), error)
+            Error::because(format!("cannot report readiness on file descriptor {}", self.0.as_raw_fd()), error)
         })
     }
 
