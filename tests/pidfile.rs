@@ -198,6 +198,19 @@ fn it_is_removed_after_a_failed_start() {
     }
 }
 
+/// Nobody is there who would take it back but the leader.
+#[test]
+fn it_is_removed_when_the_launcher_was_killed_and_the_daemon_ignores_sigterm() {
+    let stage = Stage::new();
+    let launcher = stage.start(probe(&stage).args(["--notify", "--ignore-signal", "SIGTERM"]));
+    let daemon = stage.daemon();
+    launcher.process.signal(Signal::SIGKILL);
+    assert_eq!(launcher.end().status, 128 + Signal::SIGKILL as i32);
+    eventually("the end of the daemon, after five seconds", || (!daemon.process.is_alive()).then_some(()));
+    eventually("the end of the leader", || stage.processes().is_empty().then_some(()));
+    assert_eq!(stage.files(), [] as [&str; 0]);
+}
+
 /// The launcher failed, and the daemon, which left its group, was not ended: there is still one instance.
 #[test]
 fn a_daemon_that_outlives_its_failed_start_keeps_it() {

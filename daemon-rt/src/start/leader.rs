@@ -5,6 +5,7 @@ use std::{
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -155,10 +156,10 @@ impl Leader<'_> {
             .map(|children| group::terminate(own_group, alive, &children, self.settled.stand_in()));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
         let report = self.report(outcome, word, status);
-        drop(self.settled);
-        if status.is_none() {
-            let _ = alive.map(|daemon| kill(daemon, Signal::SIGKILL)); // in case that it left the group
+        if let (Some(daemon), None) = (alive, status) {
+            end(daemon);
         }
+        drop(self.settled);
         // From the report on, the launcher may end the group itself.
         if let Some(report) = report {
             let _ = report.send(self.launcher);
@@ -196,5 +197,15 @@ impl Leader<'_> {
             Outcome::TimedOut => Some(self.too_late()),
             Outcome::Reported(_) | Outcome::LauncherGone => None,
         }
+    }
+}
+
+/// Ends a daemon that SIGTERM did not end, or that left the group. As long as it is there, it holds the pidfile, which is
+/// not removed then.
+fn end(daemon: Pid) {
+    let _ = kill(daemon, Signal::SIGKILL);
+    let deadline = Instant::now() + CLOSED_BEFORE_END;
+    while matches!(sys::reap(daemon), Ok(None)) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
     }
 }
