@@ -12,7 +12,7 @@ use nix::{
     fcntl::{AtFlags, OFlag, openat},
     libc,
     sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, lstat},
-    unistd::geteuid,
+    unistd::{UnlinkatFlags, geteuid, unlinkat},
 };
 
 use crate::{
@@ -41,7 +41,8 @@ pub(super) fn for_writing(path: &Path) -> io::Result<File> {
 
 /// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
-    let file = open(&locate(path)?, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL).map_err(|error| {
+    let entry = locate(path)?;
+    let file = open(&entry, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL).map_err(|error| {
         match (error.kind(), path.parent()) {
             (kind @ io::ErrorKind::PermissionDenied, Some(directory)) => {
                 io::Error::new(kind, format!("no permission to create it in the directory {}", shown(directory)))
@@ -49,6 +50,11 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
             _ => error,
         }
     })?;
+    if let Err(error) = fstat(&file) {
+        // It could not be told from another one later, and would be left behind.
+        let _ = unlinkat(&entry.directory, entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        return Err(error.into());
+    }
     // The umask may have taken something away.
     close_to_others(&file).inspect_err(|_| take_back(&file, path))?;
     Ok(file)
