@@ -12,7 +12,7 @@ use nix::{
     fcntl::{FcntlArg, fcntl},
     libc,
 };
-use support::{Daemon, Process, Stage, are_installed, is_root, skip};
+use support::{Daemon, Process, Stage, are_installed, eventually, is_root, skip};
 
 const PAGE: &str = include_str!("../daemon-rt/src/docs/what_nobody_can_change.md");
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
@@ -23,9 +23,11 @@ fn found<T>(what: &str, look: impl Fn(&Stage, &mut Daemon) -> T) -> [T; 2] {
     [[].as_slice(), &["--foreground"]].map(|options| {
         let stage = Stage::new();
         let launcher = stage.start(stage.command(PROBE).args(["--make", what]).args(options));
-        let found = look(&stage, &mut stage.daemon());
-        drop(launcher);
-        found
+        let mut daemon = stage.daemon();
+        // What is the launcher's goes with it.
+        let has_gone = || launcher.process == daemon.process || !launcher.process.is_alive();
+        eventually("the launcher's end", || has_gone().then_some(()));
+        look(&stage, &mut daemon)
     })
 }
 
