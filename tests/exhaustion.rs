@@ -1,7 +1,8 @@
 //! A start where something is short or missing: it works, or one line says which step wanted it, and nothing is left.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{self, Command},
 };
@@ -310,6 +311,7 @@ fn a_launch_directory_that_cannot_be_read() {
         refused(&stage, launch().args([option, value]), &line);
     }
     whole(&stage, &mut launch());
+    fs::set_permissions(stage.path("closed"), Permissions::from_mode(0o700)).expect("a mode"); // or it stays in /tmp
 }
 
 /// But for the test's socket.

@@ -249,7 +249,7 @@ fn paths_that_say_nothing_or_something_else() {
         }
     }
     for option in ["stdin", "stdout", "stderr"] {
-        for path in ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/7"] {
+        for path in ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/7", "/proc/1/fd/1"] {
             let what = format!("`{option}` is the path `{path}`, a stream of the launcher's and no file");
             let line = format!("{what}; did you mean `Stdio::inherit()`?");
             refused(&stage, &[&format!("--{option}"), path], &line);

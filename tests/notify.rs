@@ -193,6 +193,25 @@ fn the_manager_hears_of_a_daemon_that_ends_before_it_is_ready() {
     manager.hears_nothing();
 }
 
+/// Most programs leave by `std::process::exit` when they fail.
+#[test]
+fn the_manager_hears_of_a_main_that_exits_before_it_is_ready() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let _start = stage.start(&mut launcher(&stage, &["--detach", "never"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("fork-and-exit"); // a worker's end is none of the manager's
+    daemon.send("exit 7");
+    daemon.wait();
+    assert_eq!(manager.hears(), ("STATUS=`main` exited before it was ready\nERRNO=0".to_owned(), daemon.process));
+    let _start = stage.start(&mut launcher(&stage, &["--detach", "never", "--ready"]));
+    let mut daemon = stage.daemon();
+    assert_eq!(manager.hears().0, "READY=1");
+    daemon.send("exit 7");
+    daemon.wait();
+    manager.hears_nothing();
+}
+
 #[test]
 fn what_the_manager_hears_is_one_line_of_no_great_length() {
     let stage = Stage::new();

@@ -51,9 +51,14 @@ pub(crate) fn stream(name: &str, value: &TokenStream) -> Result<(), String> {
 
 /// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
 fn is_of_launcher(path: &str) -> bool {
-    let number = path.strip_prefix("/dev/fd/").or_else(|| path.strip_prefix("/proc/self/fd/"));
-    ["/dev/stdin", "/dev/stdout", "/dev/stderr"].contains(&path)
-        || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let is_process = |name: &str| is_number(name) || ["self", "thread-self"].contains(&name);
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["", "dev", "stdin" | "stdout" | "stderr"] => true,
+        ["", "dev", "fd", number] => is_number(number),
+        ["", "proc", process, "fd", number] => is_process(process) && is_number(number),
+        _ => false,
+    }
 }
 
 pub(crate) fn umask(name: &str, value: &TokenStream) -> Result<(), String> {

@@ -68,6 +68,9 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         None => {}
     }
     ready::await_ready_in_foreground();
+    if is_awaited {
+        manager::watch_exit();
+    }
     Ok(())
 }
 

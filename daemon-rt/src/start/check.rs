@@ -41,9 +41,14 @@ fn left_to_a_shell(option: &str, what: &str) -> String {
 
 /// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
 fn is_of_launcher(path: &[u8]) -> bool {
-    let number = path.strip_prefix(b"/dev/fd/").or_else(|| path.strip_prefix(b"/proc/self/fd/"));
-    [b"/dev/stdin".as_slice(), b"/dev/stdout", b"/dev/stderr"].contains(&path)
-        || number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+    let is_number = |name: &[u8]| name.iter().all(u8::is_ascii_digit);
+    let is_process = |name: &[u8]| is_number(name) || [b"self".as_slice(), b"thread-self"].contains(&name);
+    match path.split(|&byte| byte == b'/').collect::<Vec<_>>()[..] {
+        [b"", b"dev", b"stdin" | b"stdout" | b"stderr"] => true,
+        [b"", b"dev", b"fd", number] => is_number(number),
+        [b"", b"proc", process, b"fd", number] => is_process(process) && is_number(number),
+        _ => false,
+    }
 }
 
 fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {

@@ -8,7 +8,11 @@ use std::{
     io,
     os::unix::net::{SocketAddr, UnixDatagram},
     path::Path,
-    sync::{Mutex, PoisonError},
+    process,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -21,7 +25,7 @@ use std::{
     },
 };
 
-use super::ready::is_up_to_launcher;
+use super::ready::{is_up_to_launcher, is_up_to_main};
 use crate::{Daemon, Error, complaints::Complaints, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
@@ -39,6 +43,9 @@ pub(crate) struct Manager {
 
 /// The manager of the running program, from which it takes its leave.
 static OWN: Mutex<Option<Manager>> = Mutex::new(None);
+
+/// The process whose exit is watched.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 impl Manager {
     /// The one that waits for word, if the program is going to give it.
@@ -116,6 +123,22 @@ pub(crate) fn ended(why: &str, status: u8) {
     let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(manager) = kept.filter(|_| status != 0 && !is_up_to_launcher()) {
         manager.failed(why, status, None);
+    }
+}
+
+/// In the foreground: has the manager hear of a `main` that leaves by exit(3) before it is ready, too.
+pub(crate) fn watch_exit() {
+    PROCESS.store(process::id(), Relaxed);
+    let _ = sys::at_exit(exited); // without it, the manager waits for its time to be over
+}
+
+const EXITED: &str = "`main` exited before it was ready";
+
+/// Nobody tells an exit handler the status. A worker that was forked has no part in it.
+extern "C" fn exited() {
+    let Ok(own) = OWN.try_lock() else { return };
+    if let Some(manager) = own.as_ref().filter(|_| PROCESS.load(Relaxed) == process::id() && is_up_to_main()) {
+        let _ = manager.tell(&format!("STATUS={EXITED}\nERRNO=0"));
     }
 }
 

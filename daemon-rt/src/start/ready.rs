@@ -92,6 +92,11 @@ fn be(state: State) {
     *STATE.lock().unwrap_or_else(PoisonError::into_inner) = state;
 }
 
+/// Whether `main` is still to call [`ready`], in the foreground.
+pub(crate) fn is_up_to_main() -> bool {
+    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed))
+}
+
 /// Whether the launcher tells what comes of the start, or told it.
 pub(crate) fn is_up_to_launcher() -> bool {
     matches!(*STATE.lock().unwrap_or_else(PoisonError::into_inner), State::Awaited(_) | State::Gone)
