@@ -23,8 +23,8 @@ use nix::{
 use super::open;
 use crate::sys;
 
-/// `USER_HZ`, in which /proc counts, is 100 wherever Rust runs on Linux, time(7).
-const TICKS_PER_SECOND: f64 = 100.0;
+/// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
+const MILLISECONDS_PER_TICK: u64 = 10;
 
 /// By how much times of files and of processes are rounded.
 const COARSE: Duration = Duration::from_millis(50);
@@ -73,12 +73,12 @@ impl Process {
     fn began(&self) -> Option<SystemTime> {
         let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
-        let uptime: f64 = uptime.split(' ').next()?.parse().ok()?;
+        let uptime: u64 = uptime.split(' ').next()?.replace('.', "").parse().ok()?; // in hundredths of seconds
         let behind_name = stat.iter().rposition(|&byte| byte == b')')?;
         let fields = std::str::from_utf8(&stat[behind_name..]).ok()?;
-        let ticks: f64 = fields.split(' ').nth(20)?.parse().ok()?; // starttime, proc(5)
-        let age = Duration::try_from_secs_f64(uptime - ticks / TICKS_PER_SECOND).ok()?;
-        SystemTime::now().checked_sub(age)
+        let began: u64 = fields.split(' ').nth(20)?.parse().ok()?; // starttime, proc(5)
+        let age = uptime.checked_sub(began)?.checked_mul(MILLISECONDS_PER_TICK)?;
+        SystemTime::now().checked_sub(Duration::from_millis(age))
     }
 
     /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
