@@ -90,7 +90,7 @@ impl Environment {
             trust: if is_believed { Trust::Systemd } else { Trust::Nobody },
             systemd_exec_pid: if is_believed { systemd_exec_pid } else { Named::Nobody },
             has_invocation_id: false,
-            has_supervisor_enabled: is_believed && env::var_os("SUPERVISOR_ENABLED").is_some(),
+            has_supervisor_enabled: false, // where systemd is believed, that row comes first
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
             was_anothers: false,
