@@ -1,7 +1,6 @@
 //! Why a start failed, for whoever reads standard error.
 
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::{
@@ -39,18 +38,15 @@ impl Complaints {
         }
     }
 
-    #[cfg(unix)]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    #[cfg(unix)]
     pub(crate) fn into_name(self) -> String {
         self.name
     }
 
     /// What may be told where more people read than the one who started the program.
-    #[cfg(unix)]
     pub(crate) fn for_everybody<'all>(&self, complaint: &'all Complaint) -> &'all str {
         complaint.without_cause.as_deref().filter(|_| self.withholds_causes).unwrap_or(&complaint.text)
     }
@@ -85,7 +81,6 @@ fn ignore_limit() {
 
 impl Complaint {
     /// From another process: see [`into_message`](Self::into_message).
-    #[cfg(unix)]
     pub(crate) fn from_message(message: &str) -> Self {
         match message.split_once('\0') {
             Some((without_cause, text)) => Self { text: text.into(), without_cause: Some(without_cause.into()) },
@@ -95,7 +90,6 @@ impl Complaint {
 
     /// To another process, which knows the reader. What everybody may read stands first: however much of a message gets
     /// lost, it is not that. No message has a NUL byte in it: names and paths are escaped.
-    #[cfg(unix)]
     pub(crate) fn into_message(self) -> String {
         match self.without_cause {
             Some(without_cause) => format!("{without_cause}\0{}", self.text),

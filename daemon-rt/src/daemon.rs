@@ -1,7 +1,6 @@
 //! The options of a start.
 
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
 mod tests;
 
 #[cfg(unix)]
@@ -14,17 +13,20 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Id, LaunchedBy, Stdio, Umask, launch, privileges::Identity, start, umask::Mask};
-#[cfg(unix)]
-use crate::{
-    inherited::Inherited,
-    pidfile::Lock,
-    start::streams::{REOPEN_LOGS, ReopenLogs},
-};
-
-/// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 #[cfg(not(unix))]
-type RawFd = i32;
+use crate::inherited::RawFd;
+use crate::{
+    Error, Id, LaunchedBy, Stdio, Umask,
+    inherited::Inherited,
+    launch,
+    pidfile::Lock,
+    privileges::Identity,
+    start::{
+        self,
+        streams::{REOPEN_LOGS, ReopenLogs},
+    },
+    umask::Mask,
+};
 
 /// The options of a daemon, and its start.
 ///
@@ -46,7 +48,6 @@ type RawFd = i32;
 /// ```
 #[derive(Debug)]
 pub struct Daemon {
-    #[cfg(unix)]
     pub(crate) inherited: Inherited,
     pub(crate) launched_by: LaunchedBy,
     pub(crate) name: Option<String>,
@@ -58,17 +59,14 @@ pub struct Daemon {
     pub(crate) chroot: Option<PathBuf>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
-    #[cfg(unix)]
     pub(crate) reopen_logs: Option<&'static ReopenLogs>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "nobody waits there"))]
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) pidfile: Option<PathBuf>,
-    #[cfg(unix)]
     pub(crate) lock: Option<Lock>,
 }
 
@@ -105,14 +103,9 @@ impl Daemon {
     /// numbers. Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
-        #[cfg(unix)]
         let inherited = Inherited::note();
         Self {
-            #[cfg(unix)]
             launched_by: LaunchedBy::find(&inherited),
-            #[cfg(not(unix))]
-            launched_by: LaunchedBy::find(),
-            #[cfg(unix)]
             inherited,
             name: None,
             stdin: Stdio::null(),
@@ -123,7 +116,6 @@ impl Daemon {
             chroot: None,
             identity: None,
             no_new_privs: false,
-            #[cfg(unix)]
             reopen_logs: None,
             keep_env: None,
             keep_fds: Vec::new(),
@@ -132,7 +124,6 @@ impl Daemon {
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             pidfile: None,
-            #[cfg(unix)]
             lock: None,
         }
     }
@@ -312,12 +303,7 @@ impl Daemon {
     ///
     /// Elsewhere than on Unix it does nothing.
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
-        #[cfg(unix)]
-        {
-            self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
-        }
-        #[cfg(not(unix))]
-        let _ = reopen_logs;
+        self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
         self
     }
 
@@ -474,10 +460,7 @@ impl Daemon {
     /// taken for that user.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pidfile = Some(path.into());
-        #[cfg(unix)]
-        {
-            self.lock = None;
-        }
+        self.lock = None;
         self
     }
 

@@ -25,13 +25,11 @@ impl Error {
     }
 
     /// A step that the system refused.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "no step is taken there"))]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
         Self { what: what.into(), why: Some(why.into()), step: None }
     }
 
     /// Of what it says, everything but step and object tells what was found in the file system.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "as above"))]
     pub(crate) fn withhold_all_but(mut self, step: impl Into<Cow<'static, str>>) -> Self {
         self.step = Some(step.into());
         self
@@ -46,10 +44,7 @@ impl Error {
             (None, None) => None,
         }
     }
-}
 
-#[cfg(unix)]
-impl Error {
     /// The system's number of the cause, errno(3).
     pub(crate) fn errno(&self) -> Option<i32> {
         self.why.as_ref()?.raw_os_error()

@@ -12,11 +12,9 @@
 /// fn main() {}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there are no such users"))]
 pub struct Id(pub(crate) Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there are no such users"))]
 pub(crate) enum Kind {
     Name(String),
     Number(u32),

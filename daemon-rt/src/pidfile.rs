@@ -1,13 +1,12 @@
 //! One running instance, seen and stopped by the file that it locks.
 
-#[cfg_attr(not(unix), path = "pidfile/control_elsewhere.rs")]
-mod control;
-
 #[cfg(unix)]
 mod content;
+#[cfg_attr(not(unix), path = "elsewhere/control.rs")]
+mod control;
 #[cfg(unix)]
 mod holder;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "elsewhere/lock.rs")]
 mod lock;
 #[cfg(unix)]
 mod open;
@@ -19,8 +18,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub(crate) use self::lock::Lock;
 #[cfg(unix)]
-pub(crate) use self::lock::{Lock, already_running};
+pub(crate) use self::lock::already_running;
 use crate::Error;
 
 /// A pidfile, for programs that look at their daemon, signal it or stop it: the file that the option

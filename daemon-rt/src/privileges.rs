@@ -15,7 +15,7 @@ mod groups;
         target_os = "dragonfly",
         target_os = "openbsd"
     )),
-    path = "privileges/ids_elsewhere.rs"
+    path = "elsewhere/ids.rs"
 )]
 mod ids;
 mod permission;

@@ -13,7 +13,7 @@ mod hangup;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod passing;
-#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "elsewhere/pidfd.rs")]
 mod pidfd;
 mod process;
 mod record_lock;

@@ -21,6 +21,14 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     }
 }
 
+pub(crate) mod streams {
+    /// Streams stay what they are: there are no logs to reopen.
+    #[derive(Debug)]
+    pub(crate) struct ReopenLogs;
+
+    pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs;
+}
+
 pub(crate) fn lock(_: &mut Daemon) -> Result<(), Error> {
     Err(Error::new("cannot lock a pidfile: there is no flock on this platform"))
 }

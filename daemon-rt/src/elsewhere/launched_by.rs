@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use crate::inherited::Inherited;
+
 /// What started the program, in words. On Unix it tells service managers from shells.
 #[derive(Debug)]
 pub struct LaunchedBy(());
 
 impl LaunchedBy {
-    pub(crate) fn find() -> Self {
+    pub(crate) fn find(_: &Inherited) -> Self {
         Self(())
     }
 
