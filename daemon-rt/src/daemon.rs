@@ -18,9 +18,9 @@ use crate::inherited::RawFd;
 use crate::{
     Error, Id, LaunchedBy, Stdio, Umask,
     inherited::Inherited,
-    launch,
     pidfile::Lock,
     privileges::Identity,
+    run,
     start::{
         self,
         streams::{REOPEN_LOGS, ReopenLogs},
@@ -201,7 +201,7 @@ impl Daemon {
     /// through which there is a way out; and when the program is not run by root (on Linux: without `CAP_SYS_CHROOT`).
     /// A directory in which the daemon writes lies below, and is its user's.
     ///
-    /// A jail holds nobody who is root in it, chroot(2): give a [`user`](Self::user) as well. systemd has the same as
+    /// It does not confine a daemon that is root, chroot(2): give a [`user`](Self::user) as well. systemd has the same as
     /// `RootDirectory=`, systemd.exec(5).
     ///
     /// # Platform-specific behavior
@@ -339,8 +339,8 @@ impl Daemon {
     ///
     /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program
     /// itself uses.
-    pub fn keep_fds(&mut self, descriptors: impl IntoIterator<Item = RawFd>) -> &mut Self {
-        self.keep_fds = descriptors.into_iter().collect();
+    pub fn keep_fds(&mut self, fds: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        self.keep_fds = fds.into_iter().collect();
         self
     }
 
@@ -416,8 +416,8 @@ impl Daemon {
     /// # Platform-specific behavior
     ///
     /// Elsewhere than on Unix it does nothing.
-    pub fn ready_fd(&mut self, descriptor: RawFd) -> &mut Self {
-        self.ready_fd = Some(descriptor);
+    pub fn ready_fd(&mut self, fd: RawFd) -> &mut Self {
+        self.ready_fd = Some(fd);
         self
     }
 
@@ -486,8 +486,8 @@ impl Daemon {
     /// The program did not inherit that number, it was taken before, or it was closed or replaced since the launch. 0,
     /// 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
     #[cfg(unix)]
-    pub fn take_fd(&mut self, descriptor: RawFd) -> Result<OwnedFd, Error> {
-        self.inherited.take(descriptor)
+    pub fn take_fd(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
+        self.inherited.take(fd)
     }
 
     /// Starts the daemon, and runs `main` in it.
@@ -514,7 +514,7 @@ impl Daemon {
         setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
         main: impl FnOnce(S) -> T,
     ) -> ExitCode {
-        launch::run(self, setup, main)
+        run::run(self, setup, main)
     }
 }
 

@@ -23,7 +23,7 @@ use nix::{
     unistd,
 };
 
-use crate::{null, start::streams::stand_in::StandIn, sys, syslog, terminal::shown};
+use crate::{null, stderr_buffer::StderrBuffer, sys, syslog, terminal::shown};
 
 /// So many panics are told in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -60,12 +60,12 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     // What is printed, [`Termination`] alone knows.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
     let stderr = stderr.or_else(|_| null::open().map(|null| null.file)); // it is closed
-    let reader = stderr.and_then(StandIn::new).and_then(|reader| reader.put_in_place().map(|()| reader));
+    let reader = stderr.and_then(StderrBuffer::new).and_then(|reader| reader.install().map(|()| reader));
     // With a limit to the size of files, a write to what stands in would end the program, and not one to the null
     // device.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
-    let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
+    let printed = reader.and_then(StderrBuffer::read_and_uninstall).unwrap_or_default();
     let is_told = !is_unread && before.is_open() && io::stderr().write_all(&printed).is_ok();
     if status != ExitCode::SUCCESS && !printed.is_empty() && !is_told {
         syslog::say(&words.name, &String::from_utf8_lossy(&printed));

@@ -12,7 +12,6 @@
 //! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
 #![cfg_attr(not(unix), allow(dead_code, reason = "without a fork, much of a start has no use"))]
 
-mod complaints;
 mod daemon;
 #[cfg(doc)]
 pub mod docs;
@@ -22,11 +21,11 @@ mod id;
 mod inherited;
 #[cfg_attr(not(unix), path = "elsewhere/last_words.rs")]
 mod last_words;
-mod launch;
 #[cfg_attr(not(unix), path = "elsewhere/launched_by.rs")]
 mod launched_by;
 #[cfg_attr(not(unix), path = "elsewhere/logs.rs")]
 mod logs;
+mod messages;
 #[cfg(unix)]
 mod null;
 mod pidfile;
@@ -34,10 +33,11 @@ mod pidfile;
 mod privileges;
 #[cfg(all(test, unix))]
 mod random;
-#[cfg(unix)]
-mod refusal;
+mod run;
 #[cfg_attr(not(unix), path = "elsewhere/start.rs")]
 mod start;
+#[cfg(unix)]
+mod stderr_buffer;
 mod stdio;
 #[cfg(unix)]
 mod sys;

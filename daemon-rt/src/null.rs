@@ -8,7 +8,7 @@ use std::{
 
 use nix::{libc, sys::stat::SFlag};
 
-use crate::{refusal::refused, sys};
+use crate::{error::refused, sys};
 
 /// Major number 1, minor number 3 on every Linux, null(4).
 const NUMBER: Option<libc::dev_t> =

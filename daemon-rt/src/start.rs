@@ -3,32 +3,31 @@
 mod check;
 mod children;
 mod detach;
-mod group;
+mod environment;
+mod filesystem;
 mod instance;
-mod jail;
 mod launcher;
 mod leader;
-mod manager;
-mod place;
 mod prepared;
+mod process_group;
 mod ready;
 mod ready_fd;
 mod report;
+mod sd_notify;
 pub(crate) mod streams;
-mod variables;
 
 pub use self::ready::ready;
 pub(crate) use self::{
     instance::{lock, other_instance},
-    manager::{ended, start_failed, stopping},
     ready::refuse_in as refuse_ready_in,
+    sd_notify::{ended, start_failed, stopping},
 };
 
 use std::io::{self, Write};
 
 use nix::libc;
 
-use self::{manager::Manager, place::Place, prepared::Prepared, ready_fd::ReadyFd};
+use self::{filesystem::FsContext, prepared::Prepared, ready_fd::ReadyFd, sd_notify::Manager};
 use crate::{
     Daemon, Error,
     pidfile::Lock,
@@ -45,18 +44,18 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 /// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let privileges = Privileges::new(daemon)?;
-    let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
+    let refuse_threads = || threads::require_single_thread(Step::GiveUpPrivileges);
     privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
-    let place = Place::new(daemon, privileges.another_account())?;
+    let filesystem = FsContext::new(daemon, privileges.another_account())?;
     let ready_fd = ReadyFd::take(daemon)?;
     let is_awaited = Manager::connect(daemon)?.map(Manager::keep).is_some();
     let lock = instance::take_lock(daemon)?;
-    place.enter()?;
+    filesystem.enter()?;
     lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
     if privileges.are_to_change() {
         privileges.drop_for_good(&refuse_threads()?)?;
     }
-    place.change_directory(privileges.another_account())?;
+    filesystem.change_directory(privileges.another_account())?;
     if let Some(reopen_logs) = daemon.reopen_logs {
         (reopen_logs.leave_alone)();
     }
@@ -69,19 +68,19 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     }
     ready::await_ready_in_foreground();
     if is_awaited {
-        manager::watch_exit();
+        sd_notify::watch_exit();
     }
     Ok(())
 }
 
 /// Returns in the daemon, or with an error in the launcher.
 fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
-    threads::refuse_second(Step::Fork)?; // before there is anything to take back
+    threads::require_single_thread(Step::Fork)?; // before there is anything to take back
     let prepared = Prepared::new(daemon)?;
     flush();
     // What looks up users, and whoever else was called, may have started one since.
     let step = if prepared.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
-    let thread = threads::refuse_second(step)?;
+    let thread = threads::require_single_thread(step)?;
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 

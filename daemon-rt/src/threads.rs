@@ -20,12 +20,12 @@ pub(crate) enum Step {
 
 /// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
+pub(crate) fn require_single_thread(before: Step) -> Result<SingleThread, Error> {
     others::refuse(before).map(|()| SingleThread(()))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
-pub(crate) fn refuse_second(_: Step) -> Result<SingleThread, Error> {
+pub(crate) fn require_single_thread(_: Step) -> Result<SingleThread, Error> {
     Ok(SingleThread(()))
 }

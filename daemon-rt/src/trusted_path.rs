@@ -21,7 +21,7 @@ use nix::{
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
 };
 
-use crate::{refusal::refused, sys, terminal::shown};
+use crate::{error::refused, sys, terminal::shown};
 
 /// As many as Linux follows, `path_resolution(7)`.
 const MAX_LINKS: usize = 40;

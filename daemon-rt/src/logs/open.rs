@@ -21,7 +21,7 @@ use nix::{
     unistd::{Uid, UnlinkatFlags, unlinkat},
 };
 
-use crate::{refusal::refused, sys, trusted_path};
+use crate::{error::refused, sys, trusted_path};
 
 /// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
 /// without a reader is an error then, and no wait for one.

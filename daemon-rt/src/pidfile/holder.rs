@@ -17,7 +17,7 @@ use super::{
     open::{self, KEEPS_BEING_REPLACED},
     process::Process,
 };
-use crate::{Error, refusal::refused, sys, terminal::shown};
+use crate::{Error, error::refused, sys, terminal::shown};
 
 /// To most, process 1 is init. In a container it may be the daemon.
 const INIT: Pid = Pid::from_raw(1);

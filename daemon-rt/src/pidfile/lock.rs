@@ -22,7 +22,7 @@ use super::{
     holder,
     open::{self, KEEPS_BEING_REPLACED},
 };
-use crate::{Error, refusal::refused, sys, terminal::shown};
+use crate::{Error, error::refused, sys, terminal::shown};
 
 /// A status query holds the lock this long at most. A daemon that starts holds it a moment before the old number is gone.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);

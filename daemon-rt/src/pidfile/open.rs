@@ -16,9 +16,8 @@ use nix::{
 };
 
 use crate::{
-    privileges,
-    refusal::{name_target_of_link, refused},
-    sys,
+    error::{name_target_of_link, refused},
+    privileges, sys,
     terminal::shown,
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };

@@ -20,7 +20,7 @@ use nix::{
 
 use super::{account::Account, change::become_for_good};
 use crate::{
-    refusal::refused,
+    error::refused,
     sys,
     threads::{self, Step},
 };
@@ -56,7 +56,7 @@ pub(super) fn act_apart(account: &Account, action: &mut Action<'_>) -> Option<io
 }
 
 fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Found>> {
-    let thread = threads::refuse_second(Step::Fork)?;
+    let thread = threads::require_single_thread(Step::Fork)?;
     let (here, there) = UnixStream::pair()?;
     match sys::fork(&thread)? {
         ForkResult::Parent { child } => {

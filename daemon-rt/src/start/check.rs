@@ -70,19 +70,18 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     Ok(names)
 }
 
-pub(crate) fn ready_fd(number: RawFd) -> Result<RawFd, Error> {
-    if number > libc::STDERR_FILENO {
-        return Ok(number);
+pub(crate) fn ready_fd(fd: RawFd) -> Result<RawFd, Error> {
+    if fd > libc::STDERR_FILENO {
+        return Ok(fd);
     }
     Err(Error::new("`ready_fd` must be 3 or more: 0 to 2 are the standard streams"))
 }
 
-pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
-    for &number in &numbers {
-        sys::status_of(number)
-            .map_err(|error| Error::because(format!("cannot keep file descriptor {number}"), error))?;
+pub(crate) fn keep_fds(fds: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
+    for &fd in &fds {
+        sys::status_of(fd).map_err(|error| Error::because(format!("cannot keep file descriptor {fd}"), error))?;
     }
-    Ok(numbers)
+    Ok(fds)
 }
 
 /// The permission bits and no more: umask(2) would ignore others in silence.

@@ -10,9 +10,10 @@ use nix::{
 };
 
 use super::{
-    group, launcher,
+    launcher,
     leader::Leader,
-    prepared::{Prepared, Settled},
+    prepared::{Prepared, Remaining},
+    process_group,
     report::Report,
 };
 use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
@@ -24,7 +25,7 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
-    group::adopt_orphans();
+    process_group::adopt_orphans();
     match sys::fork(thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
@@ -38,11 +39,11 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    let (settled, to_leader) =
+    let (remaining, to_leader) =
         lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
-    settled.begin(thread, to_leader);
+    remaining.apply_in_daemon(thread, to_leader);
     inherited.unblock_signals(mask);
     Ok(())
 }
@@ -55,18 +56,18 @@ fn lead(
     inherited: &Inherited,
     prepared: Prepared,
     launcher: &UnixStream,
-) -> Result<(Settled, Option<UnixStream>), Error> {
+) -> Result<(Remaining, Option<UnixStream>), Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
-    let settled = prepared.settle(inherited)?;
-    let (from_daemon, to_leader) = settled.is_awaited().then(socket_pair).transpose()?.unzip();
-    group::adopt_orphans();
-    group::continue_at_end_of_parent();
+    let remaining = prepared.apply_in_leader(inherited)?;
+    let (from_daemon, to_leader) = remaining.is_awaited().then(socket_pair).transpose()?.unzip();
+    process_group::adopt_orphans();
+    process_group::continue_at_end_of_parent();
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon, launcher, settled }.watch()
+            Leader { daemon, from_daemon, launcher, remaining }.watch()
         }
-        ForkResult::Child => Ok((settled, to_leader)),
+        ForkResult::Child => Ok((remaining, to_leader)),
     }
 }
 

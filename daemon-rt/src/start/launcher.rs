@@ -16,12 +16,12 @@ use nix::{
 
 use super::{
     children::Children,
-    group,
     prepared::Prepared,
+    process_group,
     ready_fd::ReadyFd,
     report::{Incoming, Report},
 };
-use crate::{Error, complaints::Complaint, sys};
+use crate::{Error, messages::Message, sys};
 
 /// How late the leader may be, which keeps the time itself.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -40,10 +40,10 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared)
     match report {
         Report::Ready(_) => sys::exit_now(0),
         Report::Failed { status, text } => {
-            let (said, manager, complaints) = (prepared.streams.said(), prepared.manager.take(), prepared.take_back());
-            let complaint = Complaint::from_message(&text);
-            let why = complaints.for_everybody(&complaint).to_owned();
-            complaints.say(&said, complaint);
+            let (said, manager, messages) = (prepared.streams.said(), prepared.manager.take(), prepared.take_back());
+            let message = Message::decode(&text);
+            let why = messages.for_everybody(&message).to_owned();
+            messages.say(&said, message);
             if let Some(manager) = manager {
                 manager.failed(&why, status, None);
             }
@@ -77,13 +77,13 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
 /// The daemon is ready whether the manager hears of it or not: that one's own patience will end.
 fn tell_manager(prepared: &Prepared, daemon: u32) {
     let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
-    prepared.complaints.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
+    prepared.messages.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 
 /// The same of a supervisor.
 fn tell_supervisor(prepared: &Prepared) {
     let Some(Err(error)) = prepared.ready_fd.as_ref().map(ReadyFd::tell) else { return };
-    prepared.complaints.say("", &error);
+    prepared.messages.say("", &error);
 }
 
 /// None where the leader ended without a report, or is stuck.
@@ -151,7 +151,7 @@ fn look_at(leader: Pid) -> io::Result<Option<End>> {
 /// The leader did not say what came of the start: the group is ended here. Its number is the group's as long as the
 /// leader is not reaped, or another child of ours is found there.
 fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, what: &str) -> Report {
-    let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), children, None);
+    let aftermath = process_group::terminate(leader, reaped.is_none().then_some(leader), children, None);
     let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
     if !aftermath.is_empty {
         let _ = killpg(leader, Signal::SIGKILL);

@@ -16,12 +16,11 @@ use nix::{
 
 use super::{
     children::Children,
-    group,
-    prepared::Settled,
+    prepared::Remaining,
+    process_group,
     report::{Arrived, Incoming, Report},
-    streams::stand_in::BETWEEN_TRIMS,
 };
-use crate::{Error, sys};
+use crate::{Error, stderr_buffer::BETWEEN_TRIMS, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
@@ -35,7 +34,7 @@ pub(crate) struct Leader<'launcher> {
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
     /// The launcher, which removes what was created in vain, may be gone by then.
-    pub(crate) settled: Settled,
+    pub(crate) remaining: Remaining,
 }
 
 /// What ended the wait for the daemon.
@@ -70,10 +69,10 @@ impl Leader<'_> {
 
     fn first_outcome(&self, from_daemon: &UnixStream, incoming: &mut Incoming) -> io::Result<Outcome> {
         let children = Children::watch(SigSet::all())?;
-        let deadline = Instant::now().checked_add(self.settled.start_timeout);
-        let stand_in = self.settled.stand_in();
+        let deadline = Instant::now().checked_add(self.remaining.start_timeout);
+        let stderr_buffer = self.remaining.stderr_buffer();
         loop {
-            let next = [deadline, stand_in.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
+            let next = [deadline, stderr_buffer.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
             let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], next)?;
             if daemon_spoke {
                 match incoming.advance(from_daemon)? {
@@ -91,8 +90,8 @@ impl Leader<'_> {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
             }
-            if let Some(stand_in) = stand_in {
-                stand_in.trim();
+            if let Some(stderr_buffer) = stderr_buffer {
+                stderr_buffer.trim();
             }
         }
     }
@@ -131,7 +130,7 @@ impl Leader<'_> {
     /// not before.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
-        if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
+        if self.remaining.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
             let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
         }
     }
@@ -153,13 +152,13 @@ impl Leader<'_> {
             let _ = from_daemon.shutdown(Shutdown::Both);
         }
         let aftermath = Children::watch(SigSet::all())
-            .map(|children| group::terminate(own_group, alive, &children, self.settled.stand_in()));
+            .map(|children| process_group::terminate(own_group, alive, &children, self.remaining.stderr_buffer()));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
         let report = self.report(outcome, word, status);
         if let (Some(daemon), None) = (alive, status) {
             end(daemon);
         }
-        drop(self.settled);
+        drop(self.remaining);
         // From the report on, the launcher may end the group itself.
         if let Some(report) = report {
             let _ = report.send(self.launcher);
@@ -169,8 +168,8 @@ impl Leader<'_> {
     }
 
     fn too_late(&self) -> Report {
-        let time = self.settled.start_timeout;
-        Report::failed(if self.settled.notify {
+        let time = self.remaining.start_timeout;
+        Report::failed(if self.remaining.notify {
             format!("the daemon was not ready within {time:?}: it has not called `ready`")
         } else {
             format!("the daemon was not ready within {time:?}")
@@ -182,7 +181,7 @@ impl Leader<'_> {
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
             Outcome::Ended(_) if why.is_some() => why, // it ended in the middle of its word
-            Outcome::Ended(status) if status.success() && self.settled.notify => {
+            Outcome::Ended(status) if status.success() && self.remaining.notify => {
                 Some(Report::failed("the daemon exited with status 0 without calling ready"))
             }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),

@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{manager, ready_fd, report::Report, streams::stand_in::StandIn};
-use crate::Error;
+use super::{ready_fd, report::Report, sd_notify};
+use crate::{Error, stderr_buffer::StderrBuffer};
 
 /// By then the launcher has given up a leader that is stuck, and the start with it.
 const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ struct Awaited {
     leader: UnixStream,
     /// How long the leader may take to answer.
     patience: Option<Duration>,
-    stand_in: Option<StandIn>,
+    stderr_buffer: Option<StderrBuffer>,
 }
 
 /// Tells whoever started the program that it is ready: the launcher exits with 0 now, and a service manager hears
@@ -54,7 +54,8 @@ pub fn ready() -> Result<(), Error> {
     match &mut *state {
         State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
         State::Managed => {
-            manager::ready().map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
+            sd_notify::ready()
+                .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
             ready_fd::ready()?;
             *state = State::Told;
         }
@@ -83,9 +84,9 @@ pub(crate) fn await_ready_in_foreground() {
 }
 
 /// Leaves it to the program to call [`ready`]: in the daemon.
-pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stand_in: Option<StandIn>) {
+pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stderr_buffer: Option<StderrBuffer>) {
     let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
-    be(State::Awaited(Awaited { leader, patience, stand_in }));
+    be(State::Awaited(Awaited { leader, patience, stderr_buffer }));
 }
 
 fn be(state: State) {
@@ -106,7 +107,7 @@ impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
         Report::Ready(process::id()).send(&self.leader)?;
         self.await_answer()?;
-        self.stand_in.take().map_or(Ok(()), StandIn::put_away).or(Ok(()))
+        self.stderr_buffer.take().map_or(Ok(()), StderrBuffer::uninstall).or(Ok(()))
     }
 
     /// The leader answers when the launcher has the word. Where it is stuck, the launcher gives the start up.

@@ -24,14 +24,14 @@ pub(crate) struct ReadyFd(OwnedFd);
 static OWN: Mutex<Option<ReadyFd>> = Mutex::new(None);
 
 impl ReadyFd {
-    /// None where the number is not that of a pipe that the launch handed on: nobody waits there.
+    /// None where the descriptor is no pipe that the program inherited: nobody waits there.
     pub(crate) fn take(daemon: &mut Daemon) -> Result<Option<Self>, Error> {
-        let Some(number) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
-        let is_pipe = sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFIFO);
-        if !is_pipe || !sys::is_writable(number) || daemon.launched_by.passed_descriptors().contains(&number) {
+        let Some(fd) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
+        let is_pipe = sys::status_of(fd).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFIFO);
+        if !is_pipe || !sys::is_writable(fd) || daemon.launched_by.passed_fds().contains(&fd) {
             return Ok(None);
         }
-        Ok(daemon.inherited.take(number).ok().map(Self))
+        Ok(daemon.inherited.take(fd).ok().map(Self))
     }
 
     /// Keeps it for [`ready`].

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, complaints::Complaint, sys};
+use crate::{Error, messages::Message, sys};
 
 /// The longest text that is read: whoever writes it may be hostile.
 const LIMIT: usize = 64 * 1024;
@@ -69,7 +69,7 @@ impl Report {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        Self::failed(Complaint::from(&error).into_message())
+        Self::failed(Message::from(&error).encode())
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct Reopener<'start> {
 /// A stream, or both, as the start opened it.
 struct Candidate<'start> {
     stream: &'static str,
-    descriptors: &'static [RawFd],
+    fds: &'static [RawFd],
     path: &'start Path,
     file: &'start File,
     is_new: bool,
@@ -72,9 +72,9 @@ fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Erro
         &[("stdout", &streams.stdout, &[OUT]), ("stderr", &streams.stderr, &[ERR])]
     };
     let mut logs = Vec::new();
-    for &(stream, opened, descriptors) in opened {
+    for &(stream, opened, fds) in opened {
         if let Stream::File { file, path: Some(path), created, .. } = opened {
-            logs.extend(reopener.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
+            logs.extend(reopener.log(&Candidate { stream, fds, path, file, is_new: created.is_some() })?);
         }
     }
     Ok(Box::new(|| logs::watch(logs)))
@@ -83,7 +83,7 @@ fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Erro
 impl Reopener<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
-        let Candidate { stream, descriptors, path, file, is_new } = *candidate;
+        let Candidate { stream, fds, path, file, is_new } = *candidate;
         let what = format!("cannot reopen {stream} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
@@ -97,7 +97,7 @@ impl Reopener<'_> {
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
         let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status, pin)))
+        Ok(Some(Log::new(self.program, stream, fds, &shown(path).to_string(), location, &status, pin)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
@@ -125,7 +125,7 @@ impl Reopener<'_> {
     }
 }
 
-/// The path as the jail has it. Links are resolved here: from inside, they lead elsewhere.
+/// The path as it is inside the root directory. Links are resolved here: from inside, they would lead elsewhere.
 fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::IsADirectory.into());

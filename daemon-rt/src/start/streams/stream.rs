@@ -14,7 +14,7 @@ use nix::{
     unistd::{fchown, geteuid},
 };
 
-use super::open::{self, Created, Rights};
+use super::file::{self, Created, Rights};
 use crate::{
     Error, Stdio,
     inherited::Inherited,
@@ -47,7 +47,7 @@ impl Stream {
             Kind::File(file) => Self::from_file("stdin", file),
             Kind::Append(path) => {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
-                let (rights, found) = open::open(&path, account, |judged| open::for_reading(&path, judged))?;
+                let (rights, found) = file::open(&path, account, |judged| file::for_reading(&path, judged))?;
                 let (file, _) = opened("stdin", &path, &rights, found)?;
                 Ok(Self::File { file, path: None, truncate: None, created: None })
             }
@@ -71,8 +71,8 @@ impl Stream {
             Kind::Append(path) | Kind::Truncate(path) => {
                 let path = inherited.absolute(check::path(name, &path)?)?;
                 let owner = account.map_or_else(geteuid, |account| account.uid);
-                let open = |judged| open::for_appending(&path, judged, owner);
-                let (rights, found) = open::open(&path, account, open)?;
+                let open = |judged| file::for_appending(&path, judged, owner);
+                let (rights, found) = file::open(&path, account, open)?;
                 let (file, created) = opened(name, &path, &rights, found)?;
                 if let (Some(account), Rights::Own, Some(_)) = (account, &rights, &created) {
                     give_away(&file, account).map_err(|error| {
@@ -101,7 +101,7 @@ impl Stream {
         })
     }
 
-    /// Whether that descriptor will be open on the null device, which has that number.
+    /// Whether the target will be open on the null device.
     pub(super) fn leads_to(&self, target: RawFd, null: libc::dev_t) -> bool {
         match self {
             Self::Null => true,
@@ -121,7 +121,7 @@ impl Stream {
         Ok(rights.act(&mut empty)?.map(drop))
     }
 
-    pub(super) fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
+    pub(super) fn redirect(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
         match self {
             Self::Inherited => sys::set_close_on_exec(target, false)?,
             Self::Null => sys::duplicate_onto(null.as_fd(), target)?,
@@ -171,12 +171,12 @@ fn give_away(file: &File, account: &Account) -> io::Result<()> {
     Ok(())
 }
 
-/// The same file under a number above the standard ones, which stay what they are to the launcher.
+/// The same open file by a descriptor above the standard ones, which stay what they are in the launcher.
 fn above_standard(file: File) -> io::Result<File> {
     if file.as_raw_fd() > libc::STDERR_FILENO {
         return Ok(file);
     }
-    let number = fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
+    let fd = fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
     let _ = file.into_raw_fd();
-    Ok(sys::take(number).into())
+    Ok(sys::take(fd).into())
 }

@@ -18,17 +18,17 @@ pub(super) fn have_controlling_terminal() -> bool {
     }
 }
 
-pub(super) fn socket_family(number: RawFd) -> Option<libc::c_int> {
-    is(number, SFlag::S_IFSOCK).then(|| sys::socket_family(number).ok())?
+pub(super) fn socket_family(fd: RawFd) -> Option<libc::c_int> {
+    is(fd, SFlag::S_IFSOCK).then(|| sys::socket_family(fd).ok())?
 }
 
 /// Whether nobody waits at the other end of one of the standard streams: no terminal, pipe or socket.
 pub(super) fn are_nobodys() -> bool {
     sys::STANDARD_STREAMS
         .into_iter()
-        .all(|number| !is(number, SFlag::S_IFIFO) && !is(number, SFlag::S_IFSOCK) && !sys::is_terminal(number))
+        .all(|fd| !is(fd, SFlag::S_IFIFO) && !is(fd, SFlag::S_IFSOCK) && !sys::is_terminal(fd))
 }
 
-fn is(number: RawFd, kind: SFlag) -> bool {
-    sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == kind)
+fn is(fd: RawFd, kind: SFlag) -> bool {
+    sys::status_of(fd).is_ok_and(|status| sys::kind_of(&status) == kind)
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::Complaint;
+use super::Message;
 use crate::Error;
 
 const STEP: &str = "cannot open stdout /x";
@@ -21,7 +21,7 @@ fn a_message_brings_both_texts() {
             Some("cannot lock /x"),
         ),
     ] {
-        let received = Complaint::from_message(&Complaint::from(&error).into_message());
+        let received = Message::decode(&Message::from(&error).encode());
         assert_eq!((received.text, received.without_cause.as_deref()), (format!("{error:#}"), without_cause));
     }
 }
@@ -29,9 +29,9 @@ fn a_message_brings_both_texts() {
 /// However much of it arrives, what everybody may read has no cause in it.
 #[test]
 fn a_message_that_is_cut_off_tells_no_cause() {
-    let message = Complaint::from(&withheld()).into_message();
+    let message = Message::from(&withheld()).encode();
     for end in 0..=message.len() {
-        let Complaint { text, without_cause } = Complaint::from_message(&message[..end]);
+        let Message { text, without_cause } = Message::decode(&message[..end]);
         let shown = without_cause.unwrap_or(text);
         assert!(STEP.starts_with(&shown), "{shown}");
     }

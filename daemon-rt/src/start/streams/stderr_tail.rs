@@ -1,4 +1,4 @@
-//! What a daemon wrote to its error stream before it failed, for the person who started it.
+//! What a daemon wrote to standard error before it failed, for the person who started it.
 
 use std::{
     fs::File,
@@ -8,29 +8,27 @@ use std::{
 
 use nix::libc;
 
-use crate::{sys, terminal::escape_controls};
-
-/// The last words are those that matter.
-pub(super) const SHOWN: u64 = 64 * 1024;
+use crate::{stderr_buffer::SHOWN, sys, terminal::escape_controls};
 
 const CUT: &str = "(only the last 64 KiB of standard error follow)";
 
-/// The error stream, opened when the start began: a log that is replaced by a link to a secret meanwhile shows nothing.
+/// The file of standard error, opened when the start began: a log that is replaced by a link to a secret meanwhile shows
+/// nothing.
 #[derive(Debug)]
-pub(crate) struct ErrorStream {
+pub(crate) struct StderrTail {
     file: File,
     start: u64,
 }
 
-impl ErrorStream {
-    /// Everything that is in the file now was there before.
+impl StderrTail {
+    /// What is in the file now does not belong to the tail.
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let start = file.metadata()?.len();
         Ok(Self { file, start })
     }
 
-    /// What was written since, at most the last 64 KiB of it, fit for a terminal; empty where it cannot be read, or
-    /// would be written to the file that it comes from.
+    /// What was written since, at most the last 64 KiB of it, fit for a terminal. Empty where it cannot be read, and where
+    /// our own standard error is the same file.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
             Ok((bytes, is_cut)) if !self.is_own_stderr() => {
@@ -45,7 +43,7 @@ impl ErrorStream {
         sys::are_the_same(self.file.as_raw_fd(), libc::STDERR_FILENO)
     }
 
-    /// And whether there was more.
+    /// The last bytes, and whether there were more.
     fn read(&self) -> io::Result<(Vec<u8>, bool)> {
         let end = self.file.metadata()?.len();
         let start = self.start.max(end.saturating_sub(SHOWN));

@@ -1,5 +1,7 @@
-//! A daemon whose stderr is null may still fail to start, and whoever started it wants to read why: until it is ready,
-//! a file in memory stands in for the null device.
+//! A file in memory that takes the place of standard error, so that what is written can be read.
+//!
+//! A daemon whose standard error is the null device may still fail to start, and whoever started it wants to read why:
+//! until it is ready, it has this file instead. [`last_words`](crate::last_words) reads by it what `main` ends with.
 
 use std::{
     fs::File,
@@ -16,18 +18,20 @@ use nix::{
     sys::resource::{RLIM_INFINITY, Resource, getrlimit},
 };
 
-use super::shown::SHOWN;
 use crate::sys;
 
-/// How often to [`trim`](StandIn::trim) it: a program that writes as fast as it can has so long to fill memory.
+/// How much of what a daemon wrote to standard error is shown: the end of it, which matters most.
+pub(crate) const SHOWN: u64 = 64 * 1024;
+
+/// How often to [`trim`](StderrBuffer::trim) it: a program that writes as fast as it can fills memory for so long.
 pub(crate) const BETWEEN_TRIMS: Duration = Duration::from_millis(100);
 
-pub(crate) struct StandIn {
+pub(crate) struct StderrBuffer {
     file: File,
     null: File,
 }
 
-impl StandIn {
+impl StderrBuffer {
     pub(crate) fn new(null: File) -> io::Result<Self> {
         Ok(Self { file: unlinked_file()?, null })
     }
@@ -36,16 +40,16 @@ impl StandIn {
         &self.file
     }
 
-    pub(crate) fn put_in_place(&self) -> io::Result<()> {
+    pub(crate) fn install(&self) -> io::Result<()> {
         Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
     }
 
-    /// What was written to it, as far as it is shown.
-    pub(crate) fn read_and_put_away(self) -> io::Result<Vec<u8>> {
+    /// What was written to it, at most [`SHOWN`] of it.
+    pub(crate) fn read_and_uninstall(self) -> io::Result<Vec<u8>> {
         let length = self.file.metadata().map_or(0, |metadata| metadata.len());
         let mut bytes = vec![0; usize::try_from(length.min(SHOWN)).unwrap_or(0)];
         let read = self.file.read_at(&mut bytes, 0);
-        self.put_away()?;
+        self.uninstall()?;
         bytes.truncate(read?);
         Ok(bytes)
     }
@@ -54,16 +58,17 @@ impl StandIn {
     pub(crate) fn trim(&self) {
         let length = self.file.metadata().map_or(0, |metadata| metadata.len());
         if let Some(unseen @ 1..) = length.checked_sub(SHOWN) {
-            let _ = empty(&self.file, unseen); // then it takes more memory, and no more than that
+            let _ = empty(&self.file, unseen); // an error costs memory, and nothing else
         }
     }
 
-    /// Puts the null device in its place, unless the program has replaced its stderr meanwhile, and gives back the memory.
+    /// Puts the null device back, unless the program has replaced its standard error meanwhile, and gives back the memory.
     ///
-    /// A child that was spawned before still writes to the file. A seal on it, or a pipe that nobody reads, would end that
-    /// child by an error; a socket that drops everything cannot be opened as `/dev/stderr`, and refuses long texts; and
-    /// whoever would empty the file has left. So what the child writes stays until the last such child has ended.
-    pub(crate) fn put_away(self) -> io::Result<()> {
+    /// A child that was spawned before still writes to the file, and what it writes takes memory until the last such child
+    /// has ended. Nothing better was found: a seal on the file, or a pipe that nobody reads, would end the child by an
+    /// error; a socket that drops everything cannot be opened as `/dev/stderr`, and refuses long texts; and the process
+    /// that would empty the file has left.
+    pub(crate) fn uninstall(self) -> io::Result<()> {
         if !self.is_replaced() {
             sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
         }
@@ -79,12 +84,12 @@ impl StandIn {
     }
 }
 
-/// Whether a write to it can end the program with SIGXFSZ, setrlimit(2), where one to the null device cannot.
+/// Whether a write to the file can end the program by SIGXFSZ, setrlimit(2), as one to the null device cannot.
 pub(crate) fn has_limit() -> bool {
     getrlimit(Resource::RLIMIT_FSIZE).map_or(true, |(limit, _)| limit != RLIM_INFINITY)
 }
 
-/// The beginning becomes a hole.
+/// Makes the beginning of the file a hole.
 #[cfg(target_os = "linux")]
 fn empty(file: &File, length: u64) -> io::Result<()> {
     use nix::fcntl::{FallocateFlags, fallocate};
@@ -92,7 +97,7 @@ fn empty(file: &File, length: u64) -> io::Result<()> {
     Ok(fallocate(file, flags, 0, length.try_into().map_err(io::Error::other)?)?)
 }
 
-/// No more than a disk is filled there.
+/// There the file is on a disk, and takes no memory.
 #[cfg(not(target_os = "linux"))]
 fn empty(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -107,7 +112,7 @@ fn unlinked_file() -> io::Result<File> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn unlinked_file() -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    // TMPDIR may be anybody's word; this directory every system has, POSIX XBD 10.1.
+    // Anybody may have written TMPDIR. Every system has /tmp, POSIX XBD 10.1.
     let path = std::path::Path::new("/tmp").join(format!("stderr-{}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(path)?;

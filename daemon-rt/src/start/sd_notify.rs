@@ -26,7 +26,7 @@ use std::{
 };
 
 use super::ready::{is_up_to_launcher, is_up_to_main};
-use crate::{Daemon, Error, complaints::Complaints, sys, terminal::shown};
+use crate::{Daemon, Error, messages::Messages, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -148,8 +148,8 @@ pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
     let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
     // One that cannot be reached, which may be why it failed, is not told.
     if let Some(manager) = kept.or_else(|| Manager::connect(daemon).ok()?) {
-        let complaint = error.into();
-        manager.failed(Complaints::of(daemon).for_everybody(&complaint), 1, error.errno());
+        let message = error.into();
+        manager.failed(Messages::of(daemon).for_everybody(&message), 1, error.errno());
     }
 }
 

@@ -27,7 +27,7 @@ const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
 const SYSTEMD: &str = "/run/systemd/notify";
 
 #[derive(Debug)]
-pub(super) struct Environment {
+pub(super) struct Variables {
     pub(super) trust: Trust,
     pub(super) systemd_exec_pid: Named,
     pub(super) has_invocation_id: bool,
@@ -36,7 +36,7 @@ pub(super) struct Environment {
     pub(super) notify_socket: Option<OsString>,
     /// Whether what a manager wrote was found to be for another service, below which this process is.
     pub(super) was_anothers: bool,
-    pub(super) passed_descriptors: Range<RawFd>,
+    pub(super) passed_fds: Range<RawFd>,
     pub(super) pidfile: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Named {
     Another(Option<u32>),
 }
 
-impl Environment {
+impl Variables {
     pub(super) fn read() -> Self {
         if sys::exec_gave_privileges() {
             return Self::of_privileged();
@@ -75,7 +75,7 @@ impl Environment {
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
             was_anothers: false,
-            passed_descriptors: passed_descriptors(!matches!(listen_pid, Named::Another(_))),
+            passed_fds: passed_fds(!matches!(listen_pid, Named::Another(_))),
             pidfile: env::var_os("PIDFILE").map(PathBuf::from).filter(|path| path.is_absolute()),
         }
     }
@@ -94,7 +94,7 @@ impl Environment {
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
             was_anothers: false,
-            passed_descriptors: passed_descriptors(listen_pid == Named::ThisProcess),
+            passed_fds: passed_fds(listen_pid == Named::ThisProcess),
             pidfile: None,
         }
     }
@@ -141,7 +141,7 @@ pub(crate) fn names_this_process(key: &str) -> bool {
 }
 
 /// `LISTEN_PID` may be missing, as by `systemfd --no-pid`, whose program is behind another one: libraries take it so.
-fn passed_descriptors(are_ours: bool) -> Range<RawFd> {
+fn passed_fds(are_ours: bool) -> Range<RawFd> {
     let count = env::var_os("LISTEN_FDS").filter(|_| are_ours);
     FIRST_PASSED..count.and_then(|count| number(&count)).map_or(FIRST_PASSED, end)
 }

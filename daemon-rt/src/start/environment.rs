@@ -16,7 +16,7 @@ const MANAGERS: [&str; 7] =
 const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
 
 /// What the daemon is to make of its environment.
-pub(crate) struct Variables {
+pub(crate) struct Environment {
     /// All of them, unless it says which.
     keep: Option<Vec<OsString>>,
     /// What `setup` removed stays away, and what names somebody else is none of ours.
@@ -25,7 +25,7 @@ pub(crate) struct Variables {
     managers: Vec<&'static str>,
 }
 
-impl Variables {
+impl Environment {
     /// In the launcher.
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let managers: Vec<_> = MANAGERS.into_iter().filter(|name| daemon.launched_by.believes(name)).collect();
@@ -40,7 +40,7 @@ impl Variables {
     }
 
     /// In the daemon.
-    pub(crate) fn change(&self, thread: &SingleThread) {
+    pub(crate) fn apply(&self, thread: &SingleThread) {
         if let Some(names) = &self.keep {
             sys::retain_variables(
                 |name| names.iter().any(|kept| kept == name) || self.managers.iter().any(|&kept| kept == name),

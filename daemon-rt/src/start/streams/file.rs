@@ -22,9 +22,10 @@ use nix::{
 };
 
 use crate::{
-    Error, logs,
+    Error,
+    error::{name_target_of_link, refused},
+    logs,
     privileges::{Account, Action, Found},
-    refusal::{name_target_of_link, refused},
     sys,
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };

@@ -1,4 +1,4 @@
-//! Why a start failed, for whoever reads standard error.
+//! The messages of a start on standard error, behind the name of the program as those of err(3).
 
 #[cfg(all(test, unix))]
 mod tests;
@@ -14,22 +14,23 @@ use crate::{
     terminal::{escape_controls, shown},
 };
 
-/// The name that each line begins with, whether standard error leads to anybody who is to read it, and whether that is
-/// somebody who may read everything.
-pub(crate) struct Complaints {
+/// Who says them, and who reads them.
+pub(crate) struct Messages {
+    /// Each line begins with it.
     name: String,
+    /// False where standard error is the peer of a connection.
     has_reader: bool,
-    /// Causes would tell the reader of files that only this process can see.
+    /// Whether the reader may see less of the file system than this process does, and a cause would tell of it.
     withholds_causes: bool,
 }
 
-/// A line, and what is left of it for a reader who may not know the cause; none where that is all of it.
-pub(crate) struct Complaint {
+/// One message, and its text for a reader who may not know the cause where that is a shorter one.
+pub(crate) struct Message {
     text: String,
     without_cause: Option<String>,
 }
 
-impl Complaints {
+impl Messages {
     pub(crate) fn of(daemon: &Daemon) -> Self {
         Self {
             name: daemon.name.as_ref().map_or_else(zeroth_argument, |name| shown(name).to_string()),
@@ -46,16 +47,16 @@ impl Complaints {
         self.name
     }
 
-    /// What may be told where more people read than the one who started the program.
-    pub(crate) fn for_everybody<'all>(&self, complaint: &'all Complaint) -> &'all str {
-        complaint.without_cause.as_deref().filter(|_| self.withholds_causes).unwrap_or(&complaint.text)
+    /// The text for a place where more people read than the one who started the program.
+    pub(crate) fn for_everybody<'all>(&self, message: &'all Message) -> &'all str {
+        message.without_cause.as_deref().filter(|_| self.withholds_causes).unwrap_or(&message.text)
     }
 
-    /// Prints what the daemon said, and the line below it, as the last act of this process. Nothing can be done about a
-    /// stderr that takes no more. Where it is the peer of a connection, and where the reader may not know the cause, the
-    /// line goes to the system's log.
-    pub(crate) fn say(&self, said: &str, complaint: impl Into<Complaint>) {
-        let Complaint { mut text, without_cause } = complaint.into();
+    /// Prints what the daemon said, and the message below it. An error of the write is ignored: nothing can be done about
+    /// it. The message goes to the system's log where standard error is the peer of a connection, and where its reader
+    /// may not know the cause.
+    pub(crate) fn say(&self, said: &str, message: impl Into<Message>) {
+        let Message { mut text, without_cause } = message.into();
         let without_cause = without_cause.filter(|_| self.withholds_causes);
         if !self.has_reader || without_cause.is_some() {
             syslog::say(&self.name, &text);
@@ -72,25 +73,25 @@ impl Complaints {
     }
 }
 
-/// With a limit on the size of files, a write to one ends the program, setrlimit(2): before the rest of the line is out,
-/// and with another status than the right one. It stays ignored, since what the program printed is written when it exits.
+/// With a limit on the size of files, a write to a file can end the program by SIGXFSZ, setrlimit(2): in the middle of the
+/// line, and with the wrong exit status. The signal stays ignored, since the exit of the program writes what is buffered.
 fn ignore_limit() {
     #[cfg(unix)]
     let _ = crate::sys::ignore(nix::libc::SIGXFSZ);
 }
 
-impl Complaint {
-    /// From another process: see [`into_message`](Self::into_message).
-    pub(crate) fn from_message(message: &str) -> Self {
+impl Message {
+    /// As [`encode`](Self::encode) in another process made it.
+    pub(crate) fn decode(message: &str) -> Self {
         match message.split_once('\0') {
             Some((without_cause, text)) => Self { text: text.into(), without_cause: Some(without_cause.into()) },
             None => message.to_owned().into(),
         }
     }
 
-    /// To another process, which knows the reader. What everybody may read stands first: however much of a message gets
-    /// lost, it is not that. No message has a NUL byte in it: names and paths are escaped.
-    pub(crate) fn into_message(self) -> String {
+    /// For another process, which knows the reader. The text without the cause comes first, so that it arrives even
+    /// where the rest is cut off. A NUL byte separates the two: no text has one, since names and paths are escaped.
+    pub(crate) fn encode(self) -> String {
         match self.without_cause {
             Some(without_cause) => format!("{without_cause}\0{}", self.text),
             None => self.text,
@@ -98,13 +99,13 @@ impl Complaint {
     }
 }
 
-impl From<&Error> for Complaint {
+impl From<&Error> for Message {
     fn from(error: &Error) -> Self {
         Self { text: format!("{error:#}"), without_cause: error.without_cause().map(str::to_owned) }
     }
 }
 
-impl From<String> for Complaint {
+impl From<String> for Message {
     fn from(text: String) -> Self {
         Self { text, without_cause: None }
     }

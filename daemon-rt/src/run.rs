@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::{Daemon, Error, complaints::Complaints, last_words, start};
+use crate::{Daemon, Error, last_words, messages::Messages, start};
 
 /// The exit status of a program whose main thread panics, `std::process`.
 const PANICKED: u8 = 101;
@@ -29,7 +29,7 @@ pub(crate) fn run<S, E: Display, T: Termination>(
             status
         }
         Err(error) => {
-            Complaints::of(daemon).say("", &error);
+            Messages::of(daemon).say("", &error);
             ExitCode::FAILURE
         }
     }

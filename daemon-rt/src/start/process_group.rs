@@ -10,11 +10,11 @@ use nix::{
     unistd::{Pid, getpid},
 };
 
-use super::{
-    children::Children,
-    streams::stand_in::{BETWEEN_TRIMS, StandIn},
+use super::children::Children;
+use crate::{
+    stderr_buffer::{BETWEEN_TRIMS, StderrBuffer},
+    sys,
 };
-use crate::sys;
 
 /// How long the group may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,10 +44,15 @@ pub(crate) struct Aftermath {
 }
 
 /// Asks the group to end, and the child, which may have left it; then waits until they did, or for the grace. Meanwhile
-/// `stand_in` takes no more memory than before.
+/// `stderr_buffer` takes no more memory than before.
 ///
 /// The caller is a member of the group, or `child` is, whose number it has; or that is reaped, and `None`.
-pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children, stand_in: Option<&StandIn>) -> Aftermath {
+pub(crate) fn terminate(
+    group: Pid,
+    child: Option<Pid>,
+    children: &Children,
+    stderr_buffer: Option<&StderrBuffer>,
+) -> Aftermath {
     let members = Pid::from_raw(-group.as_raw());
     let mut status = None;
     if child.is_none() && group != getpid() && reap_all(members, None, &mut status) {
@@ -66,12 +71,12 @@ pub(crate) fn terminate(group: Pid, child: Option<Pid>, children: &Children, sta
             }
         });
         let is_empty = group_has_ended && child_has_ended;
-        let next = [Some(deadline), stand_in.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
+        let next = [Some(deadline), stderr_buffer.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
         if is_empty || Instant::now() >= deadline || children.wait([], next).is_err() {
             return Aftermath { status, is_empty: is_empty && ADOPTS };
         }
-        if let Some(stand_in) = stand_in {
-            stand_in.trim();
+        if let Some(stderr_buffer) = stderr_buffer {
+            stderr_buffer.trim();
         }
     }
 }
