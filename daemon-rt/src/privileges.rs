@@ -30,7 +30,7 @@ pub(crate) use self::{
     as_user::look_as,
     permission::{Privilege, demand, root_is_ordinary_user},
 };
-use crate::{Daemon, Error, id::Id, threads::SingleThread};
+use crate::{Error, id::Id, threads::SingleThread};
 
 /// Who the daemon is to be: the options `user` and `group`.
 #[derive(Debug)]
@@ -79,9 +79,9 @@ pub(crate) struct Privileges {
 
 impl Privileges {
     /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
-    pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
+    pub(crate) fn new(identity: Option<&Identity>, no_new_privs: bool) -> Result<Self, Error> {
         let look_up = |identity: &Identity| (identity.changes.look_up)(identity);
-        Ok(Self { account: daemon.identity.as_ref().map(look_up).transpose()?, no_new_privs: daemon.no_new_privs })
+        Ok(Self { account: identity.map(look_up).transpose()?, no_new_privs })
     }
 
     /// Who it is to become, unless it is that already.

@@ -13,20 +13,19 @@ use super::{
     launcher,
     leader::Leader,
     prepared::{Prepared, Remaining},
-    process_group,
-    report::Report,
+    process_group, report,
 };
 use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
-pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
+pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     // From its first instruction on, the leader outlives what its terminal sends, and the launcher is ended by it.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
     process_group::adopt_orphans();
-    match sys::fork(thread) {
+    match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
             inherited.become_interruptible(); // whatever `setup` did: it would keep Ctrl-C from ending the launcher
@@ -40,7 +39,7 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
         }
     }
     let (remaining, to_leader) =
-        lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
+        lead(&thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| report::give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
     remaining.apply_in_daemon(thread, to_leader);
@@ -69,12 +68,6 @@ fn lead(
         }
         ForkResult::Child => Ok((remaining, to_leader)),
     }
-}
-
-/// Reports why the start failed, and ends a process that is not the launcher.
-pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
-    let _ = Report::from(error).send(reader); // where nobody reads, nobody is left to tell
-    sys::exit_now(1)
 }
 
 fn socket_pair() -> Result<(UnixStream, UnixStream), Error> {

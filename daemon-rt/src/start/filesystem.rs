@@ -30,6 +30,7 @@ use crate::{
 const UMASK: u32 = 0o027;
 const DIRECTORY: &str = "/";
 
+#[derive(Default)]
 pub(crate) struct FsContext {
     /// None where it stays what it is.
     umask: Option<Mode>,

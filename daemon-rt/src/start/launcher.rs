@@ -40,7 +40,8 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared)
     match report {
         Report::Ready(_) => sys::exit_now(0),
         Report::Failed { status, text } => {
-            let (said, manager, messages) = (prepared.streams.said(), prepared.manager.take(), prepared.take_back());
+            let (said, manager, messages) =
+                (prepared.streams.said(), prepared.common.manager.take(), prepared.take_back());
             let message = Message::decode(&text);
             let why = messages.for_everybody(&message).to_owned();
             messages.say(&said, message);
@@ -76,7 +77,7 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
 
 /// The daemon is ready whether the manager hears of it or not: that one's own patience will end.
 fn tell_manager(prepared: &Prepared, daemon: u32) {
-    let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
+    let Some(Err(error)) = prepared.common.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
     prepared.messages.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 

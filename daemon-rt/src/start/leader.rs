@@ -130,7 +130,7 @@ impl Leader<'_> {
     /// not before.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
-        if self.remaining.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
+        if self.remaining.common.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
             let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
         }
     }

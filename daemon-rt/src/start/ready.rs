@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ready_fd, report::Report, sd_notify};
+use super::{ready_fd::ReadyFd, report::Report, sd_notify};
 use crate::{Error, stderr_buffer::StderrBuffer};
 
 /// By then the launcher has given up a leader that is stuck, and the start with it.
@@ -21,8 +21,8 @@ enum State {
     InSetup,
     /// The leader waits for word.
     Awaited(Awaited),
-    /// The service manager or supervisor does, if there is one: in the foreground.
-    Managed,
+    /// In the foreground, a service manager or a supervisor does, if there is one.
+    Managed(Option<ReadyFd>),
     /// Everyone who wanted to know does: also before any start, and in the foreground.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
@@ -53,10 +53,10 @@ pub fn ready() -> Result<(), Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
         State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
-        State::Managed => {
+        State::Managed(ready_fd) => {
             sd_notify::ready()
                 .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
-            ready_fd::ready()?;
+            ready_fd.as_ref().map_or(Ok(()), ReadyFd::tell)?;
             *state = State::Told;
         }
         State::InSetup | State::Told | State::Gone => {}
@@ -78,12 +78,12 @@ pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Leaves it to the program to call [`ready`]: in the foreground.
-pub(crate) fn await_ready_in_foreground() {
-    be(State::Managed);
+/// In the foreground: leaves it to the program to call [`ready`].
+pub(crate) fn await_ready_in_foreground(ready_fd: Option<ReadyFd>) {
+    be(State::Managed(ready_fd));
 }
 
-/// Leaves it to the program to call [`ready`]: in the daemon.
+/// In the daemon: leaves it to the program to call [`ready`].
 pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stderr_buffer: Option<StderrBuffer>) {
     let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
     be(State::Awaited(Awaited { leader, patience, stderr_buffer }));
@@ -95,7 +95,7 @@ fn be(state: State) {
 
 /// Whether `main` is still to call [`ready`], in the foreground.
 pub(crate) fn is_up_to_main() -> bool {
-    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed))
+    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed(_)))
 }
 
 /// Whether the launcher tells what comes of the start, or told it.

@@ -4,7 +4,6 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
-    sync::{Mutex, PoisonError},
 };
 
 use nix::{
@@ -17,11 +16,8 @@ use nix::{
 use super::check;
 use crate::{Daemon, Error, sys};
 
-/// What waits is told once: behind the newline it is closed.
+/// Whoever has told that the program is ready drops it, which closes the descriptor.
 pub(crate) struct ReadyFd(OwnedFd);
-
-/// That of the running program, in the foreground, until it is ready.
-static OWN: Mutex<Option<ReadyFd>> = Mutex::new(None);
 
 impl ReadyFd {
     /// None where the descriptor is no pipe that the program inherited: nobody waits there.
@@ -32,11 +28,6 @@ impl ReadyFd {
             return Ok(None);
         }
         Ok(daemon.inherited.take(fd).ok().map(Self))
-    }
-
-    /// Keeps it for [`ready`].
-    pub(crate) fn keep(self) {
-        *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
     pub(crate) fn tell(&self) -> Result<(), Error> {
@@ -55,12 +46,4 @@ impl ReadyFd {
             _ => Err(Errno::EAGAIN.into()),
         }
     }
-}
-
-/// In the foreground: the program is ready.
-pub(crate) fn ready() -> Result<(), Error> {
-    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    own.as_ref().map_or(Ok(()), ReadyFd::tell)?;
-    *own = None;
-    Ok(())
 }

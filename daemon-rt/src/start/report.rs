@@ -73,6 +73,12 @@ impl From<Error> for Report {
     }
 }
 
+/// Reports why the start failed, and ends a process that is not the launcher.
+pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
+    let _ = Report::from(error).send(reader); // where nobody reads, nobody is left to tell
+    sys::exit_now(1)
+}
+
 /// A report of which a part may have come. No more of it is read than counts.
 #[derive(Default)]
 pub(crate) struct Incoming(Vec<u8>);

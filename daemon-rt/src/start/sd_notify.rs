@@ -8,11 +8,7 @@ use std::{
     io,
     os::unix::net::{SocketAddr, UnixDatagram},
     path::Path,
-    process,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -25,7 +21,6 @@ use std::{
     },
 };
 
-use super::ready::{is_up_to_launcher, is_up_to_main};
 use crate::{Daemon, Error, messages::Messages, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
@@ -43,9 +38,6 @@ pub(crate) struct Manager {
 
 /// The manager of the running program, from which it takes its leave.
 static OWN: Mutex<Option<Manager>> = Mutex::new(None);
-
-/// The process whose exit is watched.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 impl Manager {
     /// The one that waits for word, if the program is going to give it.
@@ -118,36 +110,24 @@ pub(crate) fn stopping() {
     }
 }
 
-/// The exit status of `main`, and what it means where it is a failure.
-pub(crate) fn ended(why: &str, status: u8) {
-    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(manager) = kept.filter(|_| status != 0 && !is_up_to_launcher()) {
-        manager.failed(why, status, None);
-    }
-}
-
-/// In the foreground: has the manager hear of a `main` that leaves by exit(3) before it is ready, too.
-pub(crate) fn watch_exit() {
-    PROCESS.store(process::id(), Relaxed);
-    let _ = sys::at_exit(exited); // without it, the manager waits for its time to be over
-}
-
-const EXITED: &str = "`main` exited before it was ready";
-
-/// Nobody tells an exit handler the status. A worker that was forked has no part in it.
-extern "C" fn exited() {
+/// From an exit handler, which must not wait for a lock.
+pub(crate) fn exited(why: &str) {
     let Ok(own) = OWN.try_lock() else { return };
-    if let Some(manager) = own.as_ref().filter(|_| PROCESS.load(Relaxed) == process::id() && is_up_to_main()) {
-        let _ = manager.tell(&format!("STATUS={EXITED}\nERRNO=0"));
+    if let Some(manager) = &*own {
+        let _ = manager.tell(&format!("STATUS={why}\nERRNO=0"));
     }
+}
+
+/// The manager of the running program, if there is one, for its last message.
+pub(crate) fn take() -> Option<Manager> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
 /// one by now.
 pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
-    let kept = OWN.lock().unwrap_or_else(PoisonError::into_inner).take();
     // One that cannot be reached, which may be why it failed, is not told.
-    if let Some(manager) = kept.or_else(|| Manager::connect(daemon).ok()?) {
+    if let Some(manager) = take().or_else(|| Manager::connect(daemon).ok()?) {
         let message = error.into();
         manager.failed(Messages::of(daemon).for_everybody(&message), 1, error.errno());
     }

@@ -11,11 +11,15 @@ pub(crate) use self::{
     reopening::{REOPEN_LOGS, ReopenLogs, Reopener},
 };
 
-use std::{io, mem};
+use std::{io, mem, os::fd::RawFd};
 
 use nix::libc;
 
-use self::{reopening::WatchLogs, stderr_tail::StderrTail, stream::Stream};
+use self::{
+    reopening::{Candidate, WatchLogs},
+    stderr_tail::StderrTail,
+    stream::Stream,
+};
 use crate::{
     Daemon, Error,
     null::{self, Null},
@@ -63,13 +67,31 @@ impl Streams {
             stderr_tail: None,
         };
         if let Some(reopen_logs) = daemon.reopen_logs {
-            streams.watch_logs = Some((reopen_logs.prepare)(&streams, reopener)?);
+            streams.watch_logs = Some((reopen_logs.prepare)(&streams.logs(), reopener)?);
         }
         streams.truncate()?;
         if daemon.notify {
             streams.open_tail(account, daemon.launched_by.caller_sees_less())?;
         }
         Ok(streams)
+    }
+
+    /// What was given by a path. Where stderr follows stdout, the two are one log.
+    fn logs(&self) -> Vec<Candidate<'_>> {
+        const OUT: RawFd = libc::STDOUT_FILENO;
+        const ERR: RawFd = libc::STDERR_FILENO;
+        let outputs: &[(_, _, &'static [RawFd])] = if self.stderr_follows {
+            &[("stdout", &self.stdout, &[OUT, ERR])]
+        } else {
+            &[("stdout", &self.stdout, &[OUT]), ("stderr", &self.stderr, &[ERR])]
+        };
+        let mut logs = Vec::new();
+        for &(stream, opened, fds) in outputs {
+            if let Stream::File { file, path: Some(path), created, .. } = opened {
+                logs.push(Candidate { stream, fds, path, file, is_new: created.is_some() });
+            }
+        }
+        logs
     }
 
     fn truncate(&self) -> Result<(), Error> {

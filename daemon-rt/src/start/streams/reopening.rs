@@ -11,12 +11,10 @@ use std::{
 
 use nix::{
     fcntl::AtFlags,
-    libc,
     sys::stat::SFlag,
     unistd::{AccessFlags, faccessat},
 };
 
-use super::{Streams, stream::Stream};
 use crate::{
     Error,
     logs::{self, Log, open::Location},
@@ -29,7 +27,7 @@ use crate::{
 /// set the option.
 pub(crate) struct ReopenLogs {
     /// In the launcher.
-    pub(super) prepare: fn(&Streams, &Reopener<'_>) -> Result<WatchLogs, Error>,
+    pub(super) prepare: fn(&[Candidate<'_>], &Reopener<'_>) -> Result<WatchLogs, Error>,
     /// In the foreground.
     pub(crate) leave_alone: fn(),
 }
@@ -55,28 +53,17 @@ pub(crate) struct Reopener<'start> {
 }
 
 /// A stream, or both, as the start opened it.
-struct Candidate<'start> {
-    stream: &'static str,
-    fds: &'static [RawFd],
-    path: &'start Path,
-    file: &'start File,
-    is_new: bool,
+pub(super) struct Candidate<'start> {
+    pub(super) stream: &'static str,
+    pub(super) fds: &'static [RawFd],
+    pub(super) path: &'start Path,
+    pub(super) file: &'start File,
+    pub(super) is_new: bool,
 }
 
-fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
-    const OUT: RawFd = libc::STDOUT_FILENO;
-    const ERR: RawFd = libc::STDERR_FILENO;
-    let opened: &[(_, _, &'static [RawFd])] = if streams.stderr_follows {
-        &[("stdout", &streams.stdout, &[OUT, ERR])]
-    } else {
-        &[("stdout", &streams.stdout, &[OUT]), ("stderr", &streams.stderr, &[ERR])]
-    };
-    let mut logs = Vec::new();
-    for &(stream, opened, fds) in opened {
-        if let Stream::File { file, path: Some(path), created, .. } = opened {
-            logs.extend(reopener.log(&Candidate { stream, fds, path, file, is_new: created.is_some() })?);
-        }
-    }
+fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
+    let logs = candidates.iter().filter_map(|candidate| reopener.log(candidate).transpose());
+    let logs = logs.collect::<Result<Vec<_>, _>>()?;
     Ok(Box::new(|| logs::watch(logs)))
 }
 
