@@ -13,10 +13,13 @@ use std::{
 use nix::{
     libc::{self, c_int},
     sys::signal::{SigSet, SigmaskHow, Signal},
-    unistd,
 };
 
-use crate::{Error, null, sys, terminal::shown};
+use crate::{
+    Error, null,
+    sys::{self, InheritedFd},
+    terminal::shown,
+};
 
 /// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
 /// keeps them low.
@@ -24,18 +27,10 @@ const PROBED: RawFd = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Inherited {
-    descriptors: Vec<Descriptor>,
+    fds: Vec<InheritedFd>,
     ignored_signals: Vec<c_int>,
     blocked_signals: SigSet,
     directory: io::Result<PathBuf>,
-}
-
-/// A descriptor, and the file that it was open on: the number alone may be another file's by now.
-#[derive(Debug, Clone, Copy)]
-struct Descriptor {
-    number: RawFd,
-    /// None where the file system does not tell: its server is gone, for example.
-    file: Option<(libc::dev_t, libc::ino_t)>,
 }
 
 impl Inherited {
@@ -44,14 +39,13 @@ impl Inherited {
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
-        let standard_streams_are_open =
-            sys::STANDARD_STREAMS.into_iter().all(|number| sys::closes_on_exec(number).is_ok());
+        let standard_streams_are_open = sys::STANDARD_STREAMS.into_iter().all(|fd| sys::closes_on_exec(fd).is_ok());
         if !standard_streams_are_open {
             let _ = null::open(); // tried again, and reported, when the streams are opened
         }
-        let descriptors = if standard_streams_are_open && three_are_open() { Vec::new() } else { open_descriptors() };
+        let open = if standard_streams_are_open && three_are_open() { Vec::new() } else { open_descriptors() };
         Self {
-            descriptors: descriptors.into_iter().filter_map(Descriptor::inherited).collect(),
+            fds: open.into_iter().filter_map(InheritedFd::note).collect(),
             ignored_signals,
             blocked_signals: sys::change_mask(SigmaskHow::SIG_BLOCK, None).unwrap_or_else(|_| SigSet::empty()),
             directory: env::current_dir(),
@@ -77,22 +71,21 @@ impl Inherited {
         is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
     }
 
-    /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
-    pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
-        let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));
-        if sys::STANDARD_STREAMS.contains(&number) {
+    /// Hands a descriptor over to the program. It is closed on exec from now on.
+    pub(crate) fn take(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
+        let what = format!("cannot take file descriptor {fd}");
+        let cannot = |why| Error::new(format!("{what}: {why}"));
+        if sys::STANDARD_STREAMS.contains(&fd) {
             return Err(cannot("it is a standard stream; duplicate it instead"));
         }
-        let Some(index) = self.descriptors.iter().position(|descriptor| descriptor.number == number) else {
+        let Some(index) = self.fds.iter().position(|inherited| inherited.fd() == fd) else {
             return Err(cannot("it was not inherited, or is taken already"));
         };
-        let descriptor = self.descriptors.swap_remove(index);
-        if !descriptor.is_still_inherited() {
-            return Err(cannot("it was closed or replaced since the launch"));
+        match self.fds.swap_remove(index).take() {
+            Ok(Some(taken)) => Ok(taken),
+            Ok(None) => Err(cannot("it was closed or replaced since the launch")),
+            Err(error) => Err(Error::because(what, error)),
         }
-        sys::set_close_on_exec(number, true)
-            .map_err(|error| Error::because(format!("cannot take file descriptor {number}"), error))?;
-        Ok(sys::take(number))
     }
 
     /// Whether a shell without job control started the program with `&`, POSIX sh 2.11.
@@ -102,12 +95,8 @@ impl Inherited {
 
     /// Closes what nobody asked for, so that no pipe or lock of the launcher's lives on with the daemon.
     pub(crate) fn close_descriptors_but(&self, keep: &[RawFd], passed: &Range<RawFd>) {
-        for descriptor in &self.descriptors {
-            let is_wanted = keep.contains(&descriptor.number) || passed.contains(&descriptor.number);
-            if !is_wanted && descriptor.is_still_inherited() {
-                let _ = unistd::close(descriptor.number); // an error of close(2) is about data that is not ours
-            }
-        }
+        let is_wanted = |fd| keep.contains(&fd) || passed.contains(&fd);
+        self.fds.iter().filter(|inherited| !is_wanted(inherited.fd())).for_each(InheritedFd::close);
     }
 
     /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every
@@ -139,23 +128,6 @@ impl Inherited {
     }
 }
 
-impl Descriptor {
-    /// Above the standard streams, what survived an exec has no `FD_CLOEXEC`.
-    fn inherited(number: RawFd) -> Option<Self> {
-        if number <= libc::STDERR_FILENO || sys::closes_on_exec(number).ok()? {
-            return None;
-        }
-        Some(Self { number, file: sys::identity_of(number).ok() })
-    }
-
-    fn is_still_inherited(self) -> bool {
-        Self::inherited(self.number).is_some_and(|now| match (self.file, now.file) {
-            (Some(before), Some(now)) => before == now,
-            _ => true,
-        })
-    }
-}
-
 /// Linux tells the number of open descriptors as the size of that directory (from 6.2 on, and 0 before), which is much
 /// quicker than to list them.
 fn three_are_open() -> bool {
@@ -168,7 +140,7 @@ pub(crate) fn open_descriptors() -> Vec<RawFd> {
     ["/proc/self/fd", "/dev/fd"]
         .iter()
         .filter_map(|directory| listed(directory).ok())
-        .find(|numbers| numbers.iter().any(|&number| number > libc::STDERR_FILENO))
+        .find(|fds| fds.iter().any(|&fd| fd > libc::STDERR_FILENO))
         .unwrap_or_else(|| (0..PROBED).collect())
 }
 

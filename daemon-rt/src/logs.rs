@@ -57,13 +57,16 @@ pub fn reopen_logs() -> Result<(), Error> {
 }
 
 /// From now on, SIGHUP opens these anew.
+#[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
 pub(crate) fn watch(logs: Vec<Log>) {
     let _ = WATCHED.set(Watched { logs, turn: Turn::new() }); // there is one start in a process
-    sys::on_hangup(|| {
+    let reopen = || {
         if let Some(watched) = WATCHED.get() {
             watched.reopen_all();
         }
-    });
+    };
+    // SAFETY: async-signal-safe, as `reopen_all` and all that it calls is; and `get` only loads an atomic.
+    unsafe { sys::on_hangup(reopen) }
 }
 
 /// In the foreground the streams are somebody else's. Whoever sends SIGHUP for the logs' sake does not mean the end
@@ -71,7 +74,7 @@ pub(crate) fn watch(logs: Vec<Log>) {
 pub(crate) fn leave_alone() {
     let _ = WATCHED.set(Watched { logs: Vec::new(), turn: Turn::of_pid() });
     if sys::has_default(libc::SIGHUP) {
-        sys::on_hangup(|| {});
+        sys::outlive_hangup();
     }
 }
 

@@ -6,7 +6,6 @@ mod as_user;
 mod change;
 mod database;
 mod environment;
-mod groups;
 #[cfg_attr(
     not(any(
         target_os = "linux",

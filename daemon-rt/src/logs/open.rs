@@ -188,6 +188,13 @@ impl From<Errno> for Refusal {
     }
 }
 
+/// Of a system call.
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::System(Errno::try_from(error).unwrap_or(Errno::EIO))
+    }
+}
+
 /// As one number, for an atomic field: no error number is negative.
 impl From<Refusal> for i32 {
     fn from(refusal: Refusal) -> Self {

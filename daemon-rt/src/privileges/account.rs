@@ -7,11 +7,11 @@ use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid};
 
-use super::{Changes, Identity, database, groups, ids, permission};
+use super::{Changes, Identity, database, ids, permission};
 use crate::{
     Error,
     id::{Id, Kind},
-    sys::User,
+    sys::{self, User},
     terminal::shown,
 };
 
@@ -93,7 +93,7 @@ pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
         numbers.dedup();
         numbers
     };
-    groups::getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
+    sys::getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
 fn find_user(id: &Id) -> Result<(Uid, Option<User>), Error> {
@@ -144,10 +144,10 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
 /// user without groups. So a look-up that tells one stands between two answers, which have to agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let what = format!("cannot look up the groups of user {}", shown(OsStr::from_bytes(entry.name.to_bytes())));
-    let cannot = |error: nix::Error| Error::because(what.clone(), error);
-    let groups = groups::getgrouplist(&entry.name, gid).map_err(cannot)?;
+    let cannot = |error| Error::because(what.clone(), error);
+    let groups = sys::getgrouplist(&entry.name, gid).map_err(cannot)?;
     database::group(gid)?;
-    if groups::getgrouplist(&entry.name, gid).map_err(cannot)? != groups {
+    if sys::getgrouplist(&entry.name, gid).map_err(cannot)? != groups {
         return Err(Error::new(format!("{what}: two answers differ")));
     }
     Ok(groups)

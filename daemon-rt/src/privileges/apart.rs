@@ -21,7 +21,7 @@ use nix::{
 use super::{account::Account, change::become_for_good};
 use crate::{
     refusal::refused,
-    sys,
+    sys::{self, FileId},
     threads::{self, Step},
 };
 
@@ -40,8 +40,8 @@ const TEXT: u8 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) file: Option<OwnedFd>,
-    /// Device and inode of a file that was created.
-    pub(crate) created: Option<(libc::dev_t, libc::ino_t)>,
+    /// The file, if it was created.
+    pub(crate) created: Option<FileId>,
 }
 
 /// An action that another process runs in its copy of the memory: it leaves nothing here but what it found.
@@ -86,7 +86,7 @@ fn end(child: Pid) {
 fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
     let (bytes, file) = match answer {
         Ok(Found { file, created }) => {
-            let created = created.map(|(device, inode)| [&device.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
+            let created = created.map(|id| [&id.device.to_ne_bytes()[..], &id.inode.to_ne_bytes()].concat());
             ([vec![FOUND], created.unwrap_or_default()].concat(), file)
         }
         // Why it is not permitted, whoever asked first has said already.
@@ -117,7 +117,10 @@ fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
     }
 }
 
-fn file_id(bytes: &[u8]) -> Option<(libc::dev_t, libc::ino_t)> {
+fn file_id(bytes: &[u8]) -> Option<FileId> {
     let (device, inode) = bytes.split_at_checked(size_of::<libc::dev_t>())?;
-    Some((libc::dev_t::from_ne_bytes(device.try_into().ok()?), libc::ino_t::from_ne_bytes(inode.try_into().ok()?)))
+    Some(FileId {
+        device: libc::dev_t::from_ne_bytes(device.try_into().ok()?),
+        inode: libc::ino_t::from_ne_bytes(inode.try_into().ok()?),
+    })
 }

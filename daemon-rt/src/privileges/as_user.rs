@@ -7,9 +7,11 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 use super::{
     account::Account,
     apart::{Action, Found},
-    groups::{getgroups, setgroups},
 };
-use crate::Error;
+use crate::{
+    Error,
+    sys::{getgroups, setgroups},
+};
 
 /// What the process was before.
 pub(super) struct Before {
@@ -54,7 +56,7 @@ pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
     let cannot = |error| Error::because(format!("cannot act as {account}"), error);
     let before = Before::note().map_err(cannot)?;
     // First, since it alone can fail without a way back: that is the same call.
-    setgroups(&account.groups).map_err(|error| cannot(error.into()))?;
+    setgroups(&account.groups).map_err(cannot)?;
     let taken_on = setegid(account.gid)
         .and_then(|()| seteuid(account.uid))
         .map_err(io::Error::from)
@@ -81,7 +83,7 @@ impl Before {
         seteuid(self.uid)?;
         self.capabilities.restore()?;
         setegid(self.gid)?;
-        Ok(setgroups(&self.groups)?)
+        setgroups(&self.groups)
     }
 }
 

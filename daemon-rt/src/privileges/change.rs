@@ -5,8 +5,8 @@
 use nix::libc;
 use nix::unistd::{getegid, geteuid, getuid};
 
-use super::{account::Account, environment, groups::setgroups, ids, proof};
-use crate::{Error, threads::SingleThread};
+use super::{account::Account, environment, ids, proof};
+use crate::{Error, sys::setgroups, threads::SingleThread};
 
 pub(super) fn become_for_good(account: &Account, thread: &SingleThread) -> Result<(), Error> {
     if !account.is_current {

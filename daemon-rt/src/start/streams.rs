@@ -21,6 +21,7 @@ use crate::{
     Daemon, Error,
     null::{self, Null},
     privileges::Account,
+    sys::StandardStream,
 };
 
 /// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
@@ -114,9 +115,9 @@ impl Streams {
         let stderr_null = self.stand_in.as_ref().map_or(null, StandIn::file);
         let mut created = Vec::new();
         for (stream, null, name, target) in [
-            (self.stdin, null, "stdin", libc::STDIN_FILENO),
-            (self.stdout, null, "stdout", libc::STDOUT_FILENO),
-            (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
+            (self.stdin, null, "stdin", StandardStream::Stdin),
+            (self.stdout, null, "stdout", StandardStream::Stdout),
+            (self.stderr, stderr_null, "stderr", StandardStream::Stderr),
         ] {
             let new = stream
                 .become_descriptor(target, null)

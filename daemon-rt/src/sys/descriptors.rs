@@ -2,19 +2,38 @@
 
 use std::{
     io, mem,
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
 };
 
 use nix::{
     errno::Errno,
     libc::{self, c_int},
     sys::stat::{FileStat, SFlag},
+    unistd::{dup2_stderr, dup2_stdin, dup2_stdout},
 };
 
 use super::signals::uninterrupted;
 
 /// Standard input, output and error.
 pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
+
+/// A descriptor that nobody owns: any code may replace it or write to it, and none closes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandardStream {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+impl AsRawFd for StandardStream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Stdin => libc::STDIN_FILENO,
+            Self::Stdout => libc::STDOUT_FILENO,
+            Self::Stderr => libc::STDERR_FILENO,
+        }
+    }
+}
 
 /// fstat(2) of a number that may not be open at all.
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
@@ -30,9 +49,22 @@ pub(crate) fn kind_of(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
 }
 
-/// What tells an open file from every other, as long as it is open: the numbers of its device and its inode.
-pub(crate) fn identity_of(fd: RawFd) -> io::Result<(libc::dev_t, libc::ino_t)> {
-    status_of(fd).map(|status| (status.st_dev, status.st_ino))
+/// What tells a file from every other as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: libc::dev_t,
+    pub(crate) inode: libc::ino_t,
+}
+
+impl FileId {
+    pub(crate) fn of(status: &FileStat) -> Self {
+        Self { device: status.st_dev, inode: status.st_ino }
+    }
+}
+
+/// The file that a descriptor is open on.
+pub(crate) fn file_id(fd: RawFd) -> io::Result<FileId> {
+    status_of(fd).map(|status| FileId::of(&status))
 }
 
 /// isatty(3) of a number that may not be open at all.
@@ -56,49 +88,47 @@ pub(crate) fn is_writable(fd: RawFd) -> bool {
 }
 
 /// Sets or clears `FD_CLOEXEC`.
-pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> nix::Result<()> {
+pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> io::Result<()> {
     let flags = if on { libc::FD_CLOEXEC } else { 0 };
     // SAFETY: has no preconditions; a number that is not open is refused.
     Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })?;
     Ok(())
 }
 
-/// Takes possession of a descriptor: one that exec handed on, or that fcntl(2) has just opened.
-///
-/// The caller has checked that it is open, and not taken before: nothing in the process owns it.
-pub(crate) fn take(fd: RawFd) -> OwnedFd {
-    // SAFETY: open, and without an owner, as the caller checked.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
 /// Whether both are open, and on the same file.
 pub(crate) fn are_the_same(one: RawFd, other: RawFd) -> bool {
-    matches!([one, other].map(identity_of), [Ok(one), Ok(other)] if one == other)
+    matches!([one, other].map(file_id), [Ok(one), Ok(other)] if one == other)
 }
 
-/// dup2(2) that leaves the new descriptor open for programs that are exec'ed.
+/// Opens a standard stream on the source's file, dup2(2), and leaves it open for programs that are exec'ed.
 ///
-/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both numbers are the same.
-pub(crate) fn duplicate_onto(source: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
-    if source.as_raw_fd() == target {
-        return set_close_on_exec(target, false);
+/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both are the same descriptor.
+pub(crate) fn redirect(stream: StandardStream, source: BorrowedFd<'_>) -> io::Result<()> {
+    if source.as_raw_fd() == stream.as_raw_fd() {
+        return set_close_on_exec(stream.as_raw_fd(), false);
     }
+    until_done(|| match stream {
+        StandardStream::Stdin => dup2_stdin(source),
+        StandardStream::Stdout => dup2_stdout(source),
+        StandardStream::Stderr => dup2_stderr(source),
+    })
+}
+
+/// Calls dup2(2) again where a signal, or a race with open(2), kept it from its work.
+pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
     loop {
-        // SAFETY: the targets are 0, 1 and 2, and that by which a log keeps its inode, none of which anyone owns: they are
-        // replaced, never closed.
-        match Errno::result(unsafe { libc::dup2(source.as_raw_fd(), target) }) {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR | Errno::EBUSY) => {} // EBUSY: a race with open(2), dup2(2)
-            Err(error) => return Err(error),
+        match dup2() {
+            Err(Errno::EINTR | Errno::EBUSY) => {}
+            done => return Ok(done?),
         }
     }
 }
 
 /// writev(2): both at once, so that no other line comes between.
-pub(crate) fn write_at_once(fd: RawFd, parts: [&[u8]; 2]) -> nix::Result<()> {
+pub(crate) fn write_at_once(stream: StandardStream, parts: [&[u8]; 2]) -> io::Result<()> {
     let parts = parts.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
-    // SAFETY: pointers and lengths describe `parts`, which are only read; a number that is not open is refused.
-    Errno::result(unsafe { libc::writev(fd, parts.as_ptr(), 2) })?;
+    // SAFETY: pointers and lengths describe `parts`, which are only read; a stream that is not open is refused.
+    Errno::result(unsafe { libc::writev(stream.as_raw_fd(), parts.as_ptr(), 2) })?;
     Ok(())
 }
 

@@ -19,11 +19,14 @@ struct Hangup {
 
 static HANGUP: OnceLock<Hangup> = OnceLock::new();
 
-/// From now on, SIGHUP calls `react`, and then the handler that was there before. All that `react` does must be
-/// async-signal-safe, signal-safety(7). Once in a process.
+/// From now on, SIGHUP calls `react`, and then the handler that was there before. Once in a process.
 ///
-/// What installs its handler later calls this one, if it does the same: signal-hook does, and with it tokio.
-pub(crate) fn on_hangup(react: fn()) {
+/// Whoever installs a handler later calls this one if it does the same: signal-hook does, and with it tokio.
+///
+/// # Safety
+///
+/// All that `react` does is async-signal-safe, signal-safety(7).
+pub(crate) unsafe fn on_hangup(react: fn()) {
     let previous = action(libc::SIGHUP).unwrap_or_else(|| action_of(libc::SIG_DFL));
     let handler: InformedHandler = handle;
     let mut action = action_of(handler as libc::sighandler_t);
@@ -36,6 +39,12 @@ pub(crate) fn on_hangup(react: fn()) {
     if HANGUP.set(Hangup { react, previous }).is_ok() {
         set_action(libc::SIGHUP, &action);
     }
+}
+
+/// From now on, SIGHUP does not end the program.
+pub(crate) fn outlive_hangup() {
+    // SAFETY: it does nothing.
+    unsafe { on_hangup(|| {}) }
 }
 
 extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {

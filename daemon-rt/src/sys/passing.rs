@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
 };
 
@@ -11,7 +11,7 @@ use nix::{
     libc::{self, c_int},
 };
 
-use super::{set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL, take};
+use super::{descriptors::set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL};
 
 /// Room for one descriptor beside the bytes, in the alignment that its header needs, cmsg(3).
 #[repr(C)]
@@ -56,7 +56,7 @@ pub(crate) fn receive_with_file(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io:
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         let has_file =
             !header.is_null() && ((*header).cmsg_level, (*header).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS);
-        has_file.then(|| take(ptr::read_unaligned(libc::CMSG_DATA(header).cast())))
+        has_file.then(|| OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast())))
     };
     if let Some(file) = &file {
         set_close_on_exec(file.as_raw_fd(), true)?;

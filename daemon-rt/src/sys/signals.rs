@@ -74,7 +74,7 @@ pub(crate) fn let_interrupt(signal: c_int) {
 /// `pthread_sigmask(3)`: changes which signals are blocked, or only asks, and returns which were before.
 ///
 /// Asked into zeroes, since a set has room for more signals than the kernel has, and writes.
-pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> nix::Result<SigSet> {
+pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> io::Result<SigSet> {
     // SAFETY: all zeroes is what sigemptyset(3) makes of a set.
     let mut before = unsafe { SigSet::from_sigset_t_unchecked(mem::zeroed()) };
     pthread_sigmask(how, signals, Some(&mut before))?;

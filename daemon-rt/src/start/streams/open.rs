@@ -25,7 +25,7 @@ use crate::{
     Error, logs,
     privileges::{Account, Action, Found},
     refusal::{name_target_of_link, refused},
-    sys,
+    sys::{self, FileId},
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
@@ -33,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Created {
     path: PathBuf,
-    identity: (libc::dev_t, libc::ino_t),
+    file_id: FileId,
     rights: Rights,
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> i
     let name = CString::new(entry.name.as_bytes())?;
     let opened = logs::open::for_appending(entry.directory.as_fd(), &name, owner)
         .map_err(|refusal| explain(refusal.into(), path))?;
-    let file_id = || sys::identity_of(opened.file.as_raw_fd()).inspect_err(|_| remove(&entry));
+    let file_id = || sys::file_id(opened.file.as_raw_fd()).inspect_err(|_| remove(&entry));
     let created = opened.is_new.then(file_id).transpose()?;
     Ok(Found { file: Some(opened.file), created })
 }
@@ -164,15 +164,15 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 }
 
 impl Created {
-    pub(super) fn new(path: &Path, identity: (libc::dev_t, libc::ino_t), rights: &Rights) -> Self {
-        Self { path: path.to_owned(), identity, rights: rights.clone() }
+    pub(super) fn new(path: &Path, file_id: FileId, rights: &Rights) -> Self {
+        Self { path: path.to_owned(), file_id, rights: rights.clone() }
     }
 
     /// In the directory that is looked at: the path may lead elsewhere by then.
     fn remove_unless_used(&self) -> io::Result<()> {
         let entry = trusted_path::follow(&self.path)?;
         let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-        if (found.st_dev, found.st_ino) == self.identity && found.st_size == 0 {
+        if FileId::of(&found) == self.file_id && found.st_size == 0 {
             remove(&entry);
         }
         Ok(())

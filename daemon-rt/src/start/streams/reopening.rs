@@ -5,13 +5,12 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd},
     path::{Path, PathBuf},
 };
 
 use nix::{
     fcntl::AtFlags,
-    libc,
     sys::stat::SFlag,
     unistd::{AccessFlags, faccessat},
 };
@@ -21,7 +20,10 @@ use crate::{
     Error,
     logs::{self, Log, open::Location},
     privileges::Account,
-    sys,
+    sys::{
+        self,
+        StandardStream::{self, Stderr, Stdout},
+    },
     terminal::shown,
 };
 
@@ -56,25 +58,23 @@ pub(crate) struct Reopener<'start> {
 
 /// A stream, or both, as the start opened it.
 struct Candidate<'start> {
-    stream: &'static str,
-    descriptors: &'static [RawFd],
+    name: &'static str,
+    streams: &'static [StandardStream],
     path: &'start Path,
     file: &'start File,
     is_new: bool,
 }
 
 fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
-    const OUT: RawFd = libc::STDOUT_FILENO;
-    const ERR: RawFd = libc::STDERR_FILENO;
-    let opened: &[(_, _, &'static [RawFd])] = if streams.stderr_follows {
-        &[("stdout", &streams.stdout, &[OUT, ERR])]
+    let opened: &[(_, _, &'static [StandardStream])] = if streams.stderr_follows {
+        &[("stdout", &streams.stdout, &[Stdout, Stderr])]
     } else {
-        &[("stdout", &streams.stdout, &[OUT]), ("stderr", &streams.stderr, &[ERR])]
+        &[("stdout", &streams.stdout, &[Stdout]), ("stderr", &streams.stderr, &[Stderr])]
     };
     let mut logs = Vec::new();
-    for &(stream, opened, descriptors) in opened {
+    for &(name, opened, streams) in opened {
         if let Stream::File { file, path: Some(path), created, .. } = opened {
-            logs.extend(reopener.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
+            logs.extend(reopener.log(&Candidate { name, streams, path, file, is_new: created.is_some() })?);
         }
     }
     Ok(Box::new(|| logs::watch(logs)))
@@ -83,8 +83,8 @@ fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Erro
 impl Reopener<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
-        let Candidate { stream, descriptors, path, file, is_new } = *candidate;
-        let what = format!("cannot reopen {stream} {}", shown(path));
+        let Candidate { name, streams, path, file, is_new } = *candidate;
+        let what = format!("cannot reopen {name} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
@@ -97,7 +97,7 @@ impl Reopener<'_> {
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
         let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status, pin)))
+        Ok(Some(Log::new(self.program, name, streams, &shown(path).to_string(), location, &status, pin)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let

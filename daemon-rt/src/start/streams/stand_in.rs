@@ -17,7 +17,7 @@ use nix::{
 };
 
 use super::shown::SHOWN;
-use crate::sys;
+use crate::sys::{self, StandardStream};
 
 /// How often to [`trim`](StandIn::trim) it: a program that writes as fast as it can has so long to fill memory.
 pub(crate) const BETWEEN_TRIMS: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl StandIn {
     }
 
     pub(crate) fn put_in_place(&self) -> io::Result<()> {
-        Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
+        sys::redirect(StandardStream::Stderr, self.file.as_fd())
     }
 
     /// What was written to it, as far as it is shown.
@@ -65,13 +65,13 @@ impl StandIn {
     /// whoever would empty the file has left. So what the child writes stays until the last such child has ended.
     pub(crate) fn put_away(self) -> io::Result<()> {
         if !self.is_replaced() {
-            sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
+            sys::redirect(StandardStream::Stderr, self.null.as_fd())?;
         }
         self.file.set_len(0)
     }
 
     fn is_replaced(&self) -> bool {
-        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::identity_of) {
+        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::file_id) {
             [Ok(current), Ok(own)] => current != own,
             [Err(error), _] => error.raw_os_error() == Some(libc::EBADF), // closed
             _ => false,
