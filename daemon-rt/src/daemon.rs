@@ -19,7 +19,7 @@ use crate::{Error, Id, LaunchedBy, Stdio, Umask, launch, privileges::Identity, s
 use crate::{
     inherited::Inherited,
     pidfile::Lock,
-    start::streams::{REOPEN_LOGS, ReopenLogs},
+    start::streams::{ReopenLogs, Reopening},
 };
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
@@ -59,7 +59,7 @@ pub struct Daemon {
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
     #[cfg(unix)]
-    pub(crate) reopen_logs: Option<&'static ReopenLogs>,
+    pub(crate) reopen_logs: Option<&'static dyn Reopening>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
@@ -314,7 +314,7 @@ impl Daemon {
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
         #[cfg(unix)]
         {
-            self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
+            self.reopen_logs = reopen_logs.then_some(&ReopenLogs);
         }
         #[cfg(not(unix))]
         let _ = reopen_logs;

@@ -58,7 +58,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     }
     place.change_directory(privileges.another_account())?;
     if let Some(reopen_logs) = daemon.reopen_logs {
-        (reopen_logs.leave_alone)();
+        reopen_logs.leave_alone();
     }
     lock.map_or(Ok(()), Lock::hold_until_exit)?;
     match ready_fd {

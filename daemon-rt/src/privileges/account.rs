@@ -7,7 +7,7 @@ use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid};
 
-use super::{Changes, Identity, database, ids, permission};
+use super::{Changes, Identity, database, ids};
 use crate::{
     Error,
     id::{Id, Kind},
@@ -29,7 +29,7 @@ pub(crate) struct Account {
     pub(crate) login: Option<User>,
     /// Whether all ids of the process are these already: nothing is to be done, and no privilege needed.
     pub(crate) is_current: bool,
-    pub(super) changes: &'static Changes,
+    pub(super) changes: &'static dyn Changes,
 }
 
 impl Account {
@@ -56,11 +56,7 @@ impl Account {
         };
         let user_is_given = user.is_some();
         let is_current = has_ids(uid, gid) && has_groups(gid, &groups);
-        let account = Self { name, uid, gid, groups, user_is_given, login: entry, is_current, changes };
-        if !is_current {
-            permission::to_become(&account)?;
-        }
-        Ok(account)
+        Ok(Self { name, uid, gid, groups, user_is_given, login: entry, is_current, changes: *changes })
     }
 }
 

@@ -25,15 +25,15 @@ impl Account {
     /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
     /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
-        let before = (self.changes.take_on)(self)?;
+        let before = self.changes.assume(self)?;
         let done = action();
-        (self.changes.give_back)(self, &before)?;
+        self.changes.restore(self, &before)?;
         Ok(done)
     }
 
     /// Runs `action` in another process, as the user with all ids. None where it did not come to that.
     pub(crate) fn act_apart(&self, action: &mut Action<'_>) -> Option<io::Result<Found>> {
-        (self.changes.act_apart)(self, action)
+        self.changes.act_apart(self, action)
     }
 }
 
@@ -52,23 +52,23 @@ pub(crate) fn look_as(
     }
 }
 
-pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
+pub(super) fn assume(account: &Account) -> Result<Before, Error> {
     let cannot = |error| Error::because(format!("cannot act as {account}"), error);
     let before = Before::note().map_err(cannot)?;
     // First, since it alone can fail without a way back: that is the same call.
     setgroups(&account.groups).map_err(cannot)?;
-    let taken_on = setegid(account.gid)
+    let assumed = setegid(account.gid)
         .and_then(|()| seteuid(account.uid))
         .map_err(io::Error::from)
         .and_then(|()| if account.uid.is_root() { Ok(()) } else { before.capabilities.put_out_of_effect() });
-    if let Err(error) = taken_on {
-        give_back(account, &before)?;
+    if let Err(error) = assumed {
+        restore(account, &before)?;
         return Err(cannot(error));
     }
     Ok(before)
 }
 
-pub(super) fn give_back(account: &Account, before: &Before) -> Result<(), Error> {
+pub(super) fn restore(account: &Account, before: &Before) -> Result<(), Error> {
     before.restore().map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
 }
 

@@ -9,7 +9,7 @@ mod stream;
 
 pub(crate) use self::{
     in_place::InPlace,
-    reopening::{REOPEN_LOGS, ReopenLogs, Reopener},
+    reopening::{ReopenLogs, Reopener, Reopening},
 };
 
 use std::{io, mem};
@@ -64,7 +64,7 @@ impl Streams {
             shown: None,
         };
         if let Some(reopen_logs) = daemon.reopen_logs {
-            streams.watch_logs = Some((reopen_logs.prepare)(&streams, reopener)?);
+            streams.watch_logs = Some(reopen_logs.prepare(&streams, reopener)?);
         }
         streams.truncate()?;
         if daemon.notify {

@@ -27,26 +27,30 @@ use crate::{
     terminal::shown,
 };
 
-/// What the option `reopen_logs` does. Nothing else leads to it: it is not in the binary of a program that does not
+/// All code of the option `reopen_logs`. Only its setter leads to it: the linker leaves it out of a program that does not
 /// set the option.
-pub(crate) struct ReopenLogs {
+pub(crate) trait Reopening: fmt::Debug + Sync {
     /// In the launcher.
-    pub(super) prepare: fn(&Streams, &Reopener<'_>) -> Result<WatchLogs, Error>,
+    fn prepare(&self, streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error>;
     /// In the foreground.
-    pub(crate) leave_alone: fn(),
+    fn leave_alone(&self);
+}
+
+#[derive(Debug)]
+pub(crate) struct ReopenLogs;
+
+impl Reopening for ReopenLogs {
+    fn prepare(&self, streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
+        prepare(streams, reopener)
+    }
+
+    fn leave_alone(&self) {
+        logs::leave_alone();
+    }
 }
 
 /// Installs the handler: in the daemon.
-pub(super) type WatchLogs = Box<dyn FnOnce()>;
-
-pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs { prepare, leave_alone: logs::leave_alone };
-
-impl fmt::Debug for ReopenLogs {
-    /// Not where its functions are: that is the secret of address space layout randomization.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ReopenLogs")
-    }
-}
+pub(crate) type WatchLogs = Box<dyn FnOnce()>;
 
 /// The daemon that will do it.
 pub(crate) struct Reopener<'start> {
