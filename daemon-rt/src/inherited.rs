@@ -1,6 +1,6 @@
 //! What exec handed on: descriptors, ignored signals, blocked signals, and the directory of the launch.
 //!
-//! Noted before anything of the program runs, since later nobody can tell an inherited descriptor from one that a
+//! It is noted before anything of the program runs: later, nobody can tell an inherited descriptor from one that a
 //! constructor or an option opened.
 
 use std::{
@@ -21,8 +21,8 @@ use crate::{
     terminal::shown,
 };
 
-/// How many descriptors are tried where nothing lists them: the limit may be a billion, and who hands descriptors on
-/// keeps them low.
+/// How many descriptors are tried where nothing lists them. The limit may be a billion, and descriptors that are handed
+/// on have low numbers.
 const PROBED: RawFd = 1024;
 
 #[derive(Debug)]
@@ -34,14 +34,14 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// Changes two things only: an ignored SIGCHLD lets no one learn how a child ended, wait(2); and a file that the
-    /// program opened on the number of a closed standard stream would be replaced with it.
+    /// Changes only two things. SIGCHLD is no longer ignored, since nobody could learn how a child ended, wait(2). Closed
+    /// standard streams are opened, since a file that the program opens under their numbers would be replaced with them.
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
         let standard_streams_are_open = sys::STANDARD_STREAMS.into_iter().all(|fd| sys::closes_on_exec(fd).is_ok());
         if !standard_streams_are_open {
-            let _ = null::open(); // tried again, and reported, when the streams are opened
+            let _ = null::open(); // an error is reported when the streams are opened
         }
         let open = if standard_streams_are_open && three_are_open() { Vec::new() } else { open_descriptors() };
         Self {
@@ -52,7 +52,7 @@ impl Inherited {
         }
     }
 
-    /// A path as it was meant where the program was launched.
+    /// A path as it was meant in the directory of the launch.
     pub(crate) fn absolute(&self, path: &Path) -> Result<PathBuf, Error> {
         if path.is_absolute() {
             return Ok(path.to_owned());
@@ -65,7 +65,7 @@ impl Inherited {
         path::absolute(directory.join(path)).map_err(unknown)
     }
 
-    /// Whether that path is the directory of the launch, and the process is there still.
+    /// Whether that path is the directory of the launch, and the process is still there.
     pub(crate) fn is_current(&self, path: &Path) -> bool {
         let is_launch_directory = path == Path::new(".");
         is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
@@ -99,15 +99,15 @@ impl Inherited {
         self.fds.iter().filter(|inherited| !is_wanted(inherited.fd())).for_each(InheritedFd::close);
     }
 
-    /// Default actions, daemon(7); but what `setup` changed since stays, and so does an ignored SIGPIPE, which every
-    /// Rust program has.
+    /// Gives signals their default actions, daemon(7). What `setup` has changed stays, and so does an ignored SIGPIPE,
+    /// which every Rust program has.
     pub(crate) fn stop_ignoring_signals(&self) {
         for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
             sys::stop_ignoring(signal);
         }
     }
 
-    /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
+    /// In the launcher: signals end it as they did before `setup`. SIGCHLD is blocked, so that the end of the child is
     /// not missed.
     pub(crate) fn become_interruptible(&self) {
         for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
@@ -128,14 +128,14 @@ impl Inherited {
     }
 }
 
-/// Linux tells the number of open descriptors as the size of that directory (from 6.2 on, and 0 before), which is much
-/// quicker than to list them.
+/// On Linux from 6.2 on, the size of that directory is the number of open descriptors, and before it is 0. To ask for
+/// it is much quicker than to list them.
 fn three_are_open() -> bool {
     fs::metadata("/proc/self/fd").is_ok_and(|directory| directory.len() == 3)
 }
 
-/// The numbers in /proc/self/fd, or in /dev/fd where that shows more than the standard streams.
-/// Those of the standard streams may be missing.
+/// The numbers in /proc/self/fd, or in /dev/fd if that shows more than the standard streams. The standard streams may be
+/// missing.
 pub(crate) fn open_descriptors() -> Vec<RawFd> {
     ["/proc/self/fd", "/dev/fd"]
         .iter()

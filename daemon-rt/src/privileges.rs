@@ -1,11 +1,10 @@
-//! Privileges, given up for good: who the daemon is to be, and how a process becomes that and nothing more.
+//! Giving up privileges for good: who the daemon is to be, and how a process becomes that user and no more.
 
 mod account;
 mod apart;
 mod as_user;
 mod change;
 mod database;
-mod environment;
 #[cfg_attr(
     not(any(
         target_os = "linux",
@@ -17,6 +16,7 @@ mod environment;
     path = "privileges/ids_elsewhere.rs"
 )]
 mod ids;
+mod login;
 mod permission;
 mod proof;
 
@@ -91,7 +91,7 @@ pub(crate) struct Privileges {
 }
 
 impl Privileges {
-    /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
+    /// In the launcher, where somebody reads of a name that nobody has, or of a step that is not permitted.
     pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
         let look_up = |identity: &Identity| identity.changes.look_up(identity);
         Ok(Self { account: daemon.identity.as_ref().map(look_up).transpose()?, no_new_privs: daemon.no_new_privs })
@@ -106,7 +106,7 @@ impl Privileges {
         self.account.is_some() || self.no_new_privs
     }
 
-    /// In the process that runs `main`: an error must keep it from that.
+    /// In the process that runs `main`. After an error it must not run it.
     pub(crate) fn drop_for_good(&self, thread: &SingleThread) -> Result<(), Error> {
         if let Some(account) = &self.account {
             account.changes.become_for_good(account, thread)?;

@@ -45,7 +45,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 /// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let privileges = Privileges::new(daemon)?;
-    let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
+    let refuse_threads = || threads::require_single_thread(Step::GiveUpPrivileges);
     privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
     let place = Place::new(daemon, privileges.another_account())?;
     let ready_fd = ReadyFd::take(daemon)?;
@@ -76,12 +76,12 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
 
 /// Returns in the daemon, or with an error in the launcher.
 fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
-    threads::refuse_second(Step::Fork)?; // before there is anything to take back
+    threads::require_single_thread(Step::Fork)?; // before there is anything to take back
     let prepared = Prepared::new(daemon)?;
     flush();
     // What looks up users, and whoever else was called, may have started one since.
     let step = if prepared.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
-    let thread = threads::refuse_second(step)?;
+    let thread = threads::require_single_thread(step)?;
     detach::detach(&thread, &daemon.inherited, prepared)
 }
 

@@ -3,10 +3,9 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod capabilities;
-mod database;
-mod descriptors;
-mod environment;
+mod environ;
 mod exec;
+mod fd;
 #[cfg_attr(target_vendor = "apple", path = "sys/groups_apple.rs")]
 mod groups;
 mod hangup;
@@ -14,6 +13,7 @@ mod inherited_fd;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod passing;
+mod passwd;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
 mod pidfd;
 mod pinned_file;
@@ -31,17 +31,17 @@ pub(crate) use self::{
     process::is_single_threaded_to_libc,
 };
 pub(crate) use self::{
-    database::{User, group, group_named, user, user_named},
-    descriptors::{
+    environ::{retain_variables, set_variable, wipe_removed_variables},
+    exec::exec_gave_privileges,
+    fd::{
         FileId, STANDARD_STREAMS, StandardStream, are_the_same, closes_on_exec, file_id, is_terminal, is_writable,
         kind_of, lock, redirect, set_close_on_exec, status_of, write_at_once,
     },
-    environment::{retain_variables, set_variable, wipe_removed_variables},
-    exec::exec_gave_privileges,
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
     inherited_fd::InheritedFd,
     passing::{receive_with_file, send_with_file},
+    passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},

@@ -7,12 +7,13 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     libc,
     sys::stat::{FileStat, SFlag},
     unistd::geteuid,
 };
 
-use super::open::{Location, Opened, Refusal};
+use super::open_log::{Location, Opened, Refusal};
 use crate::{
     Error,
     sys::{self, PinnedFile, StandardStream},
@@ -27,7 +28,8 @@ pub(crate) struct Log {
     failure: String,
     /// The same as the beginning of a line in the log.
     complaint: String,
-    /// It is pinned: a file of the program's is not taken for a log that was removed, or whose streams the program has closed.
+    /// It is pinned: a file of the program's is not taken for a log that was removed, or whose streams the program has
+    /// closed.
     in_place: PinnedFile,
     /// Why the last attempt failed; 0 if it did not.
     refusal: AtomicI32,
@@ -66,7 +68,8 @@ impl Log {
         let put_in_place = || -> Result<Opened, Refusal> {
             let opened = self.location.open(geteuid())?;
             for stream in own {
-                sys::redirect(stream, opened.file.as_fd())?;
+                sys::redirect(stream, opened.file.as_fd())
+                    .map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
             }
             Ok(opened)
         };

@@ -80,8 +80,8 @@ fn has_ids(uid: Uid, gid: Gid) -> bool {
         && ids::saved().is_none_or(|saved| saved == (uid, gid))
 }
 
-/// Whether the supplementary groups of the process are these. The system may list the group of the process among them,
-/// or not, getgroups(2).
+/// Whether the supplementary groups of the process are these. The system may list the process's group among them or not,
+/// getgroups(2).
 pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
     let sorted = |groups: &[Gid]| {
         let mut numbers: Vec<_> = groups.iter().map(|group| group.as_raw()).chain([gid.as_raw()]).collect();
@@ -129,15 +129,16 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
         Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
         Kind::Name(_) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {id}"))),
     };
-    // To setresuid(2) and its kin, -1 is "no change".
+    // To setresuid(2) and the like, -1 means "no change".
     if number == u32::MAX {
         return Err(Error::new(format!("`{option}` must be less than {}, found {id}", u32::MAX)));
     }
     Ok(number)
 }
 
-/// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
-/// user without groups. So a look-up that tells one stands between two answers, which have to agree.
+/// getgrouplist(3) reports no error: if it cannot read the database, for lack of a descriptor for example, it finds a
+/// user without groups. So it is asked twice, with a look-up in between that does report one, and both answers have to
+/// agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let what = format!("cannot look up the groups of user {}", shown(OsStr::from_bytes(entry.name.to_bytes())));
     let cannot = |error| Error::because(what.clone(), error);

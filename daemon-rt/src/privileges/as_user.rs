@@ -31,13 +31,13 @@ impl Account {
         Ok(done)
     }
 
-    /// Runs `action` in another process, as the user with all ids. None where it did not come to that.
+    /// Runs `action` in another process, all of whose ids are the user's. None where that was not possible.
     pub(crate) fn act_apart(&self, action: &mut Action<'_>) -> Option<io::Result<Found>> {
         self.changes.act_apart(self, action)
     }
 }
 
-/// Looks as who the daemon will be, if that is another.
+/// Looks as the user that the daemon will be, if that is another one.
 pub(crate) fn look_as(
     account: Option<&Account>,
     mut look: impl FnMut() -> io::Result<()>,
@@ -55,7 +55,7 @@ pub(crate) fn look_as(
 pub(super) fn assume(account: &Account) -> Result<Before, Error> {
     let cannot = |error| Error::because(format!("cannot act as {account}"), error);
     let before = Before::note().map_err(cannot)?;
-    // First, since it alone can fail without a way back: that is the same call.
+    // First, since this call is also the way back: where it fails, nothing has to be restored.
     setgroups(&account.groups).map_err(cannot)?;
     let assumed = setegid(account.gid)
         .and_then(|()| seteuid(account.uid))
@@ -77,8 +77,8 @@ impl Before {
         Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()?, capabilities: Capabilities::note()? })
     }
 
-    /// The user id first, which is a real or a saved one still: that takes no privilege. For root it may put more in
-    /// effect than there was, and the groups take a capability.
+    /// The user id first: it is still the real or the saved one, so that takes no privilege. Becoming root may put more
+    /// capabilities in effect than before, and setting the groups needs one.
     fn restore(&self) -> io::Result<()> {
         seteuid(self.uid)?;
         self.capabilities.restore()?;
@@ -87,8 +87,8 @@ impl Before {
     }
 }
 
-/// The user id takes root's out of effect, unless securebits or ambient capabilities are against it, or it was not root
-/// who had them, capabilities(7).
+/// Changing the user id takes root's capabilities out of effect, but not with certain securebits, not ambient ones, and
+/// not those of another user, capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 struct Capabilities(crate::sys::Capabilities);
 

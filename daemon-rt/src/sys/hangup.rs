@@ -32,8 +32,8 @@ pub(crate) unsafe fn on_hangup(react: fn()) {
     let mut action = action_of(handler as libc::sighandler_t);
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
     if is_handler(&previous) {
-        // Where it runs, what it interrupts and what waits for its end is its own business.
-        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // more than once
+        // On which stack it runs, what it interrupts and what it blocks stays as it was.
+        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // it serves more than once
         action.sa_mask = previous.sa_mask;
     }
     if HANGUP.set(Hangup { react, previous }).is_ok() {
@@ -63,12 +63,11 @@ impl Hangup {
         }
         let function = ptr::with_exposed_provenance::<()>(self.previous.sa_sigaction);
         if self.previous.sa_flags & libc::SA_SIGINFO == 0 {
-            // SAFETY: neither of the two numbers that are no address; without SA_SIGINFO it takes the signal alone,
-            // sigaction(2).
+            // SAFETY: the address of a handler, which takes only the signal where SA_SIGINFO is not set, sigaction(2).
             let call = unsafe { transmute::<*const (), Handler>(function) };
             call(signal);
         } else {
-            // SAFETY: as above, and with SA_SIGINFO it takes these three.
+            // SAFETY: as above. With SA_SIGINFO it takes these three.
             let call = unsafe { transmute::<*const (), InformedHandler>(function) };
             call(signal, info, context);
         }

@@ -7,7 +7,7 @@ use std::{
 
 use nix::{libc, unistd::close};
 
-use super::descriptors::{FileId, closes_on_exec, file_id, set_close_on_exec};
+use super::fd::{FileId, closes_on_exec, file_id, set_close_on_exec};
 
 /// A descriptor, and the file that it was open on: by now the number may be another file's.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct InheritedFd {
 }
 
 impl InheritedFd {
-    /// Asked before anything of the program runs. Only what exec handed on lacks `FD_CLOEXEC` then; standard streams are not
-    /// counted.
+    /// Asked before anything of the program runs. Only what exec handed on lacks `FD_CLOEXEC` then; standard streams
+    /// are not counted.
     pub(crate) fn note(fd: RawFd) -> Option<Self> {
         let is_inherited = fd > libc::STDERR_FILENO && !closes_on_exec(fd).ok()?;
         is_inherited.then(|| Self { fd, file: file_id(fd).ok() })

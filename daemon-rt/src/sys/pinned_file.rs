@@ -7,13 +7,13 @@ use std::{
 
 use nix::{errno::Errno, libc, sys::stat::FileStat};
 
-use super::descriptors::{FileId, file_id, set_close_on_exec, until_done};
+use super::fd::{FileId, file_id, set_close_on_exec, until_done};
 
 /// No descriptor.
 const NONE: RawFd = -1;
 
-/// A file by its device and inode, and a descriptor that keeps it open. As long as it is open, no other file gets that inode
-/// number.
+/// A file by its device and inode, and a descriptor that keeps it open. As long as it is open, no other file gets that
+/// inode number.
 ///
 /// The fields are atomic because a signal handler changes them. One caller at a time does.
 pub(crate) struct PinnedFile {
@@ -40,8 +40,8 @@ impl PinnedFile {
 
     /// Pins another file, and lets go of this one. Async-signal-safe, signal-safety(7).
     ///
-    /// A program that closes descriptors which are not its own may have another file under the number of the pin. That one
-    /// is left alone.
+    /// A program that closes descriptors which are not its own may have another file under the number of the pin. That
+    /// one is left alone.
     pub(crate) fn replace(&self, file: OwnedFd, status: &FileStat) {
         let pin = self.pin.load(Relaxed);
         if self.is_open_on(pin) {

@@ -18,7 +18,7 @@ use nix::{
 use super::{Streams, stream::Stream};
 use crate::{
     Error,
-    logs::{self, Log, open::Location},
+    logs::{self, Log, open_log::Location},
     privileges::Account,
     sys::{
         self,

@@ -1,4 +1,4 @@
-//! Descriptors by their numbers, which may not be open at all.
+//! File descriptors by their numbers. Any of them may be closed.
 
 use std::{
     io, mem,
@@ -35,9 +35,9 @@ impl AsRawFd for StandardStream {
     }
 }
 
-/// fstat(2) of a number that may not be open at all.
+/// fstat(2).
 pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
-    // SAFETY: all zeroes is a valid status. A C library need not fill what it has no use for.
+    // SAFETY: all zeroes is a valid status. A C library need not fill every field.
     let mut status: FileStat = unsafe { mem::zeroed() };
     // SAFETY: `status` is a valid place for the result; fstat(2) refuses a number that is not open.
     Errno::result(unsafe { libc::fstat(fd, &raw mut status) })?;
@@ -67,20 +67,20 @@ pub(crate) fn file_id(fd: RawFd) -> io::Result<FileId> {
     status_of(fd).map(|status| FileId::of(&status))
 }
 
-/// isatty(3) of a number that may not be open at all.
+/// isatty(3).
 pub(crate) fn is_terminal(fd: RawFd) -> bool {
     // SAFETY: has no preconditions; a number that is not open is refused.
     unsafe { libc::isatty(fd) == 1 }
 }
 
-/// `FD_CLOEXEC` of a number that may not be open at all.
+/// `FD_CLOEXEC`, fcntl(2).
 pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
     // SAFETY: has no preconditions; a number that is not open is refused.
     let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
     Ok(flags & libc::FD_CLOEXEC != 0)
 }
 
-/// Whether it was opened to write, or to write as well; not, where it is not open at all.
+/// Whether it is open for writing, also if for reading as well.
 pub(crate) fn is_writable(fd: RawFd) -> bool {
     // SAFETY: has no preconditions; a number that is not open is refused.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
@@ -132,7 +132,7 @@ pub(crate) fn write_at_once(stream: StandardStream, parts: [&[u8]; 2]) -> io::Re
     Ok(())
 }
 
-/// flock(2) without waiting: whether the lock was free. An open file has one lock, whoever its descriptor is copied to.
+/// flock(2) without waiting: whether the lock was free. It belongs to the open file, and to every copy of the descriptor.
 pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
     // SAFETY: changes nothing but the lock.
     uninterrupted(|| match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
