@@ -21,6 +21,7 @@ mod process;
 mod record_lock;
 mod signals;
 mod sockets;
+mod statx;
 mod wiped_on_fork;
 
 #[cfg(target_os = "linux")]
@@ -51,5 +52,6 @@ pub(crate) use self::{
         uninterrupted,
     },
     sockets::{connect, send, socket_family},
+    statx::cached_file_id,
     wiped_on_fork::wiped_on_fork,
 };

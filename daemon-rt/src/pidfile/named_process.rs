@@ -16,11 +16,10 @@ use nix::{
     errno::Errno,
     libc::{self, c_int},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::stat::stat,
     unistd::Pid,
 };
 
-use crate::sys::{self, FileId};
+use crate::sys;
 
 /// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
 const MILLISECONDS_PER_TICK: u64 = 10;
@@ -87,16 +86,16 @@ impl Process {
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
-        // Those by the file's name come first: on a file system whose server is gone, stat(2) does not return.
+        // Those by the file's name come first: a network file system may wait for its server all the same.
         let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
         descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
         let file = sys::file_id(file.as_raw_fd()).ok()?;
         let mut are_all_seen = true;
         for descriptor in descriptors {
-            match stat(&descriptor) {
-                Ok(found) if FileId::of(&found) == file => return Some(true),
+            match sys::cached_file_id(&descriptor) {
+                Ok(found) if found == file => return Some(true),
                 // Of a process with more privileges we may list the descriptors, but not see their files.
-                Err(Errno::EACCES | Errno::EPERM) => are_all_seen = false,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
                 _ => {}
             }
         }

@@ -25,7 +25,8 @@ pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
 /// Removes all variables but those with certain names, and also entries that are no variables, which unsetenv(3) does
 /// not find.
 ///
-/// clearenv(3) and setenv(3) would move what is kept away from where the kernel shows it, /proc/PID/environ.
+/// clearenv(3) and setenv(3) would move what is kept away from where the kernel shows it, /proc/PID/environ, and
+/// `env::remove_var` panics at an entry without a name.
 pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThread) {
     // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody
     // else reads or writes it: `SingleThread` is the evidence that there is no other thread. It is
