@@ -14,7 +14,7 @@ use crate::{
     inherited::Inherited,
     pidfile::Lock,
     privileges::Identity,
-    start::streams::{REOPEN_LOGS, ReopenLogs},
+    start::streams::{ReopenLogs, Reopening},
     umask::Mask,
 };
 
@@ -49,7 +49,7 @@ pub struct Daemon {
     pub(crate) chroot: Option<PathBuf>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
-    pub(crate) reopen_logs: Option<&'static ReopenLogs>,
+    pub(crate) reopen_logs: Option<&'static dyn Reopening>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
@@ -293,7 +293,7 @@ impl Daemon {
     ///
     /// Elsewhere than on Unix it does nothing.
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
-        self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
+        self.reopen_logs = reopen_logs.then_some(&ReopenLogs);
         self
     }
 

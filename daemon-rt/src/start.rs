@@ -52,7 +52,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let mut common = Common::new(daemon)?;
     let has_manager = common.manager.take().map(Manager::keep).is_some();
     if let Some(reopen_logs) = daemon.reopen_logs {
-        (reopen_logs.leave_alone)();
+        reopen_logs.leave_alone();
     }
     common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
     if !daemon.notify {

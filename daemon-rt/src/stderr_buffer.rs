@@ -18,7 +18,7 @@ use nix::{
     sys::resource::{RLIM_INFINITY, Resource, getrlimit},
 };
 
-use crate::sys;
+use crate::sys::{self, StandardStream};
 
 /// How much of what a daemon wrote to standard error is shown: the end of it, which matters most.
 pub(crate) const SHOWN: u64 = 64 * 1024;
@@ -41,7 +41,7 @@ impl StderrBuffer {
     }
 
     pub(crate) fn install(&self) -> io::Result<()> {
-        Ok(sys::duplicate_onto(self.file.as_fd(), libc::STDERR_FILENO)?)
+        sys::redirect(StandardStream::Stderr, self.file.as_fd())
     }
 
     /// What was written to it, at most [`SHOWN`] of it.
@@ -70,13 +70,13 @@ impl StderrBuffer {
     /// that would empty the file has left.
     pub(crate) fn uninstall(self) -> io::Result<()> {
         if !self.is_replaced() {
-            sys::duplicate_onto(self.null.as_fd(), libc::STDERR_FILENO)?;
+            sys::redirect(StandardStream::Stderr, self.null.as_fd())?;
         }
         self.file.set_len(0)
     }
 
     fn is_replaced(&self) -> bool {
-        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::identity_of) {
+        match [libc::STDERR_FILENO, self.file.as_raw_fd()].map(sys::file_id) {
             [Ok(current), Ok(own)] => current != own,
             [Err(error), _] => error.raw_os_error() == Some(libc::EBADF), // closed
             _ => false,

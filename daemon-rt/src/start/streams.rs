@@ -8,10 +8,10 @@ mod stream;
 
 pub(crate) use self::{
     redirected::RedirectedStreams,
-    reopening::{REOPEN_LOGS, ReopenLogs, Reopener},
+    reopening::{ReopenLogs, Reopener, Reopening},
 };
 
-use std::{io, mem, os::fd::RawFd};
+use std::{io, mem};
 
 use nix::libc;
 
@@ -25,6 +25,7 @@ use crate::{
     null::{self, Null},
     privileges::Account,
     stderr_buffer::{self, StderrBuffer},
+    sys::StandardStream,
 };
 
 /// Every descriptor in here is above the standard ones, so that a dup2(2) onto one of these closes no other.
@@ -67,7 +68,7 @@ impl Streams {
             stderr_tail: None,
         };
         if let Some(reopen_logs) = daemon.reopen_logs {
-            streams.watch_logs = Some((reopen_logs.prepare)(&streams.logs(), reopener)?);
+            streams.watch_logs = Some(reopen_logs.prepare(&streams.logs(), reopener)?);
         }
         streams.truncate()?;
         if daemon.notify {
@@ -78,17 +79,16 @@ impl Streams {
 
     /// What was given by a path. Where stderr follows stdout, the two are one log.
     fn logs(&self) -> Vec<Candidate<'_>> {
-        const OUT: RawFd = libc::STDOUT_FILENO;
-        const ERR: RawFd = libc::STDERR_FILENO;
-        let outputs: &[(_, _, &'static [RawFd])] = if self.stderr_follows {
-            &[("stdout", &self.stdout, &[OUT, ERR])]
+        use StandardStream::{Stderr, Stdout};
+        let outputs: &[(_, _, &'static [StandardStream])] = if self.stderr_follows {
+            &[("stdout", &self.stdout, &[Stdout, Stderr])]
         } else {
-            &[("stdout", &self.stdout, &[OUT]), ("stderr", &self.stderr, &[ERR])]
+            &[("stdout", &self.stdout, &[Stdout]), ("stderr", &self.stderr, &[Stderr])]
         };
         let mut logs = Vec::new();
-        for &(stream, opened, fds) in outputs {
+        for &(name, opened, streams) in outputs {
             if let Stream::File { file, path: Some(path), created, .. } = opened {
-                logs.push(Candidate { stream, fds, path, file, is_new: created.is_some() });
+                logs.push(Candidate { name, streams, path, file, is_new: created.is_some() });
             }
         }
         logs
@@ -136,9 +136,9 @@ impl Streams {
         let stderr_null = self.stderr_buffer.as_ref().map_or(null, StderrBuffer::file);
         let mut created = Vec::new();
         for (stream, null, name, target) in [
-            (self.stdin, null, "stdin", libc::STDIN_FILENO),
-            (self.stdout, null, "stdout", libc::STDOUT_FILENO),
-            (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
+            (self.stdin, null, "stdin", StandardStream::Stdin),
+            (self.stdout, null, "stdout", StandardStream::Stdout),
+            (self.stderr, stderr_null, "stderr", StandardStream::Stderr),
         ] {
             let new = stream
                 .redirect(target, null)

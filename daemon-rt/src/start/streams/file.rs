@@ -2,31 +2,28 @@
 
 use std::{
     ffi::CString,
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::{
-            ffi::OsStrExt,
-            fs::{FileTypeExt, MetadataExt},
-        },
+        fd::{AsFd, AsRawFd},
+        unix::{ffi::OsStrExt, fs::FileTypeExt},
     },
     path::{Path, PathBuf},
 };
 
 use nix::{
-    fcntl::{AtFlags, OFlag, openat},
+    fcntl::OFlag,
     libc,
-    sys::stat::{Mode, fstatat},
-    unistd::{Uid, UnlinkatFlags, geteuid, unlinkat},
+    sys::stat::Mode,
+    unistd::{Uid, geteuid},
 };
 
 use crate::{
     Error,
     error::{name_target_of_link, refused},
-    logs,
+    logs::open_log,
     privileges::{Account, Action, Found},
-    sys,
+    sys::{self, FileId},
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
@@ -34,7 +31,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Created {
     path: PathBuf,
-    identity: (libc::dev_t, libc::ino_t),
+    file_id: FileId,
     rights: Rights,
 }
 
@@ -119,25 +116,22 @@ impl Rights {
 pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> io::Result<Found> {
     let entry = entry(path, judged)?;
     let name = CString::new(entry.name.as_bytes())?;
-    let opened = logs::open::for_appending(entry.directory.as_fd(), &name, owner)
+    let opened = open_log::for_appending(entry.directory.as_fd(), &name, owner)
         .map_err(|refusal| explain(refusal.into(), path))?;
-    let file_id = || sys::identity_of(opened.file.as_raw_fd()).inspect_err(|_| remove(&entry));
+    let file_id = || sys::file_id(opened.file.as_raw_fd()).inspect_err(|_| entry.remove());
     let created = opened.is_new.then(file_id).transpose()?;
     Ok(Found { file: Some(opened.file), created })
 }
 
 /// Opens a file to read from.
 pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<Found> {
-    let entry = entry(path, judged)?;
-    let flags = logs::open::FLAGS | OFlag::O_RDONLY;
-    let open = || Ok(openat(&entry.directory, entry.name.as_os_str(), flags, Mode::empty())?);
-    let file = File::from(sys::uninterrupted(open).map_err(|error| explain(error, path))?);
+    let opened = entry(path, judged)?.open(trusted_path::FILE | OFlag::O_RDONLY, Mode::empty());
+    let file = opened.map_err(|error| explain(error, path))?;
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let file = OwnedFd::from(file);
-    logs::open::let_block(&file)?;
-    Ok(Found { file: Some(file), created: None })
+    open_log::let_block(&file)?;
+    Ok(Found { file: Some(file.into()), created: None })
 }
 
 fn entry(path: &Path, judged: Option<Entry>) -> io::Result<Entry> {
@@ -147,12 +141,12 @@ fn entry(path: &Path, judged: Option<Entry>) -> io::Result<Entry> {
 /// Opens the regular file that `file` is open on once more, to read what is written to it; nothing where the path leads
 /// elsewhere by now.
 pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>) -> io::Result<Found> {
-    let (known, found) = (file.metadata()?, for_reading(path, judged)?);
-    let reader =
-        found.file.map(File::from).map(|reader| Ok::<_, io::Error>((reader.metadata()?, reader))).transpose()?;
-    let is_same = |now: &Metadata| now.is_file() && (now.dev(), now.ino()) == (known.dev(), known.ino());
-    let file = reader.filter(|(now, _)| is_same(now)).map(|(_, reader)| reader.into());
-    Ok(Found { file, created: None })
+    if !file.metadata()?.is_file() {
+        return Ok(Found::default());
+    }
+    let mut found = for_reading(path, judged)?;
+    found.file = found.file.filter(|reader| sys::are_the_same(reader.as_raw_fd(), file.as_raw_fd()));
+    Ok(found)
 }
 
 /// The system's words for these two would lead nobody to the cause.
@@ -165,23 +159,19 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 }
 
 impl Created {
-    pub(super) fn new(path: &Path, identity: (libc::dev_t, libc::ino_t), rights: &Rights) -> Self {
-        Self { path: path.to_owned(), identity, rights: rights.clone() }
+    pub(super) fn new(path: &Path, file_id: FileId, rights: &Rights) -> Self {
+        Self { path: path.to_owned(), file_id, rights: rights.clone() }
     }
 
     /// In the directory that is looked at: the path may lead elsewhere by then.
     fn remove_unless_used(&self) -> io::Result<()> {
         let entry = trusted_path::follow(&self.path)?;
-        let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-        if (found.st_dev, found.st_ino) == self.identity && found.st_size == 0 {
-            remove(&entry);
+        let found = entry.status()?;
+        if FileId::of(&found) == self.file_id && found.st_size == 0 {
+            entry.remove();
         }
         Ok(())
     }
-}
-
-fn remove(entry: &Entry) {
-    let _ = unlinkat(&entry.directory, entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
 }
 
 impl Drop for Created {

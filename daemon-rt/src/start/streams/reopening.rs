@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd},
     path::{Path, PathBuf},
 };
 
@@ -17,32 +17,36 @@ use nix::{
 
 use crate::{
     Error,
-    logs::{self, Log, open::Location},
+    logs::{self, Log, open_log::Location},
     privileges::Account,
-    sys,
+    sys::{self, StandardStream},
     terminal::shown,
 };
 
-/// What the option `reopen_logs` does. Nothing else leads to it: it is not in the binary of a program that does not
+/// All code of the option `reopen_logs`. Only its setter leads to it: the linker leaves it out of a program that does not
 /// set the option.
-pub(crate) struct ReopenLogs {
+pub(crate) trait Reopening: fmt::Debug + Sync {
     /// In the launcher.
-    pub(super) prepare: fn(&[Candidate<'_>], &Reopener<'_>) -> Result<WatchLogs, Error>,
+    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error>;
     /// In the foreground.
-    pub(crate) leave_alone: fn(),
+    fn leave_alone(&self);
+}
+
+#[derive(Debug)]
+pub(crate) struct ReopenLogs;
+
+impl Reopening for ReopenLogs {
+    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
+        prepare(candidates, reopener)
+    }
+
+    fn leave_alone(&self) {
+        logs::leave_alone();
+    }
 }
 
 /// Installs the handler: in the daemon.
-pub(super) type WatchLogs = Box<dyn FnOnce()>;
-
-pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs { prepare, leave_alone: logs::leave_alone };
-
-impl fmt::Debug for ReopenLogs {
-    /// Not where its functions are: that is the secret of address space layout randomization.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ReopenLogs")
-    }
-}
+pub(crate) type WatchLogs = Box<dyn FnOnce()>;
 
 /// The daemon that will do it.
 pub(crate) struct Reopener<'start> {
@@ -53,9 +57,9 @@ pub(crate) struct Reopener<'start> {
 }
 
 /// A stream, or both, as the start opened it.
-pub(super) struct Candidate<'start> {
-    pub(super) stream: &'static str,
-    pub(super) fds: &'static [RawFd],
+pub(crate) struct Candidate<'start> {
+    pub(super) name: &'static str,
+    pub(super) streams: &'static [StandardStream],
     pub(super) path: &'start Path,
     pub(super) file: &'start File,
     pub(super) is_new: bool,
@@ -70,8 +74,8 @@ fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<Watc
 impl Reopener<'_> {
     /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
-        let Candidate { stream, fds, path, file, is_new } = *candidate;
-        let what = format!("cannot reopen {stream} {}", shown(path));
+        let Candidate { name, streams, path, file, is_new } = *candidate;
+        let what = format!("cannot reopen {name} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
@@ -84,7 +88,7 @@ impl Reopener<'_> {
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
         let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
-        Ok(Some(Log::new(self.program, stream, fds, &shown(path).to_string(), location, &status, pin)))
+        Ok(Some(Log::new(self.program, name, streams, &shown(path).to_string(), location, &status, pin)))
     }
 
     /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let

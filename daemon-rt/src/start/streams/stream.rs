@@ -8,7 +8,6 @@ use std::{
 };
 
 use nix::{
-    fcntl::{FcntlArg, fcntl},
     libc,
     sys::stat::fstat,
     unistd::{fchown, geteuid},
@@ -22,7 +21,7 @@ use crate::{
     privileges::{Account, Found},
     start::check,
     stdio::Kind,
-    sys,
+    sys::{self, StandardStream},
     terminal::shown,
 };
 
@@ -121,12 +120,12 @@ impl Stream {
         Ok(rights.act(&mut empty)?.map(drop))
     }
 
-    pub(super) fn redirect(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
+    pub(super) fn redirect(self, target: StandardStream, null: &File) -> io::Result<Option<Created>> {
         match self {
-            Self::Inherited => sys::set_close_on_exec(target, false)?,
-            Self::Null => sys::duplicate_onto(null.as_fd(), target)?,
+            Self::Inherited => sys::set_close_on_exec(target.as_raw_fd(), false)?,
+            Self::Null => sys::redirect(target, null.as_fd())?,
             Self::File { file, created, .. } => {
-                sys::duplicate_onto(file.as_fd(), target)?;
+                sys::redirect(target, file.as_fd())?;
                 return Ok(created);
             }
         }
@@ -176,7 +175,7 @@ fn above_standard(file: File) -> io::Result<File> {
     if file.as_raw_fd() > libc::STDERR_FILENO {
         return Ok(file);
     }
-    let fd = fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
+    let above = file.try_clone()?; // never below 3
     let _ = file.into_raw_fd();
-    Ok(sys::take(fd).into())
+    Ok(above)
 }

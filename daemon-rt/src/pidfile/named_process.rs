@@ -16,11 +16,9 @@ use nix::{
     errno::Errno,
     libc::{self, c_int},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::stat::stat,
     unistd::Pid,
 };
 
-use super::open;
 use crate::sys;
 
 /// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
@@ -58,9 +56,9 @@ impl Process {
 
     /// Whether it holds that file; `None` where nothing shows that.
     ///
-    /// Its record lock shows to everyone who can open the file, and is the weaker evidence: a worker that shares its
-    /// descriptors keeps the lock, and the number in it, when it has ended or executes another program. But whoever got
-    /// the number after that began later than it was written.
+    /// Everyone who can open the file sees the record lock, which is the weaker evidence: a worker that shares the
+    /// descriptors keeps the lock, and with it this number, after the process has ended or executed another program. But
+    /// whoever has the number by then began after it was written to the file.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
         self.has_open(file).or_else(|| {
             let locker = sys::record_locker(file.as_fd()).ok()?;
@@ -69,7 +67,7 @@ impl Process {
         })
     }
 
-    /// When it was forked, as far as /proc tells. Where the clock was set since, it is off by that.
+    /// When it was forked, by /proc. If the clock was set since then, this is off by as much.
     fn began(&self) -> Option<SystemTime> {
         let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
@@ -88,15 +86,16 @@ impl Process {
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
         let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
-        // What has the file's name comes first: a file system whose server is gone answers no stat(2).
+        // Those by the file's name come first: a network file system may wait for its server all the same.
         let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
         descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
+        let file = sys::file_id(file.as_raw_fd()).ok()?;
         let mut are_all_seen = true;
         for descriptor in descriptors {
-            match stat(&descriptor) {
-                Ok(found) if open::is(file, &found) => return Some(true),
-                // A more privileged process shows the numbers of its descriptors, but not what they are open on.
-                Err(Errno::EACCES | Errno::EPERM) => are_all_seen = false,
+            match sys::cached_file_id(&descriptor) {
+                Ok(found) if found == file => return Some(true),
+                // Of a process with more privileges we may list the descriptors, but not see their files.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
                 _ => {}
             }
         }
@@ -110,8 +109,8 @@ impl Process {
         }
     }
 
-    /// Whether the default action of that signal, which is to end, would be taken. Linux alone tells: a signal that is
-    /// neither caught nor ignored nor blocked, as for signalfd(2).
+    /// Whether that signal would have its default action, which is to end the process. Only Linux tells. A signal that is
+    /// caught, ignored, or blocked, as for signalfd(2), has another.
     pub(super) fn dies_of(&self, signal: c_int) -> bool {
         fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| is_default(signal, &status))
     }
@@ -153,7 +152,7 @@ fn is_proc_of_this_namespace() -> bool {
     fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
 }
 
-/// Whether none of the sets of signals that proc(5) shows has the signal. One that is not shown may.
+/// Whether the signal is in none of these sets, proc(5). A set that is not shown may have it.
 fn is_default(signal: c_int, status: &str) -> bool {
     let is_in = |set: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));

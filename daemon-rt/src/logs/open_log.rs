@@ -1,7 +1,7 @@
-//! Opening a log, by rules that a stranger with a place in its directory cannot bend.
+//! Opening a log by rules that hold although others may write in its directory.
 //!
-//! It happens in the launcher, and again in a signal handler: everything in here is on the list of signal-safety(7),
-//! and nothing allocates or locks.
+//! The launcher does it, and a signal handler does it again: everything in here is on the list of signal-safety(7), and
+//! nothing allocates or locks.
 
 use std::{
     ffi::{CStr, CString, NulError},
@@ -23,21 +23,13 @@ use nix::{
 
 use crate::{error::refused, sys, trusted_path};
 
-/// `O_NOCTTY`: a terminal among the streams never becomes the controlling one. `O_NONBLOCK`, for the open alone: a FIFO
-/// without a reader is an error then, and no wait for one.
-pub(crate) const FLAGS: OFlag =
-    OFlag::O_NOFOLLOW.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC).union(LARGE);
+/// What a log is opened for.
+const APPEND: OFlag = trusted_path::FILE.union(OFlag::O_WRONLY).union(OFlag::O_APPEND);
 
-/// Without it, a 32-bit program writes 2 GiB and no more, open(2).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const LARGE: OFlag = OFlag::O_LARGEFILE;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const LARGE: OFlag = OFlag::empty();
-
-/// Its owner may write a log, and his group may read it.
+/// The owner may write a log, and the group may read it.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
 
-/// Somebody who creates and removes the file again and again is not run after for ever.
+/// Gives up where the file keeps vanishing.
 const ATTEMPTS: usize = 100;
 
 pub(crate) struct Opened {
@@ -51,15 +43,15 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Refusal {
     System(Errno),
-    /// Whoever put it there reads what the daemon writes, and others may have.
+    /// Others may have put it there, to read what the daemon writes.
     AnothersFile,
-    /// Others may have put it there, so that the daemon writes to a file that is meant for something else.
+    /// Others may have put it there, to have the daemon write to a file that is meant for something else.
     SecondLink,
-    /// Of a file that the daemon itself could not write to: that gains nothing where it is the daemon's own.
+    /// The link leads to a file of somebody else's. One to the daemon's own file would gain an attacker nothing.
     SecondLinkToAnothersFile,
 }
 
-/// Where a log is. A signal handler may not take a path apart: that would allocate.
+/// Where a log is. It is kept in two parts, since a signal handler may not allocate to take a path apart.
 pub(crate) struct Location {
     directory: CString,
     name: CString,
@@ -95,22 +87,22 @@ pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) 
     Err(seen.into())
 }
 
-/// Ends what `O_NONBLOCK` was for.
-pub(crate) fn let_block(file: &OwnedFd) -> nix::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
-    fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+/// Takes `O_NONBLOCK` back, which was for the open alone.
+pub(crate) fn let_block(file: impl AsFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     Ok(())
 }
 
 fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
-    let file = openat(directory, name, FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND, Mode::empty())?;
+    let file = openat(directory, name, APPEND, Mode::empty())?;
     let status = fstat(&file)?;
     judge(&file, &status, &fstat(directory)?, owner)?;
     let_block(&file)?;
     Ok(Opened { file, status, is_new: false })
 }
 
-/// Whatever `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks` are, proc(5).
+/// The rules of `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), which need not be on.
 fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
     if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(file)) {
         return Ok(()); // only root creates a device
@@ -120,7 +112,7 @@ fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) ->
     let is_open = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0;
     let others_may_write = is_open || !is_trusted(directory.st_uid);
     let has_second_link = file.st_nlink > 1;
-    // The directory may be somebody's of the same number as well.
+    // In a user namespace, somebody else may have the owner's number.
     let may_be_planted = file.st_uid == owner.as_raw() && (is_open || !is_roots(directory.st_uid));
     if others_may_write && !is_trusted(file.st_uid) || may_be_planted && !is_own(opened)? {
         Err(Refusal::AnothersFile)
@@ -151,10 +143,9 @@ fn is_own(_: &OwnedFd) -> nix::Result<bool> {
     Ok(true)
 }
 
-/// `O_EXCL` follows no symbolic link, open(2). What it created in vain is removed.
+/// `O_EXCL` follows no symbolic link, open(2). What was created is removed again on an error.
 fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
-    let flags = FLAGS | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
-    let file = openat(directory, name, flags, MODE)?;
+    let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
     match let_block(&file).and_then(|()| fstat(&file)) {
         Ok(status) => {
             if Mode::from_bits_truncate(status.st_mode) != MODE {
@@ -171,12 +162,12 @@ fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
 }
 
 impl Refusal {
-    /// What `O_NOFOLLOW` makes of a symbolic link, open(2): the system's words would lead nobody to the cause.
+    /// What `O_NOFOLLOW` makes of a symbolic link, open(2). The system's words would not tell the cause.
     fn is_link(self) -> bool {
         matches!(self, Self::System(Errno::ELOOP | Errno::EMLINK))
     }
 
-    /// In the words in which it is displayed.
+    /// With the text by which it is displayed.
     pub(crate) fn explained(self) -> io::Error {
         if self.is_link() { refused(self.to_string()) } else { self.into() }
     }

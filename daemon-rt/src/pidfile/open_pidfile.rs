@@ -1,23 +1,23 @@
 //! Opening a pidfile by rules under which nobody else can have chosen the number in it, or the file behind its name.
 
 use std::{
-    ffi::OsStr,
     fs::{self, File},
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     path::{self, Path},
 };
 
 use nix::{
-    fcntl::{AtFlags, OFlag, openat},
+    fcntl::OFlag,
     libc,
-    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, lstat},
-    unistd::{UnlinkatFlags, geteuid, unlinkat},
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat},
+    unistd::geteuid,
 };
 
 use crate::{
     error::{name_target_of_link, refused},
-    privileges, sys,
+    privileges,
+    sys::{self, FileId},
     terminal::shown,
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };
@@ -25,7 +25,7 @@ use crate::{
 /// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// Why a file is given up that is never found at its path again.
+/// Said of a file that is never found at its path again.
 pub(super) const KEEPS_BEING_REPLACED: &str = "it keeps being replaced";
 
 /// Opens the file to lock it, and to see who runs.
@@ -41,17 +41,15 @@ pub(super) fn for_writing(path: &Path) -> io::Result<File> {
 /// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let entry = locate(path)?;
-    let file = open(&entry, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL).map_err(|error| {
-        match (error.kind(), path.parent()) {
-            (kind @ io::ErrorKind::PermissionDenied, Some(directory)) => {
-                io::Error::new(kind, format!("no permission to create it in the directory {}", shown(directory)))
-            }
-            _ => error,
+    let flags = trusted_path::FILE | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let file = entry.open(flags, MODE).map_err(|error| match (error.kind(), path.parent()) {
+        (kind @ io::ErrorKind::PermissionDenied, Some(directory)) => {
+            io::Error::new(kind, format!("no permission to create it in the directory {}", shown(directory)))
         }
+        _ => error,
     })?;
     if let Err(error) = fstat(&file) {
-        // It could not be told from another one later, and would be left behind.
-        let _ = unlinkat(&entry.directory, entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        entry.remove(); // later it could not be told from another file, and would be left behind
         return Err(error.into());
     }
     // The umask may have taken something away.
@@ -59,7 +57,8 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Removes a file that was created in vain, unless somebody has locked it by now. Where there are no locks, nobody has.
+/// Removes a file that was created in vain, unless somebody has locked it by now. On a file system without locks nobody
+/// has.
 pub(super) fn take_back(file: &File, path: &Path) {
     let is_held = matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(false));
     if !is_held && is_at(file, path) {
@@ -88,45 +87,28 @@ pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether that is the file at that path still.
+/// Whether the file is still the one at that path.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    lstat(path).is_ok_and(|found| is(file, &found))
-}
-
-/// Whether both are open on the same file.
-pub(super) fn are_the_same(one: &File, other: &File) -> bool {
-    fstat(other).is_ok_and(|found| is(one, &found))
-}
-
-/// Whether that file is the one that was found, which cannot be another of the same number while this one is open.
-pub(super) fn is(file: &File, found: &FileStat) -> bool {
-    fstat(file).is_ok_and(|own| (own.st_dev, own.st_ino) == (found.st_dev, found.st_ino))
+    matches!((lstat(path), sys::file_id(file.as_raw_fd())), (Ok(found), Ok(own)) if FileId::of(&found) == own)
 }
 
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {
     let entry = locate(path)?;
-    let found = fstatat(&entry.directory, entry.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-        .map_err(|error| name_directory_of(path, error.into()))?;
-    check(&found).map_err(|error| name_target_of_link(error, path))?; // a device acts when opened
-    // It may be another by now.
-    let file = open(&entry, access).map_err(|error| name_target_of_link(error, path))?;
-    check(&fstat(&file)?)?;
+    let found = entry.status().map_err(|error| name_directory_of(path, error))?;
+    check(&found).map_err(|error| name_target_of_link(error, path))?; // to open a device may have an effect
+    let opened = entry.open(trusted_path::FILE | access, Mode::empty());
+    let file = opened.map_err(|error| name_target_of_link(error, path))?;
+    check(&fstat(&file)?)?; // it may be another file by now
     Ok(file)
 }
 
-/// Whoever may write in a directory of the path may put another file there; in a sticky one not in place of somebody
-/// else's.
+/// Whoever may write in a directory of the path may put another file there; in a sticky directory, not in place of
+/// somebody else's file.
 fn locate(path: &Path) -> io::Result<Entry> {
     trusted_path::refuse_too_long(path)?;
     let path = path::absolute(path)?;
     let has_more_rights = geteuid().is_root() && !privileges::root_is_ordinary_user();
     if has_more_rights { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
-}
-
-fn open(entry: &Entry, flags: OFlag) -> io::Result<File> {
-    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let name: &OsStr = &entry.name;
-    sys::uninterrupted(|| Ok(openat(&entry.directory, name, flags, MODE)?.into()))
 }
 
 fn check(status: &FileStat) -> io::Result<()> {

@@ -1,5 +1,5 @@
-//! The user and group database, getpwnam(3) and getgrnam(3), whatever the length and the bytes of an entry: nix stops at
-//! a megabyte, and takes names for UTF-8.
+//! The user and group database, getpwnam(3) and getgrnam(3). nix refuses entries of more than a megabyte, and takes
+//! names for UTF-8.
 
 use std::{
     ffi::{CStr, CString, OsStr, OsString, c_char},
@@ -15,10 +15,10 @@ use nix::{
     unistd::{Gid, Uid},
 };
 
-/// What most entries need. It is doubled as long as that is too little.
+/// Enough for most entries. It is doubled while it is too little.
 const SIZE: usize = 4096;
 
-/// Beyond that, the answer is taken for a mistake.
+/// A system that asks for more is not believed.
 const LIMIT: usize = 1 << 30;
 
 /// An entry of the user database.
@@ -72,7 +72,7 @@ fn find_group(
     find(ask, |entry| Gid::from_raw(entry.gr_gid))
 }
 
-/// Asks with a larger buffer each time, and reads the entry while that is there.
+/// Asks with larger and larger buffers, and reads the entry while the buffer is there.
 fn find<E, T>(
     ask: impl Fn(*mut E, *mut c_char, size_t, *mut *mut E) -> c_int,
     read: impl FnOnce(&E) -> T,
@@ -84,7 +84,7 @@ fn find<E, T>(
         let mut entry = MaybeUninit::<E>::zeroed();
         let mut found = ptr::null_mut();
         match ask(entry.as_mut_ptr(), buffer.as_mut_ptr(), size, &raw mut found) {
-            // SAFETY: null, or the entry, which is written then.
+            // SAFETY: null, or a pointer to the entry, which has been written.
             0 => return Ok(unsafe { found.as_ref() }.map(read)),
             libc::EINTR => {}
             libc::ERANGE if size < LIMIT => size *= 2,
@@ -95,7 +95,7 @@ fn find<E, T>(
 
 /// # Safety
 ///
-/// Null, which some systems have for what an entry lacks, or a string that is there as long as the result.
+/// `string` is null, as on some systems for what an entry lacks, or lives as long as the result.
 unsafe fn text<'entry>(string: *const c_char) -> &'entry CStr {
     // SAFETY: as the caller promises.
     if string.is_null() { c"" } else { unsafe { CStr::from_ptr(string) } }

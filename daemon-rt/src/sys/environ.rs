@@ -1,4 +1,4 @@
-//! Changes of the environment, environ(7), which threads may not read meanwhile.
+//! Changes of the environment, environ(7). No other thread may read it meanwhile.
 
 use std::{
     env,
@@ -22,12 +22,15 @@ pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
     }
 }
 
-/// Removes all variables but those with certain names. What has no form of a variable goes as well, which unsetenv(3)
-/// does not find.
+/// Removes all variables but those with certain names, and also entries that are no variables, which unsetenv(3) does
+/// not find.
+///
+/// clearenv(3) and setenv(3) would move what is kept away from where the kernel shows it, /proc/PID/environ, and
+/// `env::remove_var` panics at an entry without a name.
 pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThread) {
     // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody
-    // else reads or writes it: `SingleThread` is the evidence that there is no other thread. What is written is nearer
-    // to its beginning than what is read.
+    // else reads or writes it: `SingleThread` is the evidence that there is no other thread. It is
+    // written no further on than it was read.
     unsafe {
         let mut from = *environment();
         let mut to = from;
@@ -46,10 +49,10 @@ pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThrea
     }
 }
 
-/// Overwrites, of the strings that exec was given, those that no variable is made of any more: the kernel shows them in
-/// /proc/PID/environ as long as the process lives, whatever became of the variables, proc(5).
+/// Overwrites the strings that exec was given and that are no variables any more: the kernel shows them in
+/// /proc/PID/environ as long as the process lives, proc(5).
 ///
-/// Whoever kept a pointer to one finds an empty string. What setenv(3) allocated is not among them.
+/// A pointer that somebody kept to one leads to an empty string then. What setenv(3) allocated is not overwritten.
 pub(crate) fn wipe_removed_variables(_: &SingleThread) {
     let Some(block) = given_by_exec() else { return };
     // SAFETY: what is overwritten lies in the block, which exec wrote at the end of the stack for this process to change.
@@ -74,7 +77,7 @@ unsafe fn wipe(range: Range<usize>) {
     unsafe { ptr::write_bytes(start, 0, range.len()) };
 }
 
-/// Where the variables lie that are strings of that block, in order, without the NUL bytes at their ends.
+/// Where in that block variables lie, in order, without the NUL bytes at their ends.
 ///
 /// # Safety
 ///
@@ -97,8 +100,8 @@ unsafe fn variables_in(block: &Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
-/// What the kernel shows as environ, where that is what it was at exec: at the end of the stack, right behind the
-/// arguments. A program can have it show something else, `PR_SET_MM` of prctl(2).
+/// What the kernel shows as environ. None where it is not what exec was given, which lies at the end of the stack,
+/// right behind the arguments: a program can have the kernel show something else, `PR_SET_MM` of prctl(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn given_by_exec() -> Option<Range<usize>> {
     let status = std::fs::read("/proc/self/stat").ok()?;
@@ -116,7 +119,7 @@ fn given_by_exec() -> Option<Range<usize>> {
 
 #[cfg(target_vendor = "apple")]
 fn environment() -> *mut *mut *const c_char {
-    // SAFETY: asks for nothing, environ(7) of macOS: libraries cannot see the variable itself.
+    // SAFETY: has no preconditions, environ(7) of macOS: libraries cannot see the variable itself.
     unsafe { nix::libc::_NSGetEnviron().cast() }
 }
 
