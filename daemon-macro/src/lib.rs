@@ -6,6 +6,7 @@ mod checks;
 mod edit_distance;
 mod errors;
 mod expand;
+mod expression;
 mod item;
 mod keys;
 mod main_fn;

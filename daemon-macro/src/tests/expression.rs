@@ -1,4 +1,4 @@
-//! Where a value ends: it is not parsed.
+//! Where an expression ends, compared with rustc's rules and with a whole parser.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
