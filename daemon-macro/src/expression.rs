@@ -22,6 +22,7 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
     let mut in_type = false;
     while let Some(token) = tokens.get(len) {
         let (before, rest) = tokens.split_at(len);
+        let follows = |word: &str| before.last().is_some_and(|token| is_word(token, word));
         len += match token {
             TokenTree::Ident(_) if !operand_next && is_assigned(rest) => break,
             TokenTree::Ident(word) => {
@@ -38,9 +39,12 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
             TokenTree::Punct(punct) => match punct.as_char() {
                 ',' => break,
                 '\'' => rest.len().min(2), // a lifetime or a label, which says nothing of what comes next
-                '|' if operand_next && !before.last().is_some_and(begins_pattern) => closure_parameters_len(rest),
+                // A pattern may begin with a bar.
+                '|' if operand_next && !follows("let") && !follows("for") => closure_parameters_len(rest),
                 // Behind the generic arguments of a type, `<` is "less than".
                 '<' if operand_next || in_type && !before.last().is_some_and(|token| is_punct(token, '>')) => {
+                    // `for<'a>` stands before the bars of a closure.
+                    operand_next = follows("for");
                     generics_len(rest)
                 }
                 '-' if is_pair(rest, '>') => {
@@ -97,11 +101,6 @@ pub(crate) fn generics_len(tokens: &[TokenTree]) -> usize {
 fn closure_parameters_len(tokens: &[TokenTree]) -> usize {
     let closing = tokens.iter().skip(1).position(|token| is_punct(token, '|'));
     closing.map_or(tokens.len(), |inside| inside + 2)
-}
-
-/// A pattern may begin with a bar.
-fn begins_pattern(token: &TokenTree) -> bool {
-    is_word(token, "let") || is_word(token, "for")
 }
 
 /// Whether `tokens` begin with `word =`, and not with `word ==` or `word =>`.

@@ -17,6 +17,7 @@ const VALUES: &[&str] = &[
     "f::<A, B>(1, 2)",
     "f::<A, B, fn(C) -> D, E>(1, 2)",
     "f::<A, Vec<B>, { 1 > 2 }>(1, 2)",
+    "f::<A, B> | a",
     "f::<fn(A) -> B, C>",
     "|a, b| a + b",
     "move |a, b: Vec<A, B>| -> Vec<A, B> { a }",
