@@ -34,7 +34,7 @@ type RawFd = i32;
 /// the value and returns it.
 ///
 /// The description of each option ends with the same list: what it takes; its default; whether it applies in the
-/// foreground; the errors that end the start; the rule that it follows; and its names elsewhere.
+/// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
 ///
 /// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
 ///
@@ -50,8 +50,8 @@ type RawFd = i32;
 ///
 /// # Platform-specific behavior
 ///
-/// Elsewhere than on Unix, `main` runs in the foreground, after `setup`. There, an option that protects something is an
-/// error, and says so in its description. All other options have no effect.
+/// Elsewhere than on Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say so in
+/// their descriptions. The others have no effect.
 #[derive(Debug)]
 pub struct Daemon {
     #[cfg(unix)]
