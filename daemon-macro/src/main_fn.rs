@@ -190,7 +190,7 @@ fn without_variadic(parameters: Group) -> (Group, Option<TokenStream>) {
     while parameter_len(rest) < rest.len() {
         rest = &rest[parameter_len(rest)..];
     }
-    let last = TokenStream::from_iter(rest.iter().cloned());
+    let last: TokenStream = rest.iter().cloned().collect();
     if !last.to_string().trim_end_matches([' ', ',']).ends_with("...") {
         return (parameters, None);
     }
