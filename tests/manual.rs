@@ -39,7 +39,8 @@ fn every_option_is_described_at_its_method() {
     for method in options().iter().filter_map(|option| method(option)) {
         let description = description(method);
         for part in ["Takes", "Default", "Foreground", "Errors", "Rule", "Known as"] {
-            assert!(description.contains(&format!("\n/// - **{part}:** ")), "no {part} in {method}: {description}");
+            let start = format!("/// - **{part}:** ");
+            assert!(description.iter().any(|line| line.starts_with(&start)), "no {part} in {method}: {description:?}");
         }
     }
 }
@@ -90,16 +91,16 @@ fn method(option: &str) -> Option<&str> {
     }
 }
 
-/// The comment before the method.
-fn description(method: &str) -> String {
-    let is_method = |line: &&str| {
-        let name = line.trim().strip_prefix("pub fn ").and_then(|line| line.strip_prefix(method));
+/// The lines of the comment before the method.
+fn description(method: &str) -> Vec<&'static str> {
+    let lines: Vec<_> = DAEMON.lines().map(str::trim).collect();
+    let is_method = |line: &str| {
+        let name = line.strip_prefix("pub fn ").and_then(|line| line.strip_prefix(method));
         name.is_some_and(|rest| rest.starts_with(['(', '<']))
     };
-    let lines: Vec<_> = DAEMON.lines().collect();
-    let end = lines.iter().position(|line| is_method(&line)).expect(method);
-    let comment = lines[..end].rsplit(|line| !line.trim().starts_with("///")).next().unwrap_or_default();
-    comment.iter().map(|line| format!("\n{}", line.trim())).collect()
+    let end = lines.iter().position(|line| is_method(line)).expect(method);
+    let comment = lines[..end].rsplit(|line| !line.starts_with("///")).next();
+    comment.unwrap_or_default().to_vec()
 }
 
 /// What the attribute expects, by its own message.
