@@ -26,12 +26,24 @@ impl Daemon {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
 
-    /// As [`run`](Self::run), after `setup`: that runs in the launcher, with its terminal, directory, environment,
-    /// descriptors and privileges, and what it returns is handed to `main`.
+    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. What `setup` returns is
+    /// handed to `main`. In the attribute, this is the option `setup`.
     ///
-    /// It is the place to parse the command line, to bind sockets, and to change options. It must not leave a
-    /// thread behind: only the calling one lives on after a fork. Its error is shown as `{:#}` shows it, and the
-    /// launcher exits with 1.
+    /// `setup` runs in the launcher before anything changes, with its terminal, directory, environment, descriptors and
+    /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
+    /// a thread behind: only the calling thread lives on after a fork.
+    ///
+    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1. But if another instance holds
+    /// the [`pidfile`](Self::pidfile), that is what is shown, since it is what `setup` ran into. A program that stops
+    /// or reloads its daemon in `setup` sets the pidfile after that.
+    ///
+    /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
+    ///   the `S`.
+    /// - **Default:** none.
+    /// - **Foreground:** applies.
+    /// - **Errors:** its own; a thread that it leaves behind.
+    /// - **Rule:** fork(2), for what crosses it.
+    /// - **Known as:** `ExecStartPre=` in systemd.service(5), and the code before the call of daemon(3).
     pub fn run_with<S, E: Display, T: Termination>(
         &mut self,
         setup: impl FnOnce(&mut Daemon) -> Result<S, E>,

@@ -23,10 +23,12 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
 
 pub(crate) mod streams {
     /// Streams stay what they are: there are no logs to reopen.
+    pub(crate) trait Reopening: std::fmt::Debug {}
+
     #[derive(Debug)]
     pub(crate) struct ReopenLogs;
 
-    pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs;
+    impl Reopening for ReopenLogs {}
 }
 
 pub(crate) fn lock(_: &mut Daemon) -> Result<(), Error> {

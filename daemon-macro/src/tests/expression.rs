@@ -1,4 +1,4 @@
-//! Where a value ends: it is not parsed.
+//! Where an expression ends, compared with rustc's rules and with a whole parser.
 
 use proc_macro2::{Delimiter, TokenStream};
 use quote::quote;
@@ -17,6 +17,7 @@ const VALUES: &[&str] = &[
     "f::<A, B>(1, 2)",
     "f::<A, B, fn(C) -> D, E>(1, 2)",
     "f::<A, Vec<B>, { 1 > 2 }>(1, 2)",
+    "f::<A, B> | a",
     "f::<fn(A) -> B, C>",
     "|a, b| a + b",
     "move |a, b: Vec<A, B>| -> Vec<A, B> { a }",
