@@ -5,7 +5,13 @@ mod tests;
 
 #[cfg(unix)]
 use std::os::fd::{OwnedFd, RawFd};
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    path::PathBuf,
+    process::{ExitCode, Termination},
+    time::Duration,
+};
 
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
@@ -14,7 +20,11 @@ use crate::{
     inherited::Inherited,
     pidfile::Lock,
     privileges::Identity,
-    start::streams::{REOPEN_LOGS, ReopenLogs},
+    run,
+    start::{
+        self,
+        streams::{REOPEN_LOGS, ReopenLogs},
+    },
     umask::Mask,
 };
 
@@ -459,6 +469,20 @@ impl Daemon {
         self
     }
 
+    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket,
+    /// which is another instance's as long as that runs.
+    ///
+    /// # Errors
+    ///
+    /// Another instance runs, as the message says; the file cannot be opened or locked; or there is no pidfile.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// An error where there is no flock(2).
+    pub fn lock(&mut self) -> Result<(), Error> {
+        start::lock(self)
+    }
+
     /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
     /// daemon, and is closed on exec.
     ///
@@ -469,6 +493,33 @@ impl Daemon {
     #[cfg(unix)]
     pub fn take_fd(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
         self.inherited.take(fd)
+    }
+
+    /// Starts the daemon, and runs `main` in it.
+    ///
+    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. It
+    /// returns in the launcher only when the start fails before the first fork, and has said why on stderr then; a
+    /// launcher that forked leaves with `_exit(2)`, and its destructors and atexit handlers do not run.
+    ///
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with its
+    /// status, or 128 and the signal that ended it; with 1 when it exited with 0 before it was ready, when a step
+    /// failed, and when `start_timeout` was over. No process of the daemon's process group is left behind then.
+    pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
+        self.run_with(|_| Ok::<_, Error>(()), |()| main())
+    }
+
+    /// As [`run`](Self::run), after `setup`: that runs in the launcher, with its terminal, directory, environment,
+    /// descriptors and privileges, and what it returns is handed to `main`.
+    ///
+    /// It is the place to parse the command line, to bind sockets, and to change options. It must not leave a
+    /// thread behind: only the calling one lives on after a fork. Its error is shown as `{:#}` shows it, and the
+    /// launcher exits with 1.
+    pub fn run_with<S, E: Display, T: Termination>(
+        &mut self,
+        setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
+        main: impl FnOnce(S) -> T,
+    ) -> ExitCode {
+        run::run(self, setup, main)
     }
 }
 
