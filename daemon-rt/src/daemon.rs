@@ -242,8 +242,8 @@ impl Daemon {
     /// The group that `main` runs in, by name or number: an [`Id`]. Default: the group of [`user`](Self::user) in the
     /// user database, and without that the launcher's.
     ///
-    /// Without `user`, the user stays who it is, with the supplementary groups of the group database. `Group=` in
-    /// systemd.exec(5) is the like. A number needs no entry in the group database.
+    /// Without `user`, the user stays who it is, with the supplementary groups of the group database, as for
+    /// `Group=` in systemd.exec(5). A number needs no entry in the group database.
     ///
     /// # Platform-specific behavior
     ///
@@ -313,7 +313,7 @@ impl Daemon {
     ///
     /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
     /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed.
+    /// systemd has `PassEnvironment=`, systemd.exec(5). In the foreground nothing is removed.
     ///
     /// On Linux, what is removed is overwritten as well: `/proc/PID/environ` goes on showing what exec gave to a process
     /// where nobody does so, proc(5). A pointer from getenv(3) that the program kept finds an empty string then. Where exec
