@@ -20,15 +20,15 @@ use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
 pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
-    // From its first instruction on, the leader outlives what its terminal sends, and the launcher is ended by it.
+    // Blocked from its first instruction on, the signals of the terminal do not end the leader. The launcher unblocks them.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
-    let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
+    let on_child = sys::default_action(libc::SIGCHLD); // ignored, it would hide how a child ended, wait(2)
     process_group::adopt_orphans();
     match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
-            inherited.become_interruptible(); // whatever `setup` did: it would keep Ctrl-C from ending the launcher
+            inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending the launcher
             launcher::wait(leader, to_leader, prepared)
         }
         Ok(ForkResult::Child) => drop(to_leader),
@@ -47,9 +47,9 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
     Ok(())
 }
 
-/// In the leader: the new session, all that the daemon inherits from here, and the fork after which it can never gain
+/// In the leader: makes the new session, applies what the daemon inherits, and forks. After that the daemon can never gain
 /// a terminal, since only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a line to the leader
-/// where that waits for it.
+/// where that waits for word.
 fn lead(
     thread: &SingleThread,
     inherited: &Inherited,

@@ -1,5 +1,5 @@
-//! The daemon's environment: what is kept of the launcher's, and the variables by which a manager means the process
-//! that it started. After a detach, the daemon is meant.
+//! The daemon's environment: what is kept of the launcher's. A manager's variables that name the process which it started
+//! are rewritten to name the daemon.
 
 use std::{env, ffi::OsString, os::fd::AsRawFd, process};
 
@@ -12,16 +12,16 @@ use crate::{Daemon, Error, launched_by, sys, threads::SingleThread};
 const MANAGERS: [&str; 7] =
     ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-/// Those of them that mean a process by its number.
+/// Those of them that name a process by its number.
 const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
 
-/// What the daemon is to make of its environment.
+/// How the daemon changes its environment.
 pub(crate) struct Environment {
-    /// All of them, unless it says which.
+    /// The names of the option `keep_env`; without it, all are kept.
     keep: Option<Vec<OsString>>,
-    /// What `setup` removed stays away, and what names somebody else is none of ours.
+    /// To be rewritten. What `setup` removed is not, nor what names another process.
     naming_launcher: Vec<&'static str>,
-    /// Those of [`MANAGERS`] that count, which is none where anybody may have written them.
+    /// Those of [`MANAGERS`] that are kept in any case: none where anybody may have written them.
     managers: Vec<&'static str>,
 }
 
@@ -57,8 +57,8 @@ impl Environment {
     }
 }
 
-/// The number that no other process gets until the next boot: the inode of the pidfd, `pidfd_open(2)`. None means that
-/// nobody is asked to compare it.
+/// The inode of the pidfd, which no other process gets until the next boot, `pidfd_open(2)`. None where there is none: the
+/// variable is removed.
 fn pidfd_id() -> Option<OsString> {
     let pidfd = sys::pidfd_open(getpid()).ok()?;
     Some(sys::status_of(pidfd.as_raw_fd()).ok()?.st_ino.to_string().into())

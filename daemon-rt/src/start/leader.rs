@@ -25,15 +25,15 @@ use crate::{Error, stderr_buffer::BETWEEN_TRIMS, sys};
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
-/// How long the launcher may take to speak to the service manager: somewhat longer than it tries.
+/// How long the launcher may take to tell the service manager: somewhat longer than its own limit.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
 pub(crate) struct Leader<'launcher> {
     pub(crate) daemon: Pid,
-    /// None where the daemon is ready as soon as it is there.
+    /// The line from the daemon. None where the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
-    /// The launcher, which removes what was created in vain, may be gone by then.
+    /// The leader, too, removes what was created in vain: the launcher may be gone by then.
     pub(crate) remaining: Remaining,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Leader<'launcher> {
 enum Outcome {
     Reported(Report),
     Ended(ExitStatus),
-    /// The daemon lives, but can never tell that it is ready.
+    /// The daemon runs, but has closed its line: it can never say that it is ready.
     Unreachable,
     TimedOut,
     LauncherGone,
@@ -85,7 +85,7 @@ impl Leader<'_> {
                 return Ok(Outcome::Ended(status));
             }
             if launcher_ended {
-                return Ok(Outcome::LauncherGone); // it writes nothing before it is told of readiness
+                return Ok(Outcome::LauncherGone); // until the daemon is ready, it writes nothing: this is its end
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
@@ -96,7 +96,7 @@ impl Leader<'_> {
         }
     }
 
-    /// The daemon closed its end. Is that its own end?
+    /// The daemon closed its end of the line: has it exited?
     fn end_or_unreachable(&self, children: &Children) -> io::Result<Outcome> {
         let deadline = Instant::now() + CLOSED_BEFORE_END;
         loop {
@@ -110,7 +110,7 @@ impl Leader<'_> {
         }
     }
 
-    /// The daemon's word counts even if its end, or the timeout, was seen first. From here on `ready()` fails.
+    /// The report of the daemon counts even where its end, or the timeout, was seen first. From here on `ready()` fails.
     fn last_word(&self, outcome: &Outcome, incoming: &mut Incoming) -> Option<Report> {
         let from_daemon = self.from_daemon.as_ref()?;
         if let Outcome::Reported(_) | Outcome::LauncherGone = outcome {
@@ -126,17 +126,17 @@ impl Leader<'_> {
         }
     }
 
-    /// The service manager listens to what the daemon says behind `ready()` once the launcher has named the daemon, and
-    /// not before.
+    /// Waits until the launcher has named the daemon to the service manager, which listens to the daemon from then on:
+    /// what the program says after `ready()` must not come earlier.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
         if self.remaining.common.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
-            let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
+            let _ = launcher.read(&mut [0]); // returns when the launcher closes the line, or the time is over
         }
     }
 
-    /// Gives `ready()` the answer that it waits for. A daemon that has ended since its word needs none; any other that
-    /// gets none is one that the launcher must end.
+    /// Gives `ready()` the answer that it waits for. A daemon that has ended meanwhile needs none. Where another gets none,
+    /// the launcher must end it.
     fn answer_ready(&self) -> bool {
         let Some(from_daemon) = &self.from_daemon else { return true };
         match sys::send(from_daemon.as_fd(), &[0]) {
@@ -180,12 +180,12 @@ impl Leader<'_> {
         let why = word.filter(|word| !word.is_ready());
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
-            Outcome::Ended(_) if why.is_some() => why, // it ended in the middle of its word
+            Outcome::Ended(_) if why.is_some() => why, // it ended while it reported
             Outcome::Ended(status) if status.success() && self.remaining.notify => {
                 Some(Report::failed("the daemon exited with status 0 without calling ready"))
             }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
-            // Slow to end, it was not reached by the SIGTERM: the status is its own.
+            // It was about to exit when it closed the line: a status other than 0 is no effect of our SIGTERM.
             Outcome::Unreachable => Some(match after_term {
                 Some(status) if status.code().is_some_and(|code| code != 0) => Report::ended("the daemon", status),
                 _ => Report::failed(

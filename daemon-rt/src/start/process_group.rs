@@ -1,4 +1,4 @@
-//! Ending the daemon's process group: whoever fails to start leaves nobody behind.
+//! Ending the daemon's process group: a start that fails leaves no process behind.
 
 use std::{
     process::ExitStatus,
@@ -19,7 +19,7 @@ use crate::{
 /// How long the group may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Only where orphans can be adopted can anyone but their parent wait for them.
+/// Whether this process can adopt orphans, and so wait for processes that it did not start.
 const ADOPTS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Makes this process the parent of what its descendants orphan, so that it can wait for them.
@@ -28,7 +28,7 @@ pub(crate) fn adopt_orphans() {
     let _ = nix::sys::prctl::set_child_subreaper(true); // without it the grace is cut short, no more
 }
 
-/// Continues this process, if it is stopped, when its parent ends: stopped, it would not notice.
+/// Has the kernel continue this process when its parent ends: if it is stopped, it would not notice.
 pub(crate) fn continue_at_end_of_parent() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGCONT);
@@ -38,15 +38,15 @@ pub(crate) fn continue_at_end_of_parent() {
 pub(crate) struct Aftermath {
     /// How the child ended, if it did, and was reaped.
     pub(crate) status: Option<ExitStatus>,
-    /// Whether the whole group is known to have ended, and its number may be another group's. Otherwise the caller is in
-    /// the group, or the last look found a child that is: until somebody reaps that, the number is the group's.
+    /// Whether the whole group is known to have ended: from then on its number may be another group's. Otherwise the caller
+    /// is a member, or the last look found a child that is: until that is reaped, the number is not given away.
     pub(crate) is_empty: bool,
 }
 
-/// Asks the group to end, and the child, which may have left it; then waits until they did, or for the grace. Meanwhile
-/// `stderr_buffer` takes no more memory than before.
+/// Asks the group to end, and the child, which may have left the group. Then waits until they have ended, or [`GRACE`] is
+/// over. Meanwhile `stderr_buffer` is kept small.
 ///
-/// The caller is a member of the group, or `child` is, whose number it has; or that is reaped, and `None`.
+/// Either the caller is a member of the group, or `child` leads it; `None` where that is reaped.
 pub(crate) fn terminate(
     group: Pid,
     child: Option<Pid>,
@@ -56,7 +56,7 @@ pub(crate) fn terminate(
     let members = Pid::from_raw(-group.as_raw());
     let mut status = None;
     if child.is_none() && group != getpid() && reap_all(members, None, &mut status) {
-        return Aftermath { status, is_empty: true }; // or is another group's by now
+        return Aftermath { status, is_empty: true }; // no child of ours is there: the number may be another group's
     }
     ask_to_end(group, child);
     let deadline = Instant::now() + GRACE;
@@ -67,7 +67,7 @@ pub(crate) fn terminate(
             if ADOPTS || child != group {
                 reap_all(child, Some(child), &mut status)
             } else {
-                !matches!(sys::look_at(child), Ok(None)) // nobody else keeps the number
+                !matches!(sys::look_at(child), Ok(None)) // not reaped: it keeps the number of the group
             }
         });
         let is_empty = group_has_ended && child_has_ended;

@@ -11,19 +11,20 @@ use std::{
 use super::{ready_fd::ReadyFd, report::Report, sd_notify};
 use crate::{Error, stderr_buffer::StderrBuffer};
 
-/// By then the launcher has given up a leader that is stuck, and the start with it.
+/// How much longer than `start_timeout` the daemon waits for the leader: by then the launcher has given up a leader that
+/// is stuck, and with it the start.
 const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
 static STATE: Mutex<State> = Mutex::new(State::Told);
 
 enum State {
-    /// `setup` runs: nobody can be told of what has not begun.
+    /// `setup` runs: the start has not begun.
     InSetup,
-    /// The leader waits for word.
+    /// The leader waits for the call.
     Awaited(Awaited),
     /// In the foreground, a service manager or a supervisor does, if there is one.
     Managed(Option<ReadyFd>),
-    /// Everyone who wanted to know does: also before any start, and in the foreground.
+    /// Nobody waits, or not any more.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
     Gone,
@@ -70,7 +71,7 @@ pub fn ready() -> Result<(), Error> {
     }
 }
 
-/// Runs `setup`, in which [`ready`] is a mistake: the start that comes after it would wait for a call that was made.
+/// Runs `setup`, in which a call of [`ready`] is a mistake: the start would go on to wait for another one.
 pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
     be(State::InSetup);
     let result = setup();
@@ -98,7 +99,7 @@ pub(crate) fn is_up_to_main() -> bool {
     STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed(_)))
 }
 
-/// Whether the launcher tells what comes of the start, or told it.
+/// Whether the launcher reports, or has reported, what became of the start.
 pub(crate) fn is_up_to_launcher() -> bool {
     matches!(*STATE.lock().unwrap_or_else(PoisonError::into_inner), State::Awaited(_) | State::Gone)
 }
@@ -110,7 +111,7 @@ impl Awaited {
         self.stderr_buffer.take().map_or(Ok(()), StderrBuffer::uninstall).or(Ok(()))
     }
 
-    /// The leader answers when the launcher has the word. Where it is stuck, the launcher gives the start up.
+    /// The leader answers when the launcher knows. Where the leader is stuck, the launcher gives the start up.
     fn await_answer(&mut self) -> io::Result<()> {
         const GONE: [io::ErrorKind; 3] =
             [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
@@ -120,7 +121,7 @@ impl Awaited {
             match self.leader.read_exact(&mut [0]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_over(deadline) => {}
                 Err(error) if GONE.contains(&error.kind()) => return Err(error),
-                // One that cannot be read is no end of the leader's: who is given up is ended.
+                // Any other error does not mean that the start was given up: the leader would have ended this process.
                 Ok(()) | Err(_) => return Ok(()),
             }
         }

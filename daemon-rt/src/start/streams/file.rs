@@ -1,4 +1,4 @@
-//! Opening the files of the standard streams, by rules that a stranger with a place in their directory cannot bend.
+//! Opening the files of the standard streams, so that nobody who may write in their directories leads the daemon astray.
 
 use std::{
     ffi::CString,
@@ -40,14 +40,15 @@ pub(crate) struct Created {
 pub(crate) enum Rights {
     /// Those of the launcher.
     Own,
-    /// Those of the user that the daemon will be: somebody but root may decide what the path leads to, or root may less.
+    /// Those of the user that the daemon becomes: where not only root decides what the path leads to, or where that user
+    /// may do more than root.
     User(Box<Account>),
-    /// The same in a process that has no other id.
+    /// The same, in a process all of whose ids are that user's.
     UserAlone(Box<Account>),
 }
 
-/// Opens a file by the launcher's rights where root alone decides what the path leads to, and otherwise, or where the
-/// launcher may not, as the user. Where nobody may, the first error counts.
+/// Opens a file by the launcher's rights where root alone decides what the path leads to. Otherwise, and where the
+/// launcher may not open it, opens it as the user. Where neither may, the first error counts.
 ///
 /// Root may not on NFS with `root_squash`, exports(5), on FUSE without `allow_root`, or without `CAP_DAC_OVERRIDE`.
 pub(crate) fn open(
@@ -80,12 +81,12 @@ pub(crate) fn open(
     }
 }
 
-/// By whose rights that file is opened first, and in which directory where that was judged.
+/// By whose rights the file is opened first, and its directory, where that has been checked.
 fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<Entry>) {
     let Some(account) = account else { return (Rights::Own, None) };
     match trusted_path::walk(path, Sticky::SafeAbove) {
         Ok(entry) => (Rights::Own, Some(entry)),
-        // Where a step of the path cannot be judged, the user's rights are enough to say why.
+        // Where the path cannot be checked, it is opened with the user's rights, and the error of that tells why.
         Err(_) => (Rights::User(Box::new(account.clone())), None),
     }
 }
@@ -101,7 +102,7 @@ impl Rights {
         }
     }
 
-    /// What is tried next.
+    /// By which rights it is tried next.
     fn others(&self, account: Option<&Account>) -> Option<Self> {
         let account = Box::new(account?.clone());
         match self {
@@ -149,7 +150,7 @@ pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>)
     Ok(found)
 }
 
-/// The system's words for these two would lead nobody to the cause.
+/// The system's texts for these errors do not name the cause.
 fn explain(error: io::Error, path: &Path) -> io::Error {
     let is_fifo = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
     if is_fifo && error.raw_os_error() == Some(libc::ENXIO) {
@@ -163,7 +164,7 @@ impl Created {
         Self { path: path.to_owned(), file_id, rights: rights.clone() }
     }
 
-    /// In the directory that is looked at: the path may lead elsewhere by then.
+    /// The directory is opened once: the path may lead elsewhere a moment later.
     fn remove_unless_used(&self) -> io::Result<()> {
         let entry = trusted_path::follow(&self.path)?;
         let found = entry.status()?;

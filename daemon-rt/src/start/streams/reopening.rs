@@ -1,5 +1,4 @@
-//! Opening logs anew: whether it will be possible when the daemon is who and where it is to be is found out while
-//! somebody reads that it is not.
+//! Opening logs anew: the launcher finds out whether the daemon, as its user and in its root directory, will be able to.
 
 use std::{
     fmt,
@@ -48,7 +47,7 @@ impl Reopening for ReopenLogs {
 /// Installs the handler: in the daemon.
 pub(crate) type WatchLogs = Box<dyn FnOnce()>;
 
-/// The daemon that will do it.
+/// The daemon, as it will open its logs anew.
 pub(crate) struct Reopener<'start> {
     /// In messages.
     pub(crate) program: &'start str,
@@ -72,7 +71,7 @@ fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<Watc
 }
 
 impl Reopener<'_> {
-    /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
+    /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { name, streams, path, file, is_new } = *candidate;
         let what = format!("cannot reopen {name} {}", shown(path));
@@ -91,14 +90,15 @@ impl Reopener<'_> {
         Ok(Some(Log::new(self.program, name, streams, &shown(path).to_string(), location, &status, pin)))
     }
 
-    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
-    /// the user do so; where it was there, somebody put it there for the user, who has to be let write to it.
+    /// A rotation renames the file. If the start had to create it, the user will have to create the next one, and must be
+    /// allowed to in the directory. If it was there, whoever put it there creates the next one, and the user must be
+    /// allowed to write to it.
     fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);
         let (object, rights) =
             if is_new { (directory, AccessFlags::W_OK | AccessFlags::X_OK) } else { (path, AccessFlags::W_OK) };
-        // The user need not be able to enter what is above the root directory.
+        // From the root directory on: the user need not be allowed to enter what is above it.
         let root =
             File::open(self.root.unwrap_or(Path::new("/"))).map_err(|error| Error::because(what.to_owned(), error))?;
         let object = Path::new(".").join(object.strip_prefix("/").unwrap_or(object));

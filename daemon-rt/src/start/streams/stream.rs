@@ -28,12 +28,12 @@ use crate::{
 pub(super) enum Stream {
     Inherited,
     Null,
-    /// What was created is removed, if it is, while it is still open: its inode number cannot be another file's.
+    /// Where a file that was created is removed again, that happens while it is open: no other file has its inode number.
     File {
         created: Option<Created>,
         file: File,
         path: Option<PathBuf>,
-        /// By whose rights it is made empty, if it is.
+        /// By whose rights the file is truncated, with `Stdio::truncate`.
         truncate: Option<Rights>,
     },
 }
@@ -148,7 +148,7 @@ fn cannot_open(name: &str, path: &Path, rights: &Rights, error: io::Error) -> Er
     let step = opening(name, path);
     match rights {
         Rights::Own => Error::because(step, error),
-        // That it is done as the user tells who may write in the directories of the path.
+        // "as user" would tell a caller who may write in the directories of the path.
         Rights::User(account) | Rights::UserAlone(account) => {
             Error::because(format!("{step} as {account}"), error).withhold_all_but(step)
         }
@@ -159,7 +159,7 @@ fn opening(name: &str, path: &Path) -> String {
     format!("cannot open {name} {}", shown(path))
 }
 
-/// What it has already is not given: that would take a privilege all the same.
+/// An owner that the file has already is not set: that would take a privilege all the same.
 fn give_away(file: &File, account: &Account) -> io::Result<()> {
     let status = fstat(file)?;
     let uid = Some(account.uid).filter(|uid| uid.as_raw() != status.st_uid);
