@@ -77,6 +77,11 @@ impl Inherited {
         is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
     }
 
+    /// Whether the launch handed it on, and nobody took, closed or replaced it since.
+    pub(crate) fn has(&self, number: RawFd) -> bool {
+        self.descriptors.iter().any(|descriptor| descriptor.number == number && descriptor.is_still_inherited())
+    }
+
     /// Hands a descriptor over to the program. It is closed on exec from now on, which also marks it as taken.
     pub(crate) fn take(&mut self, number: RawFd) -> Result<OwnedFd, Error> {
         let cannot = |why| Error::new(format!("cannot take file descriptor {number}: {why}"));

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     sync::{Mutex, PoisonError},
 };
 
@@ -27,11 +27,15 @@ impl ReadyFd {
     /// None where the number is not that of a pipe that the launch handed on: nobody waits there.
     pub(crate) fn take(daemon: &mut Daemon) -> Result<Option<Self>, Error> {
         let Some(number) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
-        let is_pipe = sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFIFO);
-        if !is_pipe || !sys::is_writable(number) || daemon.launched_by.passed_descriptors().contains(&number) {
+        if !daemon.inherited.has(number) || daemon.launched_by.passed_descriptors().contains(&number) {
             return Ok(None);
         }
-        Ok(daemon.inherited.take(number).ok().map(Self))
+        let is_pipe = is_pipe_to_write(number)
+            .map_err(|error| Error::because(format!("cannot look at file descriptor {number}"), error))?;
+        if !is_pipe {
+            return Ok(None);
+        }
+        daemon.inherited.take(number).map(|fd| Some(Self(fd)))
     }
 
     /// Keeps it for [`ready`].
@@ -51,10 +55,16 @@ impl ReadyFd {
         sys::uninterrupted(|| Ok(poll(&mut pipe, PollTimeout::ZERO)?))?;
         match pipe[0].revents() {
             Some(seen) if seen.contains(PollFlags::POLLERR) => Err(Errno::EPIPE.into()),
-            Some(seen) if seen.contains(PollFlags::POLLOUT) => Ok(write(&self.0, b"\n").map(drop)?),
+            Some(seen) if seen.contains(PollFlags::POLLOUT) => {
+                sys::uninterrupted(|| Ok(write(&self.0, b"\n").map(drop)?))
+            }
             _ => Err(Errno::EAGAIN.into()),
         }
     }
+}
+
+fn is_pipe_to_write(number: RawFd) -> io::Result<bool> {
+    Ok(sys::kind_of(&sys::status_of(number)?) == SFlag::S_IFIFO && sys::is_writable(number)?)
 }
 
 /// In the foreground: the program is ready.

@@ -48,11 +48,11 @@ pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
     Ok(flags & libc::FD_CLOEXEC != 0)
 }
 
-/// Whether it was opened to write, or to write as well; not, where it is not open at all.
-pub(crate) fn is_writable(fd: RawFd) -> bool {
+/// Whether it was opened to write, or to write as well.
+pub(crate) fn is_writable(fd: RawFd) -> io::Result<bool> {
     // SAFETY: has no preconditions; a number that is not open is refused.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    flags != -1 && flags & libc::O_ACCMODE != libc::O_RDONLY
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    Ok(flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
 /// Sets or clears `FD_CLOEXEC`.
