@@ -130,7 +130,7 @@ fn check_name(option: &str, name: &str) -> Result<(), Error> {
 fn number(option: &str, id: &Id) -> Result<u32, Error> {
     let number = match &id.0 {
         Kind::Number(number) => *number,
-        Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
+        Kind::Name(name) if is_decimal(name) => name.parse().unwrap_or(u32::MAX),
         Kind::Name(_) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {id}"))),
     };
     // To setresuid(2) and its kin, -1 is "no change".
@@ -138,6 +138,12 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
         return Err(Error::new(format!("`{option}` must be less than {}, found {id}", u32::MAX)));
     }
     Ok(number)
+}
+
+/// The `+`, which no name begins with, is chown(1)'s for a number: GNU coreutils.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
