@@ -71,6 +71,11 @@ impl Inherited {
         is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
     }
 
+    /// Whether the launch handed it on, and nobody has taken, closed or replaced it since.
+    pub(crate) fn has(&self, fd: RawFd) -> bool {
+        self.fds.iter().any(|inherited| inherited.fd() == fd && inherited.is_still_inherited())
+    }
+
     /// Hands a descriptor over to the program. It is closed on exec from now on.
     pub(crate) fn take(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
         let what = format!("cannot take file descriptor {fd}");

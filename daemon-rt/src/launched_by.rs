@@ -66,7 +66,7 @@ enum Evidence {
 }
 
 /// Programs that watch their child themselves.
-const SUPERVISORS: [&str; 20] = [
+const SUPERVISORS: [&str; 21] = [
     "tini",
     "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
@@ -80,6 +80,7 @@ const SUPERVISORS: [&str; 20] = [
     "supervise", // daemontools
     "s6-supervise",
     "supervise-daemon", // OpenRC
+    "dinit",            // a user's, or with logs that go through a pipe
     "supervisord",      // on a terminal
     "daemon",           // libslack's
     "inetd",            // with a socket of this machine

@@ -126,7 +126,7 @@ fn check_name(option: &str, name: &str) -> Result<(), Error> {
 fn number(option: &str, id: &Id) -> Result<u32, Error> {
     let number = match &id.0 {
         Kind::Number(number) => *number,
-        Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
+        Kind::Name(name) if is_decimal(name) => name.parse().unwrap_or(u32::MAX),
         Kind::Name(_) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {id}"))),
     };
     // To setresuid(2) and the like, -1 means "no change".
@@ -134,6 +134,12 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
         return Err(Error::new(format!("`{option}` must be less than {}, found {id}", u32::MAX)));
     }
     Ok(number)
+}
+
+/// No name begins with `+`: it marks a number for chown(1) of GNU coreutils.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// getgrouplist(3) reports no error: if it cannot read the database, for lack of a descriptor for example, it finds a

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
 use nix::{
@@ -23,11 +23,15 @@ impl ReadyFd {
     /// None where the descriptor is no pipe that the program inherited: nobody waits there.
     pub(crate) fn take(daemon: &mut Daemon) -> Result<Option<Self>, Error> {
         let Some(fd) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
-        let is_pipe = sys::status_of(fd).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFIFO);
-        if !is_pipe || !sys::is_writable(fd) || daemon.launched_by.passed_fds().contains(&fd) {
+        if !daemon.inherited.has(fd) || daemon.launched_by.passed_fds().contains(&fd) {
             return Ok(None);
         }
-        Ok(daemon.inherited.take(fd).ok().map(Self))
+        let is_pipe = is_pipe_to_write(fd)
+            .map_err(|error| Error::because(format!("cannot look at file descriptor {fd}"), error))?;
+        if !is_pipe {
+            return Ok(None);
+        }
+        daemon.inherited.take(fd).map(|fd| Some(Self(fd)))
     }
 
     pub(crate) fn tell(&self) -> Result<(), Error> {
@@ -42,8 +46,14 @@ impl ReadyFd {
         sys::uninterrupted(|| Ok(poll(&mut pipe, PollTimeout::ZERO)?))?;
         match pipe[0].revents() {
             Some(seen) if seen.contains(PollFlags::POLLERR) => Err(Errno::EPIPE.into()),
-            Some(seen) if seen.contains(PollFlags::POLLOUT) => Ok(write(&self.0, b"\n").map(drop)?),
+            Some(seen) if seen.contains(PollFlags::POLLOUT) => {
+                sys::uninterrupted(|| Ok(write(&self.0, b"\n").map(drop)?))
+            }
             _ => Err(Errno::EAGAIN.into()),
         }
     }
+}
+
+fn is_pipe_to_write(fd: RawFd) -> io::Result<bool> {
+    Ok(sys::kind_of(&sys::status_of(fd)?) == SFlag::S_IFIFO && sys::is_writable(fd)?)
 }

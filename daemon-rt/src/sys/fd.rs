@@ -81,10 +81,10 @@ pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
 }
 
 /// Whether it is open for writing, also if for reading as well.
-pub(crate) fn is_writable(fd: RawFd) -> bool {
+pub(crate) fn is_writable(fd: RawFd) -> io::Result<bool> {
     // SAFETY: has no preconditions; a number that is not open is refused.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    flags != -1 && flags & libc::O_ACCMODE != libc::O_RDONLY
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    Ok(flags & libc::O_ACCMODE != libc::O_RDONLY)
 }
 
 /// Sets or clears `FD_CLOEXEC`.

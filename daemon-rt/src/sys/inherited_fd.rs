@@ -46,7 +46,7 @@ impl InheritedFd {
         }
     }
 
-    fn is_still_inherited(&self) -> bool {
+    pub(crate) fn is_still_inherited(&self) -> bool {
         Self::note(self.fd).is_some_and(|now| match (self.file, now.file) {
             (Some(before), Some(now)) => before == now,
             _ => true,
