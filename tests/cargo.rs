@@ -15,9 +15,9 @@ pub(crate) fn subcommand<'cargo>(cargo: &'cargo mut Command, arguments: &[&str])
 /// An example, built from what stands in the repository now.
 pub(crate) fn example(name: &str) -> PathBuf {
     static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
-        // The whole workspace, so that dependencies have the features with which `cargo test` has built them already.
+        // All that `cargo test` builds, so that dependencies have the features that they have there.
         let mut cargo = Command::new(env!("CARGO"));
-        let status = subcommand(&mut cargo, &["build", "--quiet", "--workspace", "--examples"]).status();
+        let status = subcommand(&mut cargo, &["build", "--quiet", "--examples"]).status();
         assert!(status.expect("start cargo").success(), "the examples cannot be built");
         target_directory().join("debug/examples")
     });

@@ -13,7 +13,7 @@ use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
 };
-use support::{is_root, skip};
+use support::{needs_root, skip};
 
 use self::{
     case::{Case, calls, cases},
@@ -21,20 +21,14 @@ use self::{
     scene::{Place, Scene},
     table::{Row, Table},
 };
+use crate::{INJECT, MARKED};
 
-#[path = "faults/case.rs"]
 mod case;
-#[path = "faults/errors.rs"]
 mod errors;
-#[path = "faults/judge.rs"]
 mod judge;
-#[path = "faults/run.rs"]
 mod run;
-#[path = "faults/scene.rs"]
 mod scene;
-#[path = "faults/table.rs"]
 mod table;
-#[path = "faults/whole.rs"]
 mod whole;
 
 /// How often a call is waited for that is not made in every start.
@@ -67,9 +61,8 @@ const UNPRIVILEGED: Scene = Scene {
 
 #[test]
 fn a_daemon_that_gives_up_root() {
-    if is_root() {
-        whatever_fails(&UNPRIVILEGED);
-    }
+    needs_root!();
+    whatever_fails(&UNPRIVILEGED);
 }
 
 const LOGGING_AS_USER: Scene = Scene {
@@ -80,9 +73,8 @@ const LOGGING_AS_USER: Scene = Scene {
 
 #[test]
 fn a_log_that_is_opened_as_the_user() {
-    if is_root() {
-        whatever_fails(&LOGGING_AS_USER);
-    }
+    needs_root!();
+    whatever_fails(&LOGGING_AS_USER);
 }
 
 const JAILED: Scene = Scene {
@@ -113,9 +105,8 @@ const JAILED: Scene = Scene {
 
 #[test]
 fn in_a_jail_under_a_manager() {
-    if is_root() {
-        whatever_fails(&JAILED);
-    }
+    needs_root!();
+    whatever_fails(&JAILED);
 }
 
 const FOREGROUND: Scene = Scene::new(
@@ -130,14 +121,15 @@ fn in_the_foreground() {
 
 #[test]
 fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
-    if !is_root() || !is_supported() {
+    needs_root!();
+    if !is_supported() {
         return;
     }
     let place = JAILED.place();
     for occurrence in 1.. {
-        let fault = ["--at", "daemon", "newfstatat", &occurrence.to_string(), "error=12", "--", scene::MARKED];
+        let fault = ["--at", "daemon", "newfstatat", &occurrence.to_string(), "error=12", "--", MARKED];
         let options = ["--chroot", "jail", "--open-directory", "."];
-        let launch = place.stage.launch(place.stage.command(scene::INJECT).args(fault).args(options));
+        let launch = place.stage.launch(place.stage.command(INJECT).args(fault).args(options));
         assert!(launch.stderr.starts_with("marked: "), "{launch:?}");
         assert!(place.stage.no_daemon_reported());
         if !launch.stdout.contains("hit") {
@@ -152,13 +144,14 @@ fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
 /// start failed, the launcher tells.
 #[test]
 fn a_leader_that_cannot_tell_of_readiness_tells_no_manager() {
-    if !is_root() || !is_supported() {
+    needs_root!();
+    if !is_supported() {
         return;
     }
     let place = JAILED.place();
-    let fault = ["--at", "leader", "sendto", "1", "error=105", "--", scene::MARKED];
+    let fault = ["--at", "leader", "sendto", "1", "error=105", "--", MARKED];
     let options = ["--detach", "always", "--notify", "--ready"];
-    let mut command = place.stage.command(scene::INJECT);
+    let mut command = place.stage.command(INJECT);
     let launch =
         place.stage.launch(command.env("NOTIFY_SOCKET", place.stage.path("data/manager")).args(fault).args(options));
     assert!(launch.stdout.contains("hit"), "{launch:?}");

@@ -1,14 +1,22 @@
 //! Libraries that stand between a program and its system calls, built when they are needed.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use support::skip;
 
 /// The library with that lie of programs/lies.c; none, and says so, where there is no compiler.
 pub(crate) fn library(lie: &str) -> Option<PathBuf> {
+    // Each once: another test may have it loaded.
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(library) = built.get(lie) {
+        return Some(library.clone());
+    }
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{lie}.so"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/lies.c");
     let compiled =
@@ -18,5 +26,6 @@ pub(crate) fn library(lie: &str) -> Option<PathBuf> {
         return None;
     };
     assert!(status.success(), "cc fails for {lie}");
+    built.insert(lie.to_owned(), library.clone());
     Some(library)
 }

@@ -10,9 +10,9 @@ use std::{
 
 use crate::{Failure, sources};
 
-/// What is beside the auditor when all the programs of this package are built.
+/// What is beside the auditor when all the programs of the workspace are built, as `cargo test --workspace` builds them.
 pub(crate) fn own_programs() -> Result<(), Failure> {
-    run(cargo().args(["build", "--quiet", "--package", "tests", "--bins"]).current_dir(env!("CARGO_MANIFEST_DIR")))
+    run(cargo().args(["build", "--quiet", "--workspace", "--bins", "--examples"]).current_dir(sources()))
 }
 
 /// The directory of the programs by other crates.

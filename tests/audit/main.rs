@@ -56,7 +56,7 @@ fn report(program: &Program) -> ExitCode {
     if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A program of this package, where Cargo puts it.
+/// A program of the tests, where Cargo puts it.
 fn beside_this(name: &str) -> Result<PathBuf, Failure> {
     let path = env::current_exe()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(format!("{} is not built", path.display()).into()) }
@@ -64,5 +64,5 @@ fn beside_this(name: &str) -> Result<PathBuf, Failure> {
 
 /// The directory of the auditor's sources.
 fn sources() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/audit"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -18,8 +18,6 @@ use crate::{
     quartiles::{median, quartiles},
     table::Table,
 };
-
-const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 
 /// Until programs and libraries are in the page cache.
 const WARM_UP_ROUNDS: usize = 3;
@@ -57,10 +55,19 @@ struct Times {
 pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
     let rounds = if quick { 10 } else { 200 };
     table.heading(&format!("stop ({rounds} rounds)"), WAYS.map(|way| way.title));
+    let probe = probe()?;
     for (title, takes) in DAEMONS {
-        report(title, &times(takes, rounds)?, table);
+        report(title, &times(&probe, takes, rounds)?, table);
     }
     Ok(())
+}
+
+/// Built of the package `tests`.
+fn probe() -> Result<PathBuf> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().ok_or("no target directory")?;
+    let build = ["build", "--quiet", "--release", "--package", "tests", "--bin", "probe", "--target-dir"];
+    run(Command::new(env!("CARGO")).args(build).arg(target).current_dir(env!("CARGO_MANIFEST_DIR")))?;
+    Ok(target.join("release/probe"))
 }
 
 /// In the process that this program is when it is started to stop a daemon.
@@ -68,11 +75,11 @@ pub(crate) fn call_on(pidfiles: &[String]) -> Result<()> {
     pidfiles.iter().try_for_each(|pidfile| call(pidfile.as_ref()))
 }
 
-fn times(takes: Option<Duration>, rounds: usize) -> Result<[Times; WAYS.len()]> {
+fn times(probe: &Path, takes: Option<Duration>, rounds: usize) -> Result<[Times; WAYS.len()]> {
     let mut times: [Times; WAYS.len()] = Default::default();
     for round in 0..WARM_UP_ROUNDS + rounds {
         for (way, times) in WAYS.iter().zip(&mut times) {
-            let (exited, returned) = stop(way, takes)?;
+            let (exited, returned) = stop(probe, way, takes)?;
             if round >= WARM_UP_ROUNDS {
                 times.exited.push(exited);
                 times.returned.push(returned);
@@ -84,11 +91,11 @@ fn times(takes: Option<Duration>, rounds: usize) -> Result<[Times; WAYS.len()]> 
 }
 
 /// When a daemon exited, and when the stop returned. The daemon is a child by then, whose end waitpid(2) tells at once.
-fn stop(way: &Way, takes: Option<Duration>) -> Result<(f64, f64)> {
+fn stop(probe: &Path, way: &Way, takes: Option<Duration>) -> Result<(f64, f64)> {
     let stage = Stage::new();
     let mut options = vec!["--pidfile", "pid"];
     options.extend(takes.and(Some(["--ignore-signal", "SIGTERM"])).into_iter().flatten());
-    let launch = stage.launch(stage.command(PROBE).args(options));
+    let launch = stage.launch(stage.command(probe).args(options));
     assert_eq!(launch.status, 0, "{}", launch.stderr);
     let mut daemon = stage.daemon();
     let process = Pid::from_raw(daemon.process.0);

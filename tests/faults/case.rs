@@ -7,7 +7,7 @@ use std::{
 
 use nix::errno::Errno;
 
-use crate::errors::errors;
+use super::errors::errors;
 
 /// A system call of a good start.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, fs};
 
-use crate::{
+use super::{
     case::{Case, Fault},
     run::{Event, Run},
     scene::{Place, Scene},

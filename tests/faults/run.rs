@@ -10,7 +10,7 @@ use std::{
 
 use support::DEADLINE;
 
-use crate::scene::{Place, Scene};
+use super::scene::{Place, Scene};
 
 pub(crate) struct Run {
     tracer: Child,

@@ -20,11 +20,10 @@ use nix::{
 };
 use support::Stage;
 
-pub(crate) const MARKED: &str = env!("CARGO_BIN_EXE_marked");
-pub(crate) const INJECT: &str = env!("CARGO_BIN_EXE_inject");
+use crate::{ARRANGE, INJECT, MARKED};
+
 /// In group(5), where it may stand since the scene's last place.
 const OWN_GROUP: &str = "staffed:x:7777:nobody\n";
-const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
 
 /// A way to start the probe.
 pub(crate) struct Scene {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{
+use super::{
     case::{Case, Fault},
     judge::Outcome,
 };

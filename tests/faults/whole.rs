@@ -10,7 +10,7 @@ use daemon_rt::{PidFile, Status};
 use nix::libc;
 use support::{Daemon, Process, eventually};
 
-use crate::scene::{Place, Scene};
+use super::scene::{Place, Scene};
 
 /// Values by their names, the same for every whole daemon of a scene.
 pub(crate) type Look = BTreeMap<String, String>;

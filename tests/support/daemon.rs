@@ -7,15 +7,19 @@ use std::{
     os::unix::net::UnixStream,
 };
 
-use nix::sys::{
-    signal::Signal,
-    socket::{getsockopt, sockopt::PeerCredentials},
-    wait::WaitStatus,
+use nix::{
+    sys::{
+        signal::Signal,
+        socket::{getsockopt, sockopt::PeerCredentials},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
 };
 
-use crate::{DEADLINE, Process};
+use crate::{DEADLINE, Process, within};
 
-/// A daemon that reported, and obeys. It is killed when this is dropped.
+/// A daemon that reported, and obeys. It is killed when this is dropped, and is no zombie of this process afterwards:
+/// the more processes there are, the longer it takes to look through them.
 #[derive(Debug)]
 pub struct Daemon {
     connection: BufReader<UnixStream>,
@@ -84,6 +88,10 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.process.signal(Signal::SIGKILL);
+        within(DEADLINE, || match waitpid(Pid::from_raw(self.process.0), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => None,
+            Ok(_) | Err(_) => Some(()), // an error: somebody else's child, or reaped
+        });
     }
 }
 

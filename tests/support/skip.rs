@@ -8,6 +8,36 @@ use std::{
 
 use nix::unistd::Uid;
 
+/// Leaves a test that only root can run, and says so, where somebody else runs it.
+#[macro_export]
+macro_rules! needs_root {
+    () => {
+        if !$crate::is_root() {
+            return;
+        }
+    };
+}
+
+/// Leaves a test for a user to whom permissions apply, and says so, where root runs it.
+#[macro_export]
+macro_rules! needs_ordinary_user {
+    () => {
+        if !$crate::is_ordinary_user() {
+            return;
+        }
+    };
+}
+
+/// Leaves a test that starts these programs, and says so, where one of them is not on the search path.
+#[macro_export]
+macro_rules! needs_tools {
+    ($($program:expr),+) => {
+        if !$crate::are_installed(&[$($program),+]) {
+            return;
+        }
+    };
+}
+
 /// Says what the running test needs and does not find. Written past the capture of a test's output, so that it is seen.
 pub fn skip(needs: &str) {
     let thread = thread::current();
@@ -25,7 +55,7 @@ pub fn is_root() -> bool {
     root
 }
 
-/// Whether the test may go on; says that it needs an ordinary user, to whom permissions apply, if it may not.
+/// Whether the test may go on; says that it needs an ordinary user if it may not.
 #[must_use]
 pub fn is_ordinary_user() -> bool {
     let user = !Uid::effective().is_root();

@@ -241,7 +241,7 @@ impl Drop for Systemd {
         if thread::panicking() {
             eprintln!("the journal:\n{}", self.journal(&[]));
         }
-        end_orphans();
+        end_orphans(self.manager);
         drop(self.script.stdin.take());
         let _ = self.script.wait();
     }
@@ -249,12 +249,15 @@ impl Drop for Systemd {
 
 /// When a test fails, its `nsenter` is killed, and whom that started inside becomes a child of this process, as the
 /// nearest subreaper. Namespaces last until everybody in them is reaped.
-fn end_orphans() {
+fn end_orphans(manager: Process) {
     let own = Process::own().0.to_string();
-    let is_elsewhere = |process: Process| process.status("NSpid").is_some_and(|numbers| numbers.contains('\t'));
+    let namespace = |Process(id)| fs::read_link(format!("/proc/{id}/ns/pid")).ok();
+    let Some(its) = namespace(manager) else { return };
     let processes = fs::read_dir("/proc").into_iter().flatten();
     let processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().map(Process));
-    for orphan in processes.filter(|process| process.stat(4).as_ref() == Some(&own) && is_elsewhere(*process)) {
+    let is_orphan =
+        |process: &Process| process.stat(4).as_ref() == Some(&own) && namespace(*process).as_ref() == Some(&its);
+    for orphan in processes.filter(is_orphan) {
         orphan.signal(Signal::SIGKILL);
         let _ = waitpid(Pid::from_raw(orphan.0), None);
     }

@@ -11,7 +11,7 @@ use std::{
 use super::program::{Language, PROGRAMS, Program};
 use crate::Result;
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/programs");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/programs");
 
 /// Where the programs are that tell when their `main` began, and where those that idle.
 pub(super) struct Compiled {

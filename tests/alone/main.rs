@@ -1,0 +1,14 @@
+//! What counts all that its process has: children, descriptors, and the memory of whoever has ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+mod at_once;
+mod memory;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+
+/// One test at a time: their children and descriptors are those of one process.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

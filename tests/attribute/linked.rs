@@ -1,0 +1,44 @@
+//! What is in the binary of a program: the code of an option that is much of it only where the option is set.
+
+use std::process::Command;
+
+use support::{needs_tools, skip};
+
+use crate::{EARLY, PROBE};
+
+const SETS_ALL_OF_THEM: &str = PROBE;
+const SETS_NO_OPTION: &str = EARLY;
+
+#[test]
+fn only_who_sets_user_or_group_can_change_ids() {
+    for function in [
+        "privileges::account::Account::look_up",
+        "privileges::change::become_for_good",
+        "privileges::apart::run",
+        "sys::keyring::",
+    ] {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
+fn only_who_sets_reopen_logs_can_reopen_them() {
+    for function in ["start::streams::reopening::prepare", "logs::log::Log::reopen"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+fn is_in_the_first_alone(function: &str) {
+    needs_tools!("nm");
+    let functions = [SETS_ALL_OF_THEM, SETS_NO_OPTION].map(functions);
+    if functions[1].contains("__llvm_profile_runtime") {
+        return skip("a build without the counters of coverage, which lead to all functions");
+    }
+    assert_eq!(functions.map(|functions| functions.contains(function)), [true, false], "{function}");
+}
+
+fn functions(program: &str) -> String {
+    let output = Command::new("nm").args(["--demangle", program]).output().expect("nm runs");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

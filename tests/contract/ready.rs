@@ -1,0 +1,285 @@
+//! Readiness: until when a launcher waits, and what `ready()` returns.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Read,
+    os::fd::AsFd,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::Signal,
+    unistd,
+};
+use support::{Daemon, Launcher, Process, Stage, eventually, skip};
+
+use crate::PROBE;
+
+/// A daemon in `main` that has not said that it is ready, and its launcher.
+fn starting(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
+    let launcher = stage.start(stage.command(PROBE).arg("--notify").args(options));
+    (launcher, stage.daemon())
+}
+
+#[test]
+fn the_launcher_waits_until_the_daemon_is_ready() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    for _ in 0..100 {
+        daemon.look();
+        assert!(launcher.process.is_alive(), "it did not wait");
+    }
+    assert_eq!(daemon.ask("ready"), "");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
+    assert_eq!(stage.processes(), [daemon.process], "the daemon, and nobody else");
+    daemon.look();
+}
+
+#[test]
+fn a_ready_that_gets_no_answer_is_none() {
+    let stage = Stage::new();
+    let mut command = stage.command("strace");
+    // The leader's second word is its answer: it is killed instead.
+    command.args(["-f", "-qq", "-o", "trace", "-e", "trace=sendto", "-e", "inject=sendto:signal=SIGKILL:when=2"]);
+    if stage.command("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
+        return skip("strace");
+    }
+    let launcher = stage.start(command.args(["--", PROBE, "--notify"]));
+    let mut daemon = stage.daemon();
+    daemon.send("ready");
+    assert_eq!(launcher.end().status, 137);
+    eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn the_launcher_knows_when_ready_returns() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    assert_eq!(daemon.ask("ready"), "");
+    daemon.send("exit 7");
+    assert_eq!(launcher.end().status, 0, "what comes later is another matter");
+}
+
+#[test]
+fn without_notify_it_is_ready_when_main_begins() {
+    let stage = Stage::new();
+    assert_eq!(stage.launch(&mut stage.command(PROBE)).status, 0);
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+}
+
+#[test]
+fn in_setup_it_is_an_error_at_once() {
+    for options in [[].as_slice(), &["--notify"], &["--detach", "never"]] {
+        let stage = Stage::new();
+        let line = "probe: cannot report readiness in `setup`, before the start: call `ready` in `main`";
+        stage.refuses(stage.command(PROBE).args(options).arg("--ready-in-setup"), line);
+    }
+}
+
+#[test]
+fn any_thread_may_say_it_and_more_than_once() {
+    for [first, second] in [["ready", "ready"], ["ready-in-thread", "ready"], ["ready", "ready-in-thread"]] {
+        let stage = Stage::new();
+        let (launcher, mut daemon) = starting(&stage, &[]);
+        assert_eq!(daemon.ask(first), "");
+        assert_eq!(daemon.ask(second), "");
+        assert_eq!(launcher.end().status, 0);
+    }
+}
+
+#[test]
+fn in_the_foreground_nobody_waits_for_it() {
+    let stage = Stage::new();
+    let (launcher, mut program) = starting(&stage, &["--foreground"]);
+    assert_eq!(program.process, launcher.process, "it forked");
+    assert_eq!(program.ask("ready"), "");
+    assert_eq!(program.ask("ready"), "");
+    program.send("return");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// `x=$(program 2>&1)` waits for the end of both pipes.
+#[test]
+fn whoever_was_started_before_it_holds_no_pipe_of_the_launchers() {
+    for company in ["spawn", "fork"] {
+        let stage = Stage::new();
+        let (launcher, mut daemon) = starting(&stage, &[]);
+        let companion: i32 = daemon.ask(company).parse().expect("a process id");
+        assert_eq!(daemon.ask("ready"), "");
+        assert_eq!(launcher.end().status, 0);
+        // A process is not seen while it is in the middle of an exec.
+        eventually("both of them", || {
+            let alive: BTreeSet<_> = stage.processes().into_iter().map(|process| process.0).collect();
+            (alive == BTreeSet::from([daemon.process.0, companion])).then_some(())
+        });
+    }
+}
+
+#[test]
+fn it_returns_when_the_launcher_knows() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    let leader = stop_leader(&daemon);
+    daemon.send("ready-in-thread");
+    eventually("a thread that waits", || all_sleep(&daemon, 2).then_some(()));
+    assert!(launcher.process.is_alive());
+    leader.signal(Signal::SIGCONT);
+    assert_eq!(daemon.answer(), "");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// What is said to it, it reads when it goes on.
+#[test]
+fn it_does_not_wait_for_a_launcher_that_is_stopped() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    launcher.process.signal(Signal::SIGSTOP);
+    eventually("the stop", || launcher.process.stat(3).filter(|state| state == "T"));
+    let start = Instant::now();
+    assert_eq!(daemon.ask("ready"), "");
+    assert!(start.elapsed() < Duration::from_secs(4), "after {:?}", start.elapsed());
+    launcher.process.signal(Signal::SIGCONT);
+    assert_eq!(launcher.end().status, 0);
+}
+
+#[test]
+fn it_errs_when_the_launcher_went_meanwhile() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM"]);
+    let leader = stop_leader(&daemon);
+    daemon.send("ready-in-thread");
+    eventually("a thread that waits", || all_sleep(&daemon, 2).then_some(()));
+    drop(launcher);
+    leader.signal(Signal::SIGCONT);
+    assert_eq!(daemon.answer(), "error: cannot report readiness: the launcher has gone");
+}
+
+fn stop_leader(daemon: &Daemon) -> Process {
+    let leader = Process(daemon.process.session());
+    leader.signal(Signal::SIGSTOP);
+    eventually("a leader that is stopped", || (leader.stat(3)? == "T").then_some(()));
+    leader
+}
+
+/// Whether it has as many threads, and each waits for something.
+fn all_sleep(daemon: &Daemon, threads: usize) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
+    let states: Vec<_> =
+        tasks.filter_map(|task| Process(task.ok()?.file_name().to_str()?.parse().ok()?).stat(3)).collect();
+    states == vec!["S"; threads]
+}
+
+#[test]
+fn it_is_too_late_when_the_launcher_has_gone() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM"]);
+    drop(launcher); // a SIGKILL; its output stays open until the leader has ended the daemon
+    for _ in 0..2 {
+        assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
+    }
+    eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn it_is_too_late_when_the_time_is_over() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--block-signal", "SIGTERM", "--start-timeout", "50"]);
+    eventually("the SIGTERM that it blocks", || daemon.process.has_pending(Signal::SIGTERM).then_some(()));
+    for _ in 0..2 {
+        assert_eq!(daemon.ask("ready"), "error: cannot report readiness: the launcher has gone");
+    }
+    let launch = launcher.end();
+    assert_eq!(
+        (launch.status, launch.stderr.as_str()),
+        (1, "probe: the daemon was not ready within 50ms: it has not called `ready`\n")
+    );
+    eventually("the daemon's end", || stage.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn a_process_is_one_daemon_only() {
+    for options in [["--stderr", "log", "--notify"].as_slice(), &["--foreground"]] {
+        let stage = Stage::new();
+        let launcher = stage.start(stage.command(PROBE).args(options));
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.ask("run-again"), "ExitCode(unix_exit_status(1))");
+        assert_eq!(daemon.ask("ready"), "", "the first start went on");
+        daemon.send("return");
+        let launch = launcher.end();
+        assert_eq!((launch.status, launch.stdout.as_str()), (0, ""));
+        let said = launch.stderr + &stage.read("log");
+        assert_eq!(said, "probe: cannot start a second daemon in one process\n");
+    }
+}
+
+/// A newline and the end: nobody else holds the pipe of a supervisor, a child that the program starts neither.
+#[test]
+fn a_supervisor_gets_a_newline_and_the_end_of_its_pipe() {
+    for (options, detaches) in
+        [("--foreground", false), ("--foreground --notify", false), ("", true), ("--notify", true)]
+    {
+        let stage = Stage::new();
+        let (pipe, program) = unistd::pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+        let mut pipe = File::from(pipe);
+        let mut command = stage.command("sh");
+        command.args(["-c", &format!("exec 3>&0 0</dev/null; exec {PROBE} --ready-fd 3 {options}")]).stdin(program);
+        let _start = stage.start(&mut command);
+        drop(command);
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.sight.get("launcher") != daemon.sight.get("pid"), detaches);
+        if options.contains("--notify") {
+            let mut look = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut look, PollTimeout::ZERO), Ok(0), "{options}: too early");
+            daemon.ask("spawn");
+            assert_eq!(daemon.ask("ready"), "");
+        }
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("read");
+        assert_eq!(text, "\n", "{options}");
+        // The number may be another file's by now.
+        let third = daemon.look().descriptors().get(&3).is_some_and(|open| open.starts_with("pipe:"));
+        assert!(!third, "{options}");
+    }
+}
+
+/// What a script has open by that number is none of a supervisor's.
+#[test]
+fn what_is_no_pipe_to_write_to_is_left_alone() {
+    let stage = Stage::new();
+    for (redirection, open) in [("3>file", "/file"), ("3<file", "/file"), ("3>/dev/null", "/dev/null"), ("3>&-", "")] {
+        let script = format!("exec {PROBE} --ready-fd 3 --foreground {redirection}");
+        let _start = stage.start(stage.command("sh").args(["-c", &script]));
+        let mut program = stage.daemon();
+        assert!(program.look().descriptors()[&3].ends_with(open), "{redirection}");
+        assert_eq!(stage.read("file"), "");
+    }
+    let script = format!("echo text | {{ exec 3<&0; exec {PROBE} --ready-fd 3 --foreground; }}");
+    let _start = stage.start(stage.command("sh").args(["-c", &script]));
+    let mut program = stage.daemon();
+    assert!(program.look().descriptors()[&3].starts_with("pipe:"), "its other end");
+}
+
+/// Nobody is held up, and no SIGPIPE ends anybody.
+#[test]
+fn a_supervisor_that_does_not_read() {
+    let stage = Stage::new();
+    let line = "probe: cannot report readiness on file descriptor 3: Broken pipe (os error 32)\n";
+    let run = |options: &str| format!("mkfifo p; exec 4<>p 3>p 4<&-; rm p; exec {PROBE} --ready-fd 3 {options}");
+    let launch = stage.launch(stage.command("sh").args(["-c", &run("--foreground --pidfile pid")]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
+    assert!(stage.no_daemon_reported());
+    let launch = stage.launch(stage.command("sh").args(["-c", &run("")]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, line), "the daemon is ready");
+    drop(stage.daemon());
+    let start = stage.start(stage.command("sh").args(["-c", &run("--foreground --notify")]));
+    let mut program = stage.daemon();
+    assert_eq!(program.ask("ready"), "error: cannot report readiness on file descriptor 3: Broken pipe (os error 32)");
+    program.send("return");
+    assert_eq!(start.end().status, 0);
+}

@@ -1,0 +1,125 @@
+//! Who else runs in a program's memory when it forks, or gives up privileges.
+
+use std::{fs, path::Path, process::Command};
+
+use support::{Stage, is_root, needs_root, needs_tools, skip};
+
+use crate::{PROBE, preload};
+
+/// Though the kernel has not put it away yet.
+#[test]
+fn a_joined_thread_is_none_in_1000_starts() {
+    let stage = Stage::new();
+    for start in 0..1000 {
+        let launch = stage.launch(stage.command(PROBE).arg("--joined-thread"));
+        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""), "start {start}");
+        let mut daemon = stage.daemon();
+        daemon.send("exit 0");
+        daemon.wait();
+    }
+}
+
+fn behind(stage: &Stage, lie: &str) -> Option<Command> {
+    let library = preload::library(lie)?;
+    let mut command = stage.command(PROBE);
+    command.env("LD_PRELOAD", library);
+    Some(command)
+}
+
+/// It is no thread of the program's, and starts when the program's own were counted already.
+#[test]
+fn a_thread_that_the_look_up_of_the_user_starts() {
+    needs_root!();
+    for (detach, line) in [
+        (
+            "always",
+            "cannot fork: 1 other thread would be lost (look-up); start threads in `main`, which runs after the fork",
+        ),
+        (
+            "never",
+            "cannot give up privileges: 1 other thread would keep them (look-up); \
+             start threads in `main`, which runs without them",
+        ),
+    ] {
+        let stage = Stage::new();
+        let Some(mut command) = behind(&stage, "LOOK_UP_STARTS_A_THREAD") else { return };
+        command.args(["--user", "nobody", "--pidfile", "pid", "--stdout", "log", "--detach", detach]);
+        stage.refuses(&mut command, &format!("probe: {line}"));
+    }
+}
+
+/// It has the same locks, and what it has open and may do stays with it.
+#[test]
+fn a_process_that_shares_the_memory() {
+    let why = "another process shares the memory of this one; start it in `main`, which runs";
+    for (options, line) in [
+        (["--detach", "always"].as_slice(), format!("cannot fork: {why} after the fork")),
+        (&["--detach", "never", "--no-new-privs"], format!("cannot give up privileges: {why} without them")),
+    ] {
+        let stage = Stage::new();
+        let Some(mut command) = behind(&stage, "A_PROCESS_SHARES_MEMORY") else { return };
+        stage.refuses(command.args(options), &format!("probe: {line}"));
+    }
+    // Where nothing changes, it is nobody's business.
+    let stage = Stage::new();
+    let Some(mut command) = behind(&stage, "A_PROCESS_SHARES_MEMORY") else { return };
+    let launcher = stage.start(command.args(["--detach", "never"]));
+    let mut program = stage.daemon();
+    program.send("return");
+    assert_eq!(launcher.end().status, 0);
+}
+
+const LOST: &str = "start threads in `main`, which runs after the fork";
+
+/// One that nobody named has the program's name to the kernel. That libc knows nothing of it makes it nobody else's.
+#[test]
+fn a_thread_without_a_name_that_libc_does_not_know() {
+    let stage = Stage::new();
+    let Some(mut command) = behind(&stage, "A_THREAD_IS_NOT_LIBCS") else { return };
+    stage.refuses(&mut command, &format!("probe: cannot fork: 1 other thread would be lost (unnamed); {LOST}"));
+}
+
+#[test]
+fn jemallocs_thread_is_named() {
+    let stage = Stage::new();
+    let library = format!("/usr/lib/{}-linux-gnu/libjemalloc.so.2", std::env::consts::ARCH);
+    if !Path::new(&library).exists() {
+        return skip("libjemalloc2");
+    }
+    let with = |configuration: &str| {
+        let mut command = stage.command(PROBE);
+        command.env("LD_PRELOAD", &library).env("MALLOC_CONF", configuration);
+        command
+    };
+    let line = format!("probe: cannot fork: 1 other thread would be lost (jemalloc_bg_thd); {LOST}");
+    stage.refuses(&mut with("background_thread:true"), &line);
+    drop(stage.started(&mut with("background_thread:false")));
+}
+
+/// It forks its own thread as it should.
+#[test]
+fn an_emulators_thread_is_none_of_the_programs() {
+    let stage = Stage::new();
+    let qemu = format!("qemu-{}", std::env::consts::ARCH);
+    needs_tools!(&qemu);
+    let behind_qemu = || {
+        let mut command = stage.command(&qemu);
+        command.args([PROBE, "--pidfile", "pid", "--stdout", "log"]);
+        command
+    };
+    let mut daemon = stage.started(&mut behind_qemu());
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    assert_eq!(daemon.ask("stdout a line"), "");
+    daemon.send("return");
+    daemon.wait();
+    fs::remove_file(stage.path("log")).expect("remove");
+    let line = format!("probe: cannot fork: 2 other threads would be lost (unnamed, second); {LOST}");
+    stage.refuses(behind_qemu().arg("--thread"), &line);
+    // Whatever the program does with its ids, that thread has its own.
+    if is_root() {
+        let line = "probe: cannot give up privileges: a thread of the emulator that runs this program would keep them";
+        for detach in ["always", "never"] {
+            stage.refuses(behind_qemu().args(["--user", "nobody", "--detach", detach]), line);
+        }
+    }
+}
