@@ -16,7 +16,7 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Error, Id, LaunchedBy, Stdio, Umask,
+    Error, Id, LaunchedBy, Spawned, Stdio, Umask,
     inherited::Inherited,
     pidfile::Lock,
     privileges::Identity,
@@ -72,6 +72,7 @@ pub struct Daemon {
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
+    pub(crate) setup_status: u8,
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) pidfile: Option<PathBuf>,
@@ -129,6 +130,7 @@ impl Daemon {
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
+            setup_status: 1,
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             pidfile: None,
@@ -589,6 +591,32 @@ impl Daemon {
         start::lock(self)
     }
 
+    /// The status with which the launcher exits if `setup` fails from here on, for example one of `sysexits.h(3head)`.
+    /// Default: 1. 0 would tell of a daemon that runs, and becomes 1.
+    ///
+    /// ```no_run
+    /// use std::{fs, io, net::TcpListener};
+    ///
+    /// use daemon_rt::{Daemon, daemon};
+    ///
+    /// const EX_UNAVAILABLE: u8 = 69;
+    /// const EX_CONFIG: u8 = 78;
+    ///
+    /// fn setup(daemon: &mut Daemon) -> io::Result<TcpListener> {
+    ///     daemon.exit_status(EX_CONFIG);
+    ///     let address = fs::read_to_string("echod.conf")?;
+    ///     daemon.exit_status(EX_UNAVAILABLE);
+    ///     TcpListener::bind(address.trim())
+    /// }
+    ///
+    /// #[daemon(setup = setup)]
+    /// fn main(listener: TcpListener) {}
+    /// ```
+    pub fn exit_status(&mut self, status: u8) -> &mut Self {
+        self.setup_status = status;
+        self
+    }
+
     /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
     /// daemon, and is closed on exec.
     ///
@@ -621,7 +649,8 @@ impl Daemon {
     /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
     /// a thread behind: only the calling thread lives on after a fork.
     ///
-    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1. But if another instance holds
+    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1, or with the [`exit_status`](Self::exit_status)
+    /// that it has set. But if another instance holds
     /// the [`pidfile`](Self::pidfile), that is what is shown, since it is what `setup` ran into. A program that stops
     /// or reloads its daemon in `setup` sets the pidfile after that.
     ///
@@ -638,6 +667,107 @@ impl Daemon {
         main: impl FnOnce(S) -> T,
     ) -> ExitCode {
         run::run(self, setup, main)
+    }
+
+    /// Starts the daemon in the middle of a function, as daemon(3) does: what comes after the call runs in the daemon.
+    ///
+    /// It is for a program that cannot give its rest to [`run`](Self::run) as a closure. The options are the same, and so
+    /// is the promise: the launcher exits with 0, by `_exit(2)`, if and only if the daemon is ready. Where the start
+    /// fails, `start` prints nothing and returns the error in the launcher, whose signals are as before the call. Call
+    /// it once; a second call is an error, and so is one behind `run`.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// use daemon_rt::Daemon;
+    ///
+    /// fn main() -> ExitCode {
+    ///     let mut daemon = Daemon::new();
+    ///     println!("starting");
+    ///     if let Err(error) = daemon.stdout("/var/log/clockd.log").start() {
+    ///         eprint!("{}", error.stderr());
+    ///         eprintln!("clockd: {error:#}");
+    ///         return error.exit_status().into();
+    ///     }
+    ///     println!("this line is in the log");
+    ///     ExitCode::SUCCESS
+    /// }
+    /// ```
+    ///
+    /// A service manager hears `STOPPING=1` when the program exits: when `main` returns or panics, and by exit(3). A panic
+    /// leaves its last words in the system's log as always. But `start` does not see what the program's own `main`
+    /// returns. Rust prints such an error on standard error, which is the null device where no
+    /// [`stderr`](Self::stderr) is given: give it a log, or use `run`.
+    ///
+    /// What is on the stack is copied by the forks. In the launcher it is never dropped where the daemon is ready, and
+    /// dropped as usual where the start fails.
+    ///
+    /// # Errors
+    ///
+    /// The start failed: a step of it, or the daemon ended before it was ready.
+    /// [`exit_status`](Error::exit_status), [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell
+    /// more. In the foreground, what the start changed before it failed stays changed.
+    pub fn start(&mut self) -> Result<(), Error> {
+        run::start(self)
+    }
+
+    /// Starts a daemon that runs `main`, and goes on: for a client that starts its own server.
+    ///
+    /// It returns when the daemon is ready, with [`notify`](Self::notify) when that has called
+    /// [`ready`](crate::ready). The caller goes on as before: it is neither the daemon's parent nor the one that adopts
+    /// it, it has no child more, and its signal mask, the action of SIGCHLD, its streams and descriptors are what they
+    /// were. It may call `spawn` again.
+    ///
+    /// The daemon ends with `main`, by `_exit(2)`: with the status that it returned, or 101 after a panic. Guards on the
+    /// caller's stack, its thread-locals and its exit handlers are the caller's alone. What `main` captured exists twice:
+    /// the caller drops its own copy. [`exit`](std::process::exit) in `main` runs the exit handlers of the caller.
+    ///
+    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing, and the
+    /// sockets that it passed are not the daemon's.
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::{UnixListener, UnixStream};
+    ///
+    /// use daemon_rt::Daemon;
+    ///
+    /// fn serve() -> std::io::Result<()> {
+    ///     let listener = UnixListener::bind("/run/clockd.socket")?;
+    ///     daemon_rt::ready()?;
+    ///     listener.incoming().try_for_each(|client| client.map(drop))
+    /// }
+    ///
+    /// let server = Daemon::new().notify(true).spawn(serve)?;
+    /// println!("started server {}", server.pid());
+    /// let connection = UnixStream::connect("/run/clockd.socket")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A process that has threads cannot be copied. Such a client runs its own program, which starts the daemon by
+    /// `start` or `run`, and takes its exit status and what it printed:
+    ///
+    /// ```no_run
+    /// use std::{env, process::Command};
+    ///
+    /// let launcher = Command::new(env::current_exe()?).arg("--server").output()?;
+    /// if !launcher.status.success() {
+    ///     eprint!("{}", String::from_utf8_lossy(&launcher.stderr));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, `detach` is
+    /// [`Detach::Never`]; the caller has a second thread; the caller is itself a daemon of this library; or its standard
+    /// output cannot be written out before the fork.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Where the caller is killed meanwhile, Linux ends the start; elsewhere the daemon may come up. A caller that made
+    /// itself a subreaper, `prctl(2)`, or is process 1 adopts the daemon, as it adopts every orphan. An error elsewhere
+    /// than on Unix.
+    pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
+        start::spawn(self, main)
     }
 }
 
