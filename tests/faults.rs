@@ -41,8 +41,10 @@ fn a_bare_detach() {
     whatever_fails(&BARE);
 }
 
-const NOTIFYING: Scene =
-    Scene::new("notifying", &["--notify", "--ready", "--pidfile", "pid", "--stdout", "log", "--reopen-logs"]);
+const NOTIFYING: Scene = Scene::new(
+    "notifying",
+    &["--notify", "--ready", "--ready-fd", "8", "--pidfile", "pid", "--stdout", "log", "--reopen-logs"],
+);
 
 #[test]
 fn a_daemon_that_says_when_it_is_ready() {
@@ -107,8 +109,10 @@ fn in_a_jail_under_a_manager() {
     whatever_fails(&JAILED);
 }
 
-const FOREGROUND: Scene =
-    Scene::new("foreground", &["--foreground", "--pidfile", "pid", "--umask", "027", "--chdir", "/"]);
+const FOREGROUND: Scene = Scene::new(
+    "foreground",
+    &["--foreground", "--ready-fd", "8", "--pidfile", "pid", "--umask", "027", "--chdir", "/"],
+);
 
 #[test]
 fn in_the_foreground() {

@@ -19,3 +19,4 @@ const INJECT: &str = env!("CARGO_BIN_EXE_inject");
 const LATE: &str = env!("CARGO_BIN_EXE_late");
 const MARKED: &str = env!("CARGO_BIN_EXE_marked");
 const PROBE: &str = env!("CARGO_BIN_EXE_probe");
+const RELOADING: &str = env!("CARGO_BIN_EXE_reloading");

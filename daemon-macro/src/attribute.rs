@@ -3,10 +3,10 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Hold for the outer function and all that is in it, the inner one included.
+/// Attributes that go to the outer function: they hold for the inner one as well.
 const OUTER: &[&str] = &["allow", "deny", "deprecated", "doc", "expect", "forbid", "warn"];
 
-/// Attributes of the compiler and its tools: none of them starts an async runtime.
+/// Attributes of the compiler and its tools. None of them starts an async runtime.
 const COMPILERS_OWN: &[&str] = &[
     "clippy",
     "cold",

@@ -3,9 +3,10 @@
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 use crate::attribute::Attribute;
-use crate::tokens::{generics_len, is_punct, is_word, shown, unwrapped};
+use crate::expression::generics_len;
+use crate::tokens::{is_group, is_punct, is_word, shown, unwrapped};
 
-/// What is left to read. The trees are those of the top level alone: no body is ever opened.
+/// The tokens that are left to read. The body is one of them, and is never opened.
 pub(crate) struct Item(Vec<TokenTree>);
 
 impl Item {
@@ -27,14 +28,10 @@ impl Item {
 
     pub(crate) fn visibility(&mut self) -> TokenStream {
         let len = match self.0.as_slice() {
-            [public, TokenTree::Group(scope), ..]
-                if is_word(public, "pub") && scope.delimiter() == Delimiter::Parenthesis =>
-            {
-                2
-            }
-            [public, ..] if is_word(public, "pub") => 1,
+            [word, scope, ..] if is_word(word, "pub") && is_group(scope, Delimiter::Parenthesis) => 2,
+            [word, ..] if is_word(word, "pub") => 1,
             // `$visibility:vis` of a `macro_rules` macro.
-            [TokenTree::Group(group), ..] if group.delimiter() == Delimiter::None => 1,
+            [group, ..] if is_group(group, Delimiter::None) => 1,
             _ => 0,
         };
         self.take(len)
@@ -50,7 +47,7 @@ impl Item {
         self.0.drain(..len).collect()
     }
 
-    /// `fn main`; of anything else, the tokens and words by which a message names it.
+    /// `fn main`. For anything else, its tokens and how a message names it.
     pub(crate) fn fn_main(&mut self) -> Result<Ident, (TokenStream, String)> {
         match self.0.as_slice() {
             [keyword, TokenTree::Ident(name), ..] if is_word(keyword, "fn") && name == "main" => {
@@ -89,14 +86,10 @@ impl Item {
         }
     }
 
-    /// The last tree, `$body:block` of a `macro_rules` macro too.
+    /// The last group, `$body:block` of a `macro_rules` macro too.
     pub(crate) fn body(&mut self) -> Option<TokenTree> {
-        match self.0.last() {
-            Some(TokenTree::Group(group)) if matches!(group.delimiter(), Delimiter::Brace | Delimiter::None) => {
-                self.0.pop()
-            }
-            _ => None,
-        }
+        let is_body = |token: &TokenTree| is_group(token, Delimiter::Brace) || is_group(token, Delimiter::None);
+        if self.0.last().is_some_and(is_body) { self.0.pop() } else { None }
     }
 
     /// What stands between the parameters and the body.

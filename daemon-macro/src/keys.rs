@@ -1,23 +1,23 @@
-//! The options that there are.
+//! The table of options.
 
 use proc_macro2::Ident;
 
 use crate::checks::{self, Check};
 use crate::edit_distance::edit_distance;
 
-/// What is known of an option before the program runs.
+/// What is known of an option at compile time.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     /// A value, as the messages show it.
     pub(crate) example: &'static str,
-    /// Whether the key may stand alone, for `true`.
+    /// Whether the key alone means `true`.
     pub(crate) is_flag: bool,
     pub(crate) check: Check,
-    /// What other libraries and service managers call it.
-    elsewhere: &'static [&'static str],
+    /// Its names in other libraries and service managers.
+    aliases: &'static [&'static str],
 }
 
-/// All options. Each is the method of `Daemon` with the same name, but for `setup` and `crate`.
+/// All options. Each but `setup` and `crate` is the method of `Daemon` with the same name.
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     value("name", r#""clockd""#, checks::text, &["process_name"]),
@@ -42,12 +42,12 @@ const KEYS: &[Key] = &[
     value("crate", "::daemon_rt", checks::crate_path, &["krate"]),
 ];
 
-const fn value(name: &'static str, example: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
-    Key { name, example, is_flag: false, check, elsewhere }
+const fn value(name: &'static str, example: &'static str, check: Check, aliases: &'static [&'static str]) -> Key {
+    Key { name, example, is_flag: false, check, aliases }
 }
 
-const fn flag(name: &'static str, check: Check, elsewhere: &'static [&'static str]) -> Key {
-    Key { name, example: "true", is_flag: true, check, elsewhere }
+const fn flag(name: &'static str, check: Check, aliases: &'static [&'static str]) -> Key {
+    Key { name, example: "true", is_flag: true, check, aliases }
 }
 
 /// The option of that name.
@@ -55,7 +55,7 @@ pub(crate) fn find(key: &Ident) -> Option<&'static Key> {
     KEYS.iter().find(|known| key == known.name)
 }
 
-/// What to say of a key that is none.
+/// The message for a key that is none.
 pub(crate) fn unknown(key: &str) -> String {
     if let Some(meant) = meant(key) {
         return format!("unknown option `{key}`; did you mean `{meant}`?");
@@ -64,9 +64,9 @@ pub(crate) fn unknown(key: &str) -> String {
     format!("unknown option `{key}`; expected one of {}", names.join(", "))
 }
 
-/// The option that somebody meant who wrote `key`.
+/// The option that is meant by `key`: the one with that alias, or the one with the closest name.
 fn meant(key: &str) -> Option<&'static str> {
-    if let Some(known) = KEYS.iter().find(|known| known.elsewhere.contains(&key)) {
+    if let Some(known) = KEYS.iter().find(|known| known.aliases.contains(&key)) {
         return Some(known.name);
     }
     let key = key.to_lowercase();

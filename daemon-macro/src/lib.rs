@@ -6,6 +6,7 @@ mod checks;
 mod edit_distance;
 mod errors;
 mod expand;
+mod expression;
 mod item;
 mod keys;
 mod main_fn;
@@ -24,12 +25,13 @@ use proc_macro::TokenStream;
 /// fn main() {}
 /// ```
 ///
-/// Every option is the method of `daemon_rt::Daemon` with the same name, its value any expression that the method
-/// takes: `name`, `stdin`, `stdout`, `stderr`, `umask`, `chdir`, `chroot`, `user`, `group`, `no_new_privs`,
-/// `reopen_logs`, `pidfile`, `keep_env`, `keep_fds`, `detach`, `notify`, `ready_fd`, `start_timeout`. Two are for the
-/// attribute itself: `setup = path` names the function that runs before the fork and whose result `main` takes as its
-/// argument; `crate = ::path` says where a renamed `daemon_rt` is. A flag alone is `true`: `notify` means
-/// `notify = true`.
+/// An option is the method of `daemon_rt::Daemon` with the same name, which describes it. Its value is any expression
+/// that the method takes. A flag alone is `true`: `notify` means `notify = true`. The options are `name`, `stdin`,
+/// `stdout`, `stderr`, `umask`, `chdir`, `chroot`, `user`, `group`, `no_new_privs`, `reopen_logs`, `pidfile`, `keep_env`,
+/// `keep_fds`, `detach`, `notify`, `ready_fd` and `start_timeout`.
+///
+/// Two more are for the attribute itself. `setup = path` names a function that runs before the fork; `main` takes what
+/// it returns. `crate = ::path` says where a renamed `daemon_rt` is.
 ///
 /// Attributes such as `#[tokio::main]` go below this one: a runtime has to start after the fork.
 #[proc_macro_attribute]

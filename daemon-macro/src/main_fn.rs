@@ -5,8 +5,9 @@ use quote::{quote, quote_spanned};
 
 use crate::attribute::Attribute;
 use crate::errors::Errors;
+use crate::expression::parameter_len;
 use crate::item::Item;
-use crate::tokens::{generics_len, is_punct, is_word};
+use crate::tokens::is_word;
 
 /// The parts of `#[attribute] pub async fn main(value: T) -> R { body }`.
 pub(crate) struct MainFn {
@@ -99,19 +100,20 @@ impl MainFn {
         if let Some(dots) = &self.variadic {
             errors.push(dots, "#[daemon] main cannot be variadic");
         }
-        match split(self.parameters.stream()).as_slice() {
-            [] => {}
-            [_] if has_setup => {}
-            [_, surplus @ ..] if has_setup => errors.push(
-                quote!(#(#surplus)*),
-                "`main` takes one argument, the value that `setup` returned: `fn main(value: T)`, \
-                 or `fn main((a, b): (A, B))` where that is a tuple",
-            ),
-            _ => errors.push(
+        let parameters = Vec::from_iter(self.parameters.stream());
+        let surplus = &parameters[parameter_len(&parameters)..];
+        if !has_setup && !parameters.is_empty() {
+            errors.push(
                 self.parameters.stream(),
                 "`main` takes an argument only with `setup = path`, the value that this function \
                  returned; without `setup` it is `fn main()`",
-            ),
+            );
+        } else if !surplus.is_empty() {
+            errors.push(
+                quote!(#(#surplus)*),
+                "`main` takes one argument, the value that `setup` returned: `fn main(value: T)`, \
+                 or `fn main((a, b): (A, B))` where that is a tuple",
+            );
         }
     }
 
@@ -181,38 +183,17 @@ fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<At
     attributes
 }
 
+/// Splits off the last parameter where it is `...`.
 fn without_variadic(parameters: Group) -> (Group, Option<TokenStream>) {
-    let mut split = split(parameters.stream());
-    match split.pop() {
-        Some(last) if last.to_string().trim_end_matches([' ', ',']).ends_with("...") => {
-            let others = Group::new(parameters.delimiter(), quote!(#(#split)*));
-            (others, Some(last))
-        }
-        _ => (parameters, None),
-    }
-}
-
-/// Each with the comma behind it.
-fn split(parameters: TokenStream) -> Vec<TokenStream> {
-    let tokens = Vec::from_iter(parameters);
+    let tokens = Vec::from_iter(parameters.stream());
     let mut rest = tokens.as_slice();
-    let mut split = Vec::new();
-    while !rest.is_empty() {
-        let (parameter, others) = rest.split_at(parameter_len(rest));
-        split.push(parameter.iter().cloned().collect());
-        rest = others;
+    while parameter_len(rest) < rest.len() {
+        rest = &rest[parameter_len(rest)..];
     }
-    split
-}
-
-fn parameter_len(tokens: &[TokenTree]) -> usize {
-    let mut len = 0;
-    while let Some(token) = tokens.get(len) {
-        len += match token {
-            comma if is_punct(comma, ',') => return len + 1,
-            less if is_punct(less, '<') => generics_len(&tokens[len..]),
-            _ => 1,
-        };
+    let last: TokenStream = rest.iter().cloned().collect();
+    if !last.to_string().trim_end_matches([' ', ',']).ends_with("...") {
+        return (parameters, None);
     }
-    len
+    let others = &tokens[..tokens.len() - rest.len()];
+    (Group::new(parameters.delimiter(), quote!(#(#others)*)), Some(last))
 }

@@ -7,8 +7,9 @@ use quote::quote;
 
 use crate::checks;
 use crate::errors::Errors;
+use crate::expression::expression_len;
 use crate::keys;
-use crate::tokens::{expression_len, is_punct, shown, unwrapped};
+use crate::tokens::{is_punct, shown, unwrapped};
 
 /// A key and its value.
 pub(crate) struct Setting {
@@ -16,10 +17,10 @@ pub(crate) struct Setting {
     pub(crate) value: TokenStream,
 }
 
-/// The options of one use. What is wrong with them is in the errors, and not here.
+/// The options of one use of the attribute. Those with a mistake are in the errors instead.
 #[derive(Default)]
 pub(crate) struct Options {
-    /// Those that are methods of `Daemon`, in the order in which they stand.
+    /// The calls of methods of `Daemon`, in the order in which they are written.
     pub(crate) setters: Vec<Setting>,
     pub(crate) setup: Option<Setting>,
     /// The path of `daemon_rt`.
@@ -54,20 +55,17 @@ impl Options {
         }
     }
 
-    /// Whether the option `name` is there, with a right value or a wrong one.
+    /// Whether the option `name` is there, whatever its value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.given.contains(name)
     }
 
-    /// Takes the list apart. What has not the form of an option is passed over, up to the next comma.
+    /// Reads the whole list. Where no option stands, it goes on behind the next comma.
     fn read(&mut self, mut tokens: Vec<TokenTree>, errors: &mut Errors) {
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
             match token {
-                TokenTree::Ident(key) => {
-                    at += 1;
-                    at += self.read_value(key, &tokens[at..], errors);
-                }
+                TokenTree::Ident(key) => at += 1 + self.read_value(key, &tokens[at + 1..], errors),
                 // `$option:meta` of a `macro_rules` macro.
                 TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
                     let option = group.stream();
@@ -87,7 +85,7 @@ impl Options {
         }
     }
 
-    /// Reads what follows `key` at the head of `tokens`, and says how much that was.
+    /// Reads what follows `key`, at the head of `tokens`, and returns its length.
     fn read_value(&mut self, key: &Ident, tokens: &[TokenTree], errors: &mut Errors) -> usize {
         match tokens {
             [equals, tokens @ ..] if is_punct(equals, '=') => {
@@ -125,8 +123,7 @@ impl Options {
             None if known.is_flag => quote!(true),
             None => {
                 let example = known.example;
-                let message = format!("option `{name}` needs a value: `{name} = {example}`");
-                errors.push(key, message);
+                errors.push(key, format_args!("option `{name}` needs a value: `{name} = {example}`"));
                 return;
             }
         };

@@ -1,11 +1,11 @@
 mod expansion;
+mod expression;
 mod mistakes;
 mod mutation;
 mod options;
 mod places;
 mod seeds;
 mod short_lists;
-mod values;
 mod whatever_the_tokens;
 mod whole_parser;
 

@@ -1,7 +1,6 @@
 //! The options of a start.
 
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
 mod tests;
 
 #[cfg(unix)]
@@ -14,17 +13,20 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Id, LaunchedBy, Stdio, Umask, launch, privileges::Identity, start, umask::Mask};
-#[cfg(unix)]
+#[cfg(not(unix))]
+use crate::inherited::RawFd;
 use crate::{
+    Error, Id, LaunchedBy, Stdio, Umask,
     inherited::Inherited,
     pidfile::Lock,
-    start::streams::{REOPEN_LOGS, ReopenLogs},
+    privileges::Identity,
+    run,
+    start::{
+        self,
+        streams::{ReopenLogs, Reopening},
+    },
+    umask::Mask,
 };
-
-/// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
-#[cfg(not(unix))]
-type RawFd = i32;
 
 /// The options of a daemon, and its start.
 ///
@@ -32,6 +34,9 @@ type RawFd = i32;
 /// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here.
 /// `setup` gets the value to change what the attribute said, as [`std::process::Command`] is built: each method changes
 /// the value and returns it.
+///
+/// The description of each option ends with the same list: what it takes; its default; whether it applies in the
+/// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
 ///
 /// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
 ///
@@ -44,9 +49,13 @@ type RawFd = i32;
 ///     Daemon::new().stdout("/var/log/clockd.log").umask(0o022).run(|| println!("up"))
 /// }
 /// ```
+///
+/// # Platform-specific behavior
+///
+/// Elsewhere than on Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say so in
+/// their descriptions. The others have no effect.
 #[derive(Debug)]
 pub struct Daemon {
-    #[cfg(unix)]
     pub(crate) inherited: Inherited,
     pub(crate) launched_by: LaunchedBy,
     pub(crate) name: Option<String>,
@@ -58,17 +67,14 @@ pub struct Daemon {
     pub(crate) chroot: Option<PathBuf>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
-    #[cfg(unix)]
-    pub(crate) reopen_logs: Option<&'static ReopenLogs>,
+    pub(crate) reopen_logs: Option<&'static dyn Reopening>,
     pub(crate) keep_env: Option<Vec<OsString>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
-    #[cfg_attr(not(unix), allow(dead_code, reason = "nobody waits there"))]
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) pidfile: Option<PathBuf>,
-    #[cfg(unix)]
     pub(crate) lock: Option<Lock>,
 }
 
@@ -91,8 +97,8 @@ pub enum Detach {
     ///
     /// An error where there is no fork.
     Always,
-    /// Stay in the foreground: no fork, and streams, signals and descriptors are left alone. `chroot`, `user`, `group`,
-    /// `no_new_privs` and `pidfile` apply, and so do `umask` and `chdir` where the program sets them.
+    /// Stay in the foreground: no fork. Streams, signals, descriptors and environment stay as the launcher made them.
+    /// Each option says under *Foreground* whether it applies.
     Never,
 }
 
@@ -105,14 +111,9 @@ impl Daemon {
     /// numbers. Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
-        #[cfg(unix)]
         let inherited = Inherited::note();
         Self {
-            #[cfg(unix)]
             launched_by: LaunchedBy::find(&inherited),
-            #[cfg(not(unix))]
-            launched_by: LaunchedBy::find(),
-            #[cfg(unix)]
             inherited,
             name: None,
             stdin: Stdio::null(),
@@ -123,7 +124,6 @@ impl Daemon {
             chroot: None,
             identity: None,
             no_new_privs: false,
-            #[cfg(unix)]
             reopen_logs: None,
             keep_env: None,
             keep_fds: Vec::new(),
@@ -132,235 +132,302 @@ impl Daemon {
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             pidfile: None,
-            #[cfg(unix)]
             lock: None,
         }
     }
 
-    /// The program's name in messages of the start and in [last words](macro@crate::daemon#last-words), e.g.
-    /// `"clockd"`. Default: the file name of its zeroth argument.
+    /// The program's name. Messages of the start and [last words](macro@crate::daemon#last-words) begin with it.
+    ///
+    /// - **Takes:** text, e.g. `"clockd"`.
+    /// - **Default:** the file name of the program's zeroth argument.
+    /// - **Foreground:** applies.
+    /// - **Errors:** none. The compiler refuses an empty literal.
+    /// - **Rule:** err(3).
+    /// - **Known as:** `SyslogIdentifier=` in systemd.exec(5), `-t` in FreeBSD's daemon(8).
     pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Where standard input comes from: a path, which is read, a [`Stdio`], a `File` or an `OwnedFd`. Default:
-    /// [`Stdio::null`], daemon(7), step 9.
+    /// Where standard input comes from.
     ///
-    /// The start fails when the file cannot be opened, or is a symbolic link. In the foreground the stream is left
-    /// alone.
+    /// - **Takes:** a path, which is read, a [`Stdio`], a `File` or an `OwnedFd`.
+    /// - **Default:** [`Stdio::null`].
+    /// - **Foreground:** the stream is left alone.
+    /// - **Errors:** a file that cannot be opened; a symbolic link; the same path as [`pidfile`](Self::pidfile).
+    /// - **Rule:** daemon(7), step 9; null(4).
+    /// - **Known as:** `StandardInput=` in systemd.exec(5), `noclose` in daemon(3), `-f` in FreeBSD's daemon(8).
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.stdin = stdin.into();
         self
     }
 
-    /// Where standard output goes: a path, which is appended to, a [`Stdio`], a `File` or an `OwnedFd`, e.g.
-    /// `"/var/log/clockd.log"`. Default: [`Stdio::null`], daemon(7), step 9.
+    /// Where standard output goes.
     ///
-    /// A file that is missing is created with mode 0640 and belongs to [`user`](Self::user); [`Stdio::append`] says
-    /// which files are refused. In the foreground the stream is left alone.
+    /// A missing file is created with mode 0640 and belongs to [`user`](Self::user). A relative path starts from the
+    /// directory in which the program was launched. [`Stdio::append`] says which files are refused.
+    ///
+    /// - **Takes:** a path, which is appended to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an `OwnedFd`.
+    /// - **Default:** [`Stdio::null`]: what the program prints is lost, except for its [last
+    ///   words](macro@crate::daemon#last-words).
+    /// - **Foreground:** the stream is left alone.
+    /// - **Errors:** a file that cannot be opened; a symbolic link; a FIFO without a reader; a file of another user's
+    ///   with a second hard link; a file that others may have put there; the same path as [`pidfile`](Self::pidfile).
+    /// - **Rule:** daemon(7), step 9; null(4).
+    /// - **Known as:** `StandardOutput=` in systemd.exec(5), `noclose` in daemon(3), `-f`, `-o` and `-m 1` in FreeBSD's
+    ///   daemon(8).
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.stdout = stdout.into();
         self
     }
 
-    /// Where standard error goes: as for [`stdout`](Self::stdout). Default: where standard output goes, as under
-    /// systemd (`StandardError=`, systemd.exec(5)); with [`Stdio::inherit`], the launcher's standard error.
+    /// Where standard error goes.
+    ///
+    /// - **Takes:** the same as [`stdout`](Self::stdout).
+    /// - **Default:** where standard output goes. Where that is [`Stdio::inherit`], the launcher's standard error.
+    /// - **Foreground:** the stream is left alone.
+    /// - **Errors:** the same as for `stdout`.
+    /// - **Rule:** daemon(7), step 9; systemd.exec(5), for the default.
+    /// - **Known as:** `StandardError=` in systemd.exec(5), `noclose` in daemon(3), `-f`, `-o` and `-m 2` in FreeBSD's
+    ///   daemon(8).
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stderr.into());
         self
     }
 
-    /// The file mode creation mask, umask(2): the permission bits that new files do not get, 0o000 to 0o777, e.g.
-    /// `0o077`. `None` is the launcher's mask. Default: 0o027 after a detach, which leaves nothing to others; daemon(7) has
-    /// 0 in step 10, and leaves it to each file. In the foreground the default changes nothing: the mask is that of the
-    /// shell, or of `UMask=` in systemd.exec(5).
+    /// The file mode creation mask: the permission bits that new files do not get. Log files and the pidfile have modes
+    /// of their own.
     ///
-    /// The start fails when the number is out of range.
+    /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask.
+    /// - **Default:** `0o027` after a detach, which leaves nothing to others. daemon(7) has 0, and leaves it to each
+    ///   file.
+    /// - **Foreground:** applies if the program sets it. Otherwise the mask stays what it is, by the shell or by
+    ///   `UMask=`.
+    /// - **Errors:** a number that is out of range. The compiler refuses a decimal literal.
+    /// - **Rule:** daemon(7), step 10; umask(2).
+    /// - **Known as:** `UMask=` in systemd.exec(5).
     pub fn umask(&mut self, umask: impl Umask) -> &mut Self {
         self.umask = umask.mask();
         self
     }
 
-    /// The working directory, e.g. `"/var/lib/clockd"`. Default: `/` after a detach, so that no file system is kept from
-    /// being unmounted, daemon(7), step 11. In the foreground the default changes nothing: the directory is that of the
-    /// launch, such as `WorkingDirectory=` of systemd.exec(5) or `WORKDIR` of a container; with
-    /// [`chroot`](Self::chroot) it is `/` in any case.
+    /// The working directory.
     ///
-    /// A relative path starts from the directory in which the program was launched; with [`chroot`](Self::chroot), from
-    /// the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon goes there as who it is
-    /// by then, so that a link of that user's leads no further than that user may go. `"."`, without `chroot`, stays
-    /// where the launch was, which takes no permission.
+    /// A relative path starts from the directory in which the program was launched. With [`chroot`](Self::chroot), it
+    /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon has given up
+    /// its privileges before it goes there: the user must be let in, and a link that belongs to that user leads no
+    /// further than that user may go. `"."` stays where the program was launched, which takes no permission (without
+    /// `chroot`).
     ///
-    /// The start fails when it is missing, no directory, or may not be entered.
+    /// - **Takes:** a path, e.g. `"/var/lib/clockd"`.
+    /// - **Default:** `/` after a detach, so that the daemon keeps no file system from being unmounted.
+    /// - **Foreground:** applies if the program sets it or `chroot`. Otherwise the directory stays what it is, by
+    ///   `WorkingDirectory=` or a container's `WORKDIR`.
+    /// - **Errors:** a directory that is missing, that is no directory, or that the daemon's user may not enter.
+    /// - **Rule:** daemon(7), step 11; chdir(2).
+    /// - **Known as:** `WorkingDirectory=` in systemd.exec(5), `nochdir` in daemon(3), `-c` in FreeBSD's daemon(8).
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chdir = Some(directory.into());
         self
     }
 
-    /// The root directory, chroot(2): the only part of the file system whose names the daemon can reach. Default: that
-    /// of the launcher.
+    /// The root directory: the only part of the file system whose names the daemon can reach.
     ///
-    /// [`chdir`](Self::chdir) is looked up inside. Streams, pidfile and what `setup` opened are open before and go on
-    /// working; users and groups are looked up before, too. A relative path starts from the directory of the launch.
+    /// [`chdir`](Self::chdir) is looked up inside, and is `/` by default. Streams, the pidfile and what `setup` opened
+    /// are open before the change, and go on working. Users and groups are looked up before it. A relative path starts
+    /// from the directory in which the program was launched.
     ///
-    /// The start fails when the path is no directory; when somebody but root may have it lead elsewhere, or write in the
-    /// directory itself, where a C library of theirs would be loaded by a set-user-ID program or a daemon that stays
-    /// root, as for `ChrootDirectory` of `sshd_config(5)`; when a descriptor would be left that is open on a directory,
-    /// through which there is a way out; and when the program is not run by root (on Linux: without `CAP_SYS_CHROOT`).
-    /// A directory in which the daemon writes lies below, and is its user's.
+    /// Only root can change its root directory, and a root that is inside can leave again, chroot(2): set a
+    /// [`user`](Self::user) as well. The directory and each above it must be root's, as for `ChrootDirectory` of
+    /// `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library inside that a set-user-ID
+    /// program or a root daemon would load. What the daemon writes goes to a directory below that belongs to its user.
     ///
-    /// A jail holds nobody who is root in it, chroot(2): give a [`user`](Self::user) as well. systemd has the same as
-    /// `RootDirectory=`, systemd.exec(5).
+    /// - **Takes:** a path, e.g. `"/srv/jail"`.
+    /// - **Default:** the launcher's root directory.
+    /// - **Foreground:** applies.
+    /// - **Errors:** no directory; one that somebody other than root may replace or write in; no privilege (on Linux
+    ///   `CAP_SYS_CHROOT`); a descriptor that is left open on a directory, which would be a way out.
+    /// - **Rule:** chroot(2).
+    /// - **Known as:** `RootDirectory=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
     /// Where nothing lists the open descriptors, those above 1023 are not looked at. In a user namespace of Linux whose
-    /// one user id is an ordinary user's outside, it does not matter who else may change the path: root in there has no
-    /// more rights than that user. An error elsewhere than on Unix.
+    /// only user id is an ordinary user's outside, it does not matter who else may change the path: root in there has
+    /// no more rights than that user. Elsewhere than on Unix, the start fails.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chroot = Some(directory.into());
         self
     }
 
-    /// The user that `main` runs as, by name or number: an [`Id`]. Default: whoever launched the program.
+    /// The user that `main` runs as. `setup` still runs with the launcher's privileges.
     ///
-    /// `setup` still runs with the privileges of the launch. After it, the daemon gets the user's group (or
-    /// [`group`](Self::group)), exactly the supplementary groups that the group database has for the user, and the
-    /// user's number as real, effective and saved id; on Linux all capabilities are given up, and where the user is
-    /// another one than before, the daemon gets a session keyring of its own, keyrings(7), as by `KeyringMode=private`
-    /// in systemd.exec(5): none of the launcher's keys, such as Kerberos tickets, is in its reach. That there is no way back
-    /// is tried out, and nothing of `main` runs where any of it fails. `HOME`, `USER`, `LOGNAME` and `SHELL` follow the
-    /// user, and are removed for a number without an entry in the user database. All of it is so for `User=` in
-    /// systemd.exec(5).
+    /// The daemon gets:
     ///
-    /// It is no error, and takes no privilege, to be that user already; capabilities that the program was given with it,
-    /// as by `AmbientCapabilities=` of systemd.exec(5), stay then. The start fails when nobody has that name; when
-    /// a number has no entry in the user database and no `group` is given; when another user is asked for and the
-    /// program is not run by root (on Linux: without `CAP_SETUID` and `CAP_SETGID`); in a user namespace, where that
-    /// lacks the ids or denies setgroups(2); and in the foreground, when there is a second thread.
+    /// - the user's number as real, effective and saved user id;
+    /// - the user's group, or [`group`](Self::group), and exactly the supplementary groups that the group database has
+    ///   for the user;
+    /// - on Linux, no capabilities, and a session keyring of its own if the user changes, as by `KeyringMode=private`
+    ///   of systemd.exec(5): the launcher's keys, such as Kerberos tickets, are out of reach, keyrings(7);
+    /// - `HOME`, `USER`, `LOGNAME` and `SHELL` from the user database; they are removed if the number has no entry
+    ///   there.
+    ///
+    /// There is no way back: the start tries to get the old ids back, and fails if that works. `main` does not run if
+    /// any of this fails.
+    ///
+    /// If the program already runs as that user with these groups, nothing changes and no privilege is needed.
+    /// Capabilities that the program was given, as by `AmbientCapabilities=` of systemd.exec(5), stay then.
+    ///
+    /// - **Takes:** a name or a number: an [`Id`].
+    /// - **Default:** whoever launched the program.
+    /// - **Foreground:** applies, with the variables.
+    /// - **Errors:** an unknown name; a number that is not in the user database, without a `group`; another user
+    ///   without privilege, which is root or, on Linux, `CAP_SETUID` and `CAP_SETGID`; a user namespace that lacks the
+    ///   ids or denies setgroups(2); a change that does not hold; in the foreground, a second thread, which would keep
+    ///   its capabilities.
+    /// - **Rule:** daemon(7), step 13; credentials(7), capabilities(7).
+    /// - **Known as:** `User=` in systemd.exec(5), which does the same; `-u` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// macOS takes at most 16 groups, setgroups(2). An error elsewhere than on Unix.
+    /// macOS takes at most 16 groups, setgroups(2). Elsewhere than on Unix, the start fails.
     pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().user = Some(user.into());
         self
     }
 
-    /// The group that `main` runs in, by name or number: an [`Id`]. Default: the group of [`user`](Self::user) in the
-    /// user database, and without that the launcher's.
+    /// The group that `main` runs in. With [`user`](Self::user), it takes the place of that user's group. Without
+    /// `user`, the user stays, with the supplementary groups that the group database has for that user.
     ///
-    /// Without `user`, the user stays who it is, with the supplementary groups of the group database. `Group=` in
-    /// systemd.exec(5) is the like. A number needs no entry in the group database.
+    /// - **Takes:** a name or a number: an [`Id`]. A number needs no entry in the group database.
+    /// - **Default:** the group of `user` in the user database. Without `user`, the launcher's group.
+    /// - **Foreground:** applies.
+    /// - **Errors:** the same as for `user`.
+    /// - **Rule:** daemon(7), step 13; setgroups(2).
+    /// - **Known as:** `Group=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// An error elsewhere than on Unix.
+    /// Elsewhere than on Unix, the start fails.
     pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().group = Some(group.into());
         self
     }
 
-    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits
-    /// and file capabilities have no effect any more, `PR_SET_NO_NEW_PRIVS` of prctl(2). Default: no, as for
-    /// `NoNewPrivileges=` in systemd.exec(5).
+    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits,
+    /// set-group-ID bits and file capabilities have no effect any more.
     ///
-    /// The start fails in the foreground when there is a second thread, which would not have it.
+    /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
+    /// - **Default:** `false`, as in systemd: programs that rely on such bits fail.
+    /// - **Foreground:** applies.
+    /// - **Errors:** in the foreground, a second thread, which would not have it.
+    /// - **Rule:** `PR_SET_NO_NEW_PRIVS` of prctl(2).
+    /// - **Known as:** `NoNewPrivileges=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// Linux has it; an error of the start elsewhere.
+    /// Only Linux has it. Elsewhere, the start fails.
     pub fn no_new_privs(&mut self, no_new_privs: bool) -> &mut Self {
         self.no_new_privs = no_new_privs;
         self
     }
 
-    /// Whether SIGHUP has the files of stdout and stderr opened anew that were given by their paths, as after a
-    /// rotation, logrotate(8). Default: no, and SIGHUP ends a daemon that does not handle it.
-    /// [`reopen_logs`](crate::reopen_logs) does the same by a call.
+    /// Whether SIGHUP reopens the files of [`stdout`](Self::stdout) and [`stderr`](Self::stderr), as a rotation needs
+    /// it. It reopens those that were given by their paths. [`reopen_logs`](crate::reopen_logs) does the same by a
+    /// call.
     ///
     /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights
-    /// that the daemon has by then; a file that is missing is created, and none is truncated. The new file takes the
-    /// old one's place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in
-    /// one of the two. Where it cannot be opened, the old one stays, and a line in it says why, once until it can. What
-    /// the program has put in the place of a stream since stays, and so does a stream that was given otherwise than by
-    /// its path.
+    /// that the daemon has by then. A missing file is created, and none is truncated. The new file takes the old one's
+    /// place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in one of the
+    /// two. If the new file cannot be opened, the old one stays, and a line in it says why, once until it can. If the
+    /// program has put something else in the place of a stream, that stays.
     ///
-    /// It happens in a signal handler, before what the program does on SIGHUP: the handler calls one that `setup`
-    /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. One that is installed by
-    /// sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
+    /// It happens in a signal handler, before what the program does on SIGHUP. The handler calls the one that `setup`
+    /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. A handler that is installed
+    /// by sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
     /// handler of `setup` says otherwise. A worker that is forked without exec has the handler too, for its own
-    /// descriptors; a child that shares the memory (`CLONE_VM`, clone(2)) leaves them alone.
+    /// descriptors. A child that shares the memory (`CLONE_VM`, clone(2)) leaves them alone.
     ///
-    /// For each log the daemon has one descriptor more, closed on exec: as long as that is open, no file of the program's
-    /// is taken for a log that was removed. One who closes all descriptors leaves it closed.
+    /// For each log the daemon holds one more descriptor, which is closed on exec. As long as it is open, no file of
+    /// the program's is taken for a log that was removed. If the program closes all descriptors, this one stays closed.
     ///
-    /// The start fails where reopening could not succeed: in a `chroot` the log must lie inside, since only a
-    /// descriptor of a directory outside could reach it, which is a way out; and the `user` must be able to write to it
-    /// by its name or, where the start itself creates it, to create files in its directory. A log that was there before
-    /// may lie where the user creates nothing: who put it there puts the next one there, as `create` in
-    /// logrotate.conf(5).
+    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot) the log must lie inside: only a
+    /// descriptor of a directory outside could reach it, and that is a way out. The [`user`](Self::user) must be able
+    /// to write to the log by its name or, if the start itself creates it, to create files in its directory. A log that
+    /// was there before may lie where the user creates nothing: who put it there puts the next one there, as `create`
+    /// does in logrotate.conf(5).
     ///
-    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in these:
-    /// give it a directory that is root's. In the last one, what others may have put there is refused.
+    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in them:
+    /// give it a directory that is root's. In the last directory, what others may have put there is refused.
     ///
-    /// In the foreground streams are left alone, and SIGHUP does nothing, instead of ending the program; so it is where
-    /// no stream was given by a path.
-    ///
-    /// # Platform-specific behavior
-    ///
-    /// Elsewhere than on Unix it does nothing.
+    /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
+    /// - **Default:** `false`: SIGHUP ends a daemon that does not handle it.
+    /// - **Foreground:** streams are left alone, and SIGHUP does nothing instead of ending the program. The same holds
+    ///   after a detach if no stream was given by its path.
+    /// - **Errors:** a log that the daemon could not reopen as its user or in its `chroot`.
+    /// - **Rule:** logrotate(8); signal-safety(7).
+    /// - **Known as:** `-H` in FreeBSD's daemon(8).
     pub fn reopen_logs(&mut self, reopen_logs: bool) -> &mut Self {
-        #[cfg(unix)]
-        {
-            self.reopen_logs = reopen_logs.then_some(&REOPEN_LOGS);
-        }
-        #[cfg(not(unix))]
-        let _ = reopen_logs;
+        self.reopen_logs = reopen_logs.then_some(&ReopenLogs);
         self
     }
 
-    /// The names of the environment variables that the daemon keeps, e.g. `["PATH", "LANG"]`, or `[""; 0]` for none: all others are removed,
-    /// but for those by which a service manager speaks to libraries, `sd_notify(3)`, `sd_listen_fds(3)`,
-    /// `sd_watchdog_enabled(3)`, and those that follow [`user`](Self::user). Default: all are kept.
+    /// The environment variables that the daemon keeps. All others are removed, so that nothing that happens to be set
+    /// in somebody's shell changes what the daemon does.
     ///
-    /// So nothing that happens to be set in the shell of the person who starts it changes what the daemon does,
-    /// daemon(7), step 4. What `setup` set counts as well, and a name that is not set is passed over.
-    /// `PassEnvironment=` in systemd.exec(5) is the like. In the foreground nothing is removed.
+    /// The variables by which a service manager speaks to libraries always stay, `sd_notify(3)`, `sd_listen_fds(3)`,
+    /// `sd_watchdog_enabled(3)`, and so do those that [`user`](Self::user) sets. What `setup` set counts as well. A
+    /// name that is not set is passed over. If exec [gave the program
+    /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are removed as
+    /// well, unless systemd started it.
     ///
-    /// On Linux, what is removed is overwritten as well: `/proc/PID/environ` goes on showing what exec gave to a process
-    /// where nobody does so, proc(5). A pointer from getenv(3) that the program kept finds an empty string then. Where exec
-    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are
-    /// removed as well, unless systemd started it.
+    /// On Linux, what is removed is overwritten as well. Otherwise `/proc/PID/environ` would go on showing it, proc(5).
+    /// A pointer from getenv(3) that the program kept finds an empty string then.
     ///
-    /// The start fails when a name is empty, or has a `=` in it.
+    /// - **Takes:** names: an array, a `Vec` or any iterator of what an `OsString` is made of, e.g. `["PATH", "LANG"]`;
+    ///   `[""; 0]` keeps none.
+    /// - **Default:** all variables are kept.
+    /// - **Foreground:** nothing is removed.
+    /// - **Errors:** a name that is empty, or has a `=` in it.
+    /// - **Rule:** daemon(7), step 4.
+    /// - **Known as:** `PassEnvironment=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// Nothing is overwritten where `/proc` is not mounted, or elsewhere than on Linux. Elsewhere than on Unix it does
-    /// nothing.
+    /// Nothing is overwritten elsewhere than on Linux, nor where `/proc` is not mounted.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
         self.keep_env = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Inherited descriptors that the daemon keeps as they are, e.g. `[3, 4]`. Default: none but 0, 1 and 2; every
-    /// other one that the program inherited is closed in the daemon, daemon(7), step 1. What the program opened itself,
-    /// and sockets that a manager passed, stay open in any case: as many as `LISTEN_FDS` says, where `LISTEN_PID` is this
-    /// process or is not set, as by the tool `systemfd` with `--no-pid`. Where exec
-    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set.
+    /// The inherited file descriptors that the daemon keeps. All others above 2 that the program inherited are closed
+    /// in the daemon, so that no pipe and no lock of the launcher's lives on with it.
     ///
-    /// The start fails when a number is not open. [`take_fd`](Self::take_fd) is for a descriptor that the program
-    /// itself uses.
-    pub fn keep_fds(&mut self, descriptors: impl IntoIterator<Item = RawFd>) -> &mut Self {
-        self.keep_fds = descriptors.into_iter().collect();
+    /// What the program opens itself stays open, and so do the sockets that a manager passed: as many as `LISTEN_FDS`
+    /// says, if `LISTEN_PID` is this process or is not set, as by the tool `systemfd` with `--no-pid`. If exec [gave
+    /// the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set. To own
+    /// such a descriptor, use [`take_fd`](Self::take_fd).
+    ///
+    /// - **Takes:** numbers: an array, a `Vec` or any iterator of `RawFd`, e.g. `[3, 4]`.
+    /// - **Default:** none.
+    /// - **Foreground:** all descriptors are left alone.
+    /// - **Errors:** a number that is not open.
+    /// - **Rule:** daemon(7), step 1.
+    /// - **Known as:** `files_preserve` in python-daemon.
+    pub fn keep_fds(&mut self, fds: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        self.keep_fds = fds.into_iter().collect();
         self
     }
 
-    /// Whether the program detaches, daemon(7), steps 5 to 8, or stays in the foreground. Default: [`Detach::Auto`],
-    /// which goes by who [launched](Self::launched_by) it. Command lines set [`Detach::Never`] for an option such as
-    /// `--foreground`.
+    /// Whether the program detaches or stays in the foreground. Command lines set [`Detach::Never`] for an option such
+    /// as `--foreground`.
+    ///
+    /// - **Takes:** a [`Detach`]: `Auto`, `Always` or `Never`.
+    /// - **Default:** [`Detach::Auto`], which goes by who [launched](Self::launched_by) the program.
+    /// - **Foreground:** what `Detach::Never` asks for.
+    /// - **Errors:** [`Detach::Always`] where there is no fork.
+    /// - **Rule:** daemon(7), steps 5 to 8, and new-style daemons, which do not detach.
+    /// - **Known as:** `Type=` in systemd.service(5).
     pub fn detach(&mut self, detach: Detach) -> &mut Self {
         self.detach = detach;
         self
@@ -403,81 +470,108 @@ impl Daemon {
         }
     }
 
-    /// Whether the launcher waits until the program calls [`ready`](crate::ready), daemon(7), steps 14 and 15. Default:
-    /// no; the daemon is ready when its process is there. [`start_timeout`](Self::start_timeout) says for how long.
+    /// Whether the start changes privileges before `main`.
+    pub(crate) fn gives_up_privileges(&self) -> bool {
+        self.identity.is_some() || self.no_new_privs
+    }
+
+    /// Whether the launcher waits until the program calls [`ready`](crate::ready).
+    /// [`start_timeout`](Self::start_timeout) says for how long.
     ///
-    /// With it, a service manager that gives a `NOTIFY_SOCKET` is told, `sd_notify(3)`: `READY=1` from `ready`, or
-    /// after a detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. The
-    /// start fails when that socket cannot be reached. Where exec
-    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own is
-    /// used.
+    /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
+    /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec
+    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own
+    /// socket is used. A start that fails is told, too, so that the manager waits no longer: the line as `STATUS=`,
+    /// which `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's number of the
+    /// error, or 0, as `ERRNO=`. A `main` that returns a failure, panics, or exits before it is ready is told as well,
+    /// without its words, which may be for the log alone.
+    ///
+    /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
+    /// - **Default:** `false`: the daemon is ready when the process for `main` is there, with all that the options say.
+    /// - **Foreground:** nobody waits; the manager is told.
+    /// - **Errors:** a `NOTIFY_SOCKET` that cannot be reached; a `main` that ends before it is ready; `start_timeout`
+    ///   is over.
+    /// - **Rule:** daemon(7), steps 14 and 15; `sd_notify(3)`.
+    /// - **Known as:** `Type=notify` in systemd.service(5).
     pub fn notify(&mut self, notify: bool) -> &mut Self {
         self.notify = notify;
         self
     }
 
-    /// The descriptor on which a supervisor waits for a newline, e.g. `3`: `notification-fd` of s6, `ready-notification =
-    /// pipefd:3` of dinit, `notify=fd:3` of supervise-daemon. Default: none.
+    /// The file descriptor on which a supervisor waits for a newline.
     ///
-    /// The newline is written, and the descriptor closed, by [`ready`](crate::ready) with the option
-    /// [`notify`](Self::notify), and otherwise right before `main`; after a detach by the launcher, which alone has it
-    /// open. Where the number is not that of a pipe to write to that the program inherited, nobody waits, and it is left
-    /// alone: so the same program can be started by hand. Since a script may have a pipe of its own there, set it in
+    /// [`ready`](crate::ready) writes the newline and closes the descriptor. Without [`notify`](Self::notify), this
+    /// happens right before `main`. After a detach the launcher does it, which alone has the descriptor open.
+    ///
+    /// If the number is not that of a pipe that the program inherited and can write to, nobody waits, and it is left
+    /// alone: so the same program can be started by hand. A script may have a pipe of its own there. So set it in
     /// `setup`, for an option of the command line such as `--ready-fd 3`.
     ///
-    /// The start fails for a standard stream, and, in the foreground without `notify`, when nobody reads the pipe.
-    ///
-    /// # Platform-specific behavior
-    ///
-    /// Elsewhere than on Unix it does nothing.
-    pub fn ready_fd(&mut self, descriptor: RawFd) -> &mut Self {
-        self.ready_fd = Some(descriptor);
+    /// - **Takes:** the number of a descriptor, e.g. `3`.
+    /// - **Default:** none.
+    /// - **Foreground:** applies.
+    /// - **Errors:** a standard stream; in the foreground without `notify`, a pipe that nobody reads.
+    /// - **Rule:** the protocol of s6-supervise(8): a newline, and the end of the pipe.
+    /// - **Known as:** `notification-fd` in s6, `ready-notification = pipefd:3` in dinit, `notify=fd:3` in
+    ///   supervise-daemon.
+    pub fn ready_fd(&mut self, fd: RawFd) -> &mut Self {
+        self.ready_fd = Some(fd);
         self
     }
 
-    /// How long the daemon may take until it is ready, a [`Duration`]; it is ended when the time is over. Default: 90
-    /// seconds, as under systemd (`TimeoutStartSec=`, systemd.service(5)). [`Duration::MAX`] is for ever, zero an error
-    /// of the start.
+    /// How long the daemon may take until it is ready. When the time is over, its process group is ended: by SIGTERM,
+    /// and five seconds later by SIGKILL.
+    ///
+    /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
+    /// - **Default:** 90 seconds, as under systemd.
+    /// - **Foreground:** nobody waits.
+    /// - **Errors:** zero.
+    /// - **Rule:** systemd.service(5), for the default.
+    /// - **Known as:** `TimeoutStartSec=` in systemd.service(5).
     pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.start_timeout = timeout;
         self
     }
 
-    /// The file that guarantees one running instance and tells who it is, daemon(7), step 12, e.g.
-    /// `"/run/clockd.pid"`. Default: none.
+    /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
     /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
-    /// The daemon writes its process id to the file, in decimal with a newline, and removes the file when it exits, also
-    /// after a panic that unwinds. A relative path starts from the directory of the launch.
+    /// The daemon writes its process id to the file, in decimal with a newline. It removes the file when it exits, also
+    /// after a panic that unwinds. A relative path starts from the directory in which the program was launched.
     ///
-    /// The file has mode 0600, as with pidfile(3) of FreeBSD, and belongs to the effective user of the launch: everybody who
-    /// can read a file can lock it. When `main` begins, the daemon holds the file open for reading only. So whoever takes
-    /// over a daemon that gave up root cannot write another process's number, for root to signal. Nor can the daemon
-    /// remove the file from a directory of root's, or empty it: at the end the file stays, with its number, unlocked. It
-    /// also stays after a signal that ends the daemon. The next start takes it over, and [`PidFile`](crate::PidFile)
-    /// knows by the lock that nobody runs. The number alone is not enough for a script:
-    /// `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file is locked,
-    /// compares the name that it is given.
+    /// The file has mode 0600, as with pidfile(3) of FreeBSD, since everybody who can read a file can lock it. It
+    /// belongs to the effective user of the launch. When `main` begins, the daemon holds the file open for reading
+    /// only. So whoever takes over a daemon that gave up root cannot write another process's number there, for root to
+    /// signal. Nor can the daemon empty the file, or remove it from a directory of root's: at the end the file stays,
+    /// with its number, unlocked. It also stays after a signal that ends the daemon. The next start takes it over, and
+    /// [`PidFile`](crate::PidFile) knows by the lock that nobody runs. A script cannot go by the number alone:
+    /// `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file is
+    /// locked, compares the name that it is given.
     ///
     /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
-    /// others may read or write, as older programs leave it, is replaced by a proper one; where its directory does not
-    /// permit that, it gets the mode 0600. The start fails when the file holds anything else, is a symbolic link or no
-    /// regular file, belongs to neither root nor the caller, or has a second hard link; for root also when others may
-    /// write in a directory of its path that is not sticky.
+    /// others may read or write, as older programs leave it, is replaced by a proper one. If its directory does not
+    /// permit that, it gets the mode 0600.
     ///
     /// A worker that is forked without exec holds the lock, too, as long as it lives.
+    ///
+    /// - **Takes:** a path.
+    /// - **Default:** none. Under systemd's `Type=forking`, the path of its `PIDFile=`.
+    /// - **Foreground:** applies, unless standard input is the connection to serve, as under inetd.
+    /// - **Errors:** another instance runs; a file that holds anything else than one number; a symbolic link, or no
+    ///   regular file; a file that belongs to neither root nor the caller, or has a second hard link; for root, a file
+    ///   that others may replace, since they may write in a directory of its path that is not sticky; another file than
+    ///   that of systemd's `PIDFile=`.
+    /// - **Rule:** daemon(7), step 12; flock(2).
+    /// - **Known as:** `PIDFile=` in systemd.service(5), `-p` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
     /// In a user namespace of Linux, a directory that belongs to somebody outside is not root's, `user_namespaces(7)`.
-    /// Where the one user id of the namespace is an ordinary user's outside, as in `unshare --map-root-user`, root is
-    /// taken for that user.
+    /// If the only user id of the namespace is an ordinary user's outside, as in `unshare --map-root-user`, root is
+    /// taken for that user. Elsewhere than on Unix, the start fails.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pidfile = Some(path.into());
-        #[cfg(unix)]
-        {
-            self.lock = None;
-        }
+        self.lock = None;
         self
     }
 
@@ -503,8 +597,8 @@ impl Daemon {
     /// The program did not inherit that number, it was taken before, or it was closed or replaced since the launch. 0,
     /// 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
     #[cfg(unix)]
-    pub fn take_fd(&mut self, descriptor: RawFd) -> Result<OwnedFd, Error> {
-        self.inherited.take(descriptor)
+    pub fn take_fd(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
+        self.inherited.take(fd)
     }
 
     /// Starts the daemon, and runs `main` in it.
@@ -520,18 +614,30 @@ impl Daemon {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
 
-    /// As [`run`](Self::run), after `setup`: that runs in the launcher, with its terminal, directory, environment,
-    /// descriptors and privileges, and what it returns is handed to `main`.
+    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. What `setup` returns is
+    /// handed to `main`. In the attribute, this is the option `setup`.
     ///
-    /// It is the place to parse the command line, to bind sockets, and to change options. It must not leave a
-    /// thread behind: only the calling one lives on after a fork. Its error is shown as `{:#}` shows it, and the
-    /// launcher exits with 1.
+    /// `setup` runs in the launcher before anything changes, with its terminal, directory, environment, descriptors and
+    /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
+    /// a thread behind: only the calling thread lives on after a fork.
+    ///
+    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1. But if another instance holds
+    /// the [`pidfile`](Self::pidfile), that is what is shown, since it is what `setup` ran into. A program that stops
+    /// or reloads its daemon in `setup` sets the pidfile after that.
+    ///
+    /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
+    ///   the `S`.
+    /// - **Default:** none.
+    /// - **Foreground:** applies.
+    /// - **Errors:** its own; a thread that it leaves behind.
+    /// - **Rule:** fork(2), for what crosses it.
+    /// - **Known as:** `ExecStartPre=` in systemd.service(5), and the code before the call of daemon(3).
     pub fn run_with<S, E: Display, T: Termination>(
         &mut self,
         setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
         main: impl FnOnce(S) -> T,
     ) -> ExitCode {
-        launch::run(self, setup, main)
+        run::run(self, setup, main)
     }
 }
 

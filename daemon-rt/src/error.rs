@@ -1,9 +1,11 @@
-//! The one error type: what could not be done, and why.
+//! The one error type: what could not be done, and why. And causes that say more than the system's words.
 
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, error, fmt, io};
+use std::{borrow::Cow, error, fmt, fs, io, path::Path};
+
+use crate::terminal::shown;
 
 /// Why a start, or a call that belongs to one, failed.
 ///
@@ -25,13 +27,11 @@ impl Error {
     }
 
     /// A step that the system refused.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "no step is taken there"))]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
         Self { what: what.into(), why: Some(why.into()), step: None }
     }
 
     /// Of what it says, everything but step and object tells what was found in the file system.
-    #[cfg_attr(not(unix), allow(dead_code, reason = "as above"))]
     pub(crate) fn withhold_all_but(mut self, step: impl Into<Cow<'static, str>>) -> Self {
         self.step = Some(step.into());
         self
@@ -46,10 +46,7 @@ impl Error {
             (None, None) => None,
         }
     }
-}
 
-#[cfg(unix)]
-impl Error {
     /// The system's number of the cause, errno(3).
     pub(crate) fn errno(&self) -> Option<i32> {
         self.why.as_ref()?.raw_os_error()
@@ -83,5 +80,21 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = error.why.as_ref().map_or(io::ErrorKind::Other, io::Error::kind);
         Self::new(kind, error)
+    }
+}
+
+/// A cause that no system call gives: a file is not taken, for this reason.
+pub(crate) fn refused(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why.into())
+}
+
+/// `O_NOFOLLOW` makes a symbolic link ELOOP, EMLINK or EFTYPE, open(2): say what it is, and what to name instead.
+pub(crate) fn name_target_of_link(error: io::Error, path: &Path) -> io::Error {
+    match fs::read_link(path) {
+        Ok(target) => {
+            let target = fs::canonicalize(path).unwrap_or_else(|_| path.with_file_name(target));
+            refused(format!("it is a symbolic link; name its target, {}", shown(&target)))
+        }
+        Err(_) => error,
     }
 }

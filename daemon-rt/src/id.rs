@@ -3,7 +3,12 @@
 /// A user or a group, by its name or its number: the value of `user` and `group`.
 ///
 /// Text is a name; where no entry of the user or group database has that name, and it is a decimal number, it is that
-/// number, as for chown(1) of POSIX. [`u32`] is a number, and no other type of integer converts.
+/// number, as for chown(1) of POSIX. It may begin with `+`, as in GNU coreutils. [`u32`] is a number, and no other type of
+/// integer converts.
+///
+/// Every name that id(1) finds will do, whatever is in it. A negative number, one from 4294967295 on, and one with blanks
+/// around it are errors, although setpriv(1) takes some of them: setresuid(2) reads 4294967295 as "no change", and
+/// 4294967296, cut to 32 bits, is root.
 ///
 /// ```no_run
 /// use daemon_rt::daemon;
@@ -12,11 +17,9 @@
 /// fn main() {}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there are no such users"))]
 pub struct Id(pub(crate) Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there are no such users"))]
 pub(crate) enum Kind {
     Name(String),
     Number(u32),

@@ -23,9 +23,9 @@ use nix::{
     unistd,
 };
 
-use crate::{null, start::streams::stand_in::StandIn, sys, syslog, terminal::shown};
+use crate::{null, stderr_buffer::StderrBuffer, sys, syslog, terminal::shown};
 
-/// So many panics are told in a second: a program that survives them may have more than the log can take.
+/// At most so many panics are logged in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
 
 /// A file system with fewer free blocks may be full by the next line.
@@ -37,13 +37,12 @@ static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
 struct LastWords {
     name: String,
-    /// The number of the null device, if errors are to go there. One that the program puts there itself has no reader by
-    /// its will.
+    /// The null device, if the start opened standard error on it. Where the program itself does so, it wants no reader.
     null: Option<libc::dev_t>,
     previous: PanicHook,
 }
 
-/// For a daemon, whose standard error is the null device of that number, if any, or will be.
+/// In the daemon. `null` is the null device, if standard error is open on it, or will be.
 pub(crate) fn arm(name: String, null: Option<libc::dev_t>) {
     let _ = LAST_WORDS.set(LastWords { name, null, previous: panic::take_hook() }); // there is one start in a process
     panic::set_hook(Box::new(on_panic));
@@ -57,15 +56,14 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     if !is_unread && !before.may_refuse() {
         return outcome.report();
     }
-    // What is printed, [`Termination`] alone knows.
+    // Only [`Termination`] knows what is printed: it prints into a buffer.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
     let stderr = stderr.or_else(|_| null::open().map(|null| null.file)); // it is closed
-    let reader = stderr.and_then(StandIn::new).and_then(|reader| reader.put_in_place().map(|()| reader));
-    // With a limit to the size of files, a write to what stands in would end the program, and not one to the null
-    // device.
+    let buffer = stderr.and_then(StderrBuffer::new).and_then(|buffer| buffer.install().map(|()| buffer));
+    // With a limit on the size of files, a write to the buffer would end the program. One to the null device would not.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
-    let printed = reader.and_then(StandIn::read_and_put_away).unwrap_or_default();
+    let printed = buffer.and_then(StderrBuffer::read_and_uninstall).unwrap_or_default();
     let is_told = !is_unread && before.is_open() && io::stderr().write_all(&printed).is_ok();
     if status != ExitCode::SUCCESS && !printed.is_empty() && !is_told {
         syslog::say(&words.name, &String::from_utf8_lossy(&printed));
@@ -96,8 +94,8 @@ fn is_affordable() -> bool {
 }
 
 impl LastWords {
-    /// Not where somebody may read standard error now: the launcher, until the daemon is ready, or a file of the
-    /// program's own.
+    /// Whether nobody reads standard error now. Until the daemon is ready, the launcher does; later the program may have
+    /// put a file there.
     fn are_unread(&self) -> bool {
         self.null.is_some_and(|null| null::is_open_on(libc::STDERR_FILENO, null))
     }
@@ -110,18 +108,12 @@ impl LastWords {
     }
 }
 
-/// What can be told of standard error without writing anything to it. The panic hook, which does write, tells nobody
-/// whether that failed.
+/// What can be learned about standard error without writing to it. The panic hook does write, and tells nobody whether
+/// that failed.
 enum Stderr {
     Closed,
-    /// With its size, and whether there may be no room for more.
-    File {
-        size: i64,
-        may_be_full: bool,
-    },
-    Other {
-        is_broken: bool,
-    },
+    File { size: i64, may_be_full: bool },
+    Other { is_broken: bool },
 }
 
 impl Stderr {
@@ -135,7 +127,7 @@ impl Stderr {
             }
             // A terminal that hung up says so to no bytes at all, and so does /dev/full.
             SFlag::S_IFCHR => Self::Other { is_broken: unistd::write(&stderr, &[]).is_err() },
-            // To a socket, no bytes are a message. Who reads a pipe may have left.
+            // To a socket, even no bytes are a message. The reader of a pipe may have left.
             _ => {
                 let mut stderr = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut stderr, PollTimeout::ZERO);
@@ -157,7 +149,7 @@ impl Stderr {
         }
     }
 
-    /// Whether so many bytes, written since, are not all there.
+    /// Whether a write of so many bytes since then has failed, or written less.
     fn refused(&self, length: usize, before: &Self) -> bool {
         match (self, before) {
             (Self::File { size, .. }, Self::File { size: before, .. }) => {

@@ -4,18 +4,18 @@
 
 mod ancestors;
 mod caller;
-mod descriptors;
-mod environment;
 mod parent;
+mod standard_streams;
+mod variables;
 
 use std::{ffi::OsStr, fmt, ops::Range, os::fd::RawFd, path::Path};
 
 use nix::{libc, unistd::getpid};
 
-pub(crate) use self::environment::names_this_process;
+pub(crate) use self::variables::names_this_process;
 use self::{
-    environment::{Environment, Named, Trust},
     parent::{Group, Parent},
+    variables::{Named, Trust, Variables},
 };
 use crate::{inherited::Inherited, sys};
 
@@ -42,7 +42,7 @@ use crate::{inherited::Inherited, sys};
 #[derive(Debug)]
 pub struct LaunchedBy {
     evidence: Evidence,
-    environment: Environment,
+    variables: Variables,
     has_peer_on_stdin: bool,
     caller_sees_less: bool,
 }
@@ -66,7 +66,7 @@ enum Evidence {
 }
 
 /// Programs that watch their child themselves.
-const SUPERVISORS: [&str; 20] = [
+const SUPERVISORS: [&str; 21] = [
     "tini",
     "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
@@ -80,6 +80,7 @@ const SUPERVISORS: [&str; 20] = [
     "supervise", // daemontools
     "s6-supervise",
     "supervise-daemon", // OpenRC
+    "dinit",            // a user's, or with logs that go through a pipe
     "supervisord",      // on a terminal
     "daemon",           // libslack's
     "inetd",            // with a socket of this machine
@@ -114,20 +115,20 @@ const INITS: [&str; 18] = [
 
 impl LaunchedBy {
     pub(crate) fn find(inherited: &Inherited) -> Self {
-        let mut environment = Environment::read();
-        let evidence = evidence(&mut environment, inherited);
-        let is_systemd = environment.systemd_exec_pid == Named::ThisProcess
+        let mut variables = Variables::read();
+        let evidence = evidence(&mut variables, inherited);
+        let is_systemd = variables.systemd_exec_pid == Named::ThisProcess
             || evidence.is_systemd_forking()
             || evidence == Evidence::SystemdBefore248;
         let is_inetd = matches!(evidence, Evidence::Parent("inetd" | "xinetd"));
         // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
-        let has_peer_on_stdin = match descriptors::socket_family(libc::STDIN_FILENO) {
+        let has_peer_on_stdin = match standard_streams::socket_family(libc::STDIN_FILENO) {
             Some(libc::AF_INET | libc::AF_INET6) => true,
             Some(_) => is_systemd || is_inetd,
             None => false,
         };
-        let caller_sees_less = environment.trust != Trust::Everybody && caller::sees_less();
-        Self { evidence, environment, has_peer_on_stdin, caller_sees_less }
+        let caller_sees_less = variables.trust != Trust::Everybody && caller::sees_less();
+        Self { evidence, variables, has_peer_on_stdin, caller_sees_less }
     }
 
     /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
@@ -138,35 +139,33 @@ impl LaunchedBy {
 
     /// The pidfile that systemd reads, `PIDFile=` in systemd.service(5).
     pub(crate) fn pidfile(&self) -> Option<&Path> {
-        self.environment.pidfile.as_deref().filter(|_| self.evidence.is_systemd_forking())
+        self.variables.pidfile.as_deref().filter(|_| self.evidence.is_systemd_forking())
     }
 
     /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another, and
     /// is no evidence.
     pub(crate) fn notify_socket(&self) -> Option<&OsStr> {
-        self.environment.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
+        self.variables.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
     }
 
     /// Whether it was another program that systemd started, as far as that shows, and that one started this one.
     pub(crate) fn is_behind_wrapper(&self) -> bool {
-        match self.environment.systemd_exec_pid {
+        match self.variables.systemd_exec_pid {
             Named::ThisProcess => false,
             Named::Another(_) => true,
-            Named::Nobody => self.environment.has_invocation_id,
+            Named::Nobody => self.variables.has_invocation_id,
         }
     }
 
     /// The sockets that the manager passed, `sd_listen_fds(3)`.
-    pub(crate) fn passed_descriptors(&self) -> Range<RawFd> {
-        self.environment.passed_descriptors.clone()
+    pub(crate) fn passed_fds(&self) -> Range<RawFd> {
+        self.variables.passed_fds.clone()
     }
 
     /// Whether libraries of the program may take that variable for a manager's word.
     pub(crate) fn believes(&self, variable: &str) -> bool {
-        match self.environment.trust {
-            Trust::Everybody | Trust::Systemd => {
-                variable != "NOTIFY_SOCKET" || self.environment.notify_socket.is_some()
-            }
+        match self.variables.trust {
+            Trust::Everybody | Trust::Systemd => variable != "NOTIFY_SOCKET" || self.variables.notify_socket.is_some(),
             Trust::Nobody => false,
         }
     }
@@ -189,27 +188,27 @@ impl LaunchedBy {
 }
 
 /// The first row that holds. What is asked of the kernel is asked when its row comes.
-fn evidence(environment: &mut Environment, inherited: &Inherited) -> Evidence {
+fn evidence(variables: &mut Variables, inherited: &Inherited) -> Evidence {
     if getpid().as_raw() == 1 {
         return Evidence::FirstProcess;
     }
     let parent = Parent::find();
-    if parent.id == 0 && !descriptors::have_controlling_terminal() {
+    if parent.id == 0 && !standard_streams::have_controlling_terminal() {
         return Evidence::ParentElsewhere;
     }
-    environment.forget_anothers(parent.id);
-    let is_systemd = environment.systemd_exec_pid == Named::ThisProcess;
-    let is_before_248 = environment.systemd_exec_pid == Named::Nobody
-        && environment.has_invocation_id
+    variables.forget_anothers(parent.id);
+    let is_systemd = variables.systemd_exec_pid == Named::ThisProcess;
+    let is_before_248 = variables.systemd_exec_pid == Named::Nobody
+        && variables.has_invocation_id
         && parent.is_named("systemd")
         && !inherited.is_in_background();
-    if is_systemd && environment.pidfile.is_some() {
+    if is_systemd && variables.pidfile.is_some() {
         return Evidence::SystemdForking;
     }
-    if is_before_248 && environment.pidfile.is_some() {
+    if is_before_248 && variables.pidfile.is_some() {
         return Evidence::SystemdForkingBefore248;
     }
-    if environment.listen_pid == Named::ThisProcess {
+    if variables.listen_pid == Named::ThisProcess {
         return Evidence::SocketActivation;
     }
     if is_systemd {
@@ -218,13 +217,13 @@ fn evidence(environment: &mut Environment, inherited: &Inherited) -> Evidence {
     if is_before_248 {
         return Evidence::SystemdBefore248;
     }
-    if environment.notify_socket.is_some() && !descriptors::have_controlling_terminal() {
+    if variables.notify_socket.is_some() && !standard_streams::have_controlling_terminal() {
         return Evidence::NotifySocket;
     }
-    if environment.has_supervisor_enabled && !descriptors::have_controlling_terminal() {
+    if variables.has_supervisor_enabled && !standard_streams::have_controlling_terminal() {
         return Evidence::Supervisord;
     }
-    if let Some(libc::AF_INET | libc::AF_INET6) = descriptors::socket_family(libc::STDIN_FILENO) {
+    if let Some(libc::AF_INET | libc::AF_INET6) = standard_streams::socket_family(libc::STDIN_FILENO) {
         return Evidence::InternetSocket;
     }
     // A supervisor gives its child a group, or leaves it in its own one. An orphan that it adopted has a third one's.
@@ -238,8 +237,8 @@ fn evidence(environment: &mut Environment, inherited: &Inherited) -> Evidence {
         && parent.may_be_named(&INITS)
         && parent.group != Group::Shared
         && !inherited.is_in_background()
-        && descriptors::are_nobodys()
-        && !descriptors::have_controlling_terminal()
+        && standard_streams::are_nobodys()
+        && !standard_streams::have_controlling_terminal()
     {
         return Evidence::Init;
     }
@@ -264,7 +263,7 @@ impl fmt::Display for LaunchedBy {
                 "systemd with Type=forking: INVOCATION_ID and PIDFILE are set, and its parent is named systemd"
             }
             Evidence::SocketActivation => "socket activation: LISTEN_PID is its process id",
-            Evidence::Systemd if self.environment.trust == Trust::Systemd => {
+            Evidence::Systemd if self.variables.trust == Trust::Systemd => {
                 "systemd: SYSTEMD_EXEC_PID is its process id, and its parent is process 1"
             }
             Evidence::Systemd => "systemd: SYSTEMD_EXEC_PID is its process id",
@@ -274,10 +273,10 @@ impl fmt::Display for LaunchedBy {
             Evidence::InternetSocket => "inetd: its standard input is an internet socket",
             Evidence::Parent(name) => return write!(formatter, "a supervisor: its parent is named {name}"),
             Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
-            Evidence::Nothing if self.environment.trust == Trust::Nobody => {
+            Evidence::Nothing if self.variables.trust == Trust::Nobody => {
                 "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed"
             }
-            Evidence::Nothing if self.environment.was_anothers => {
+            Evidence::Nothing if self.variables.was_anothers => {
                 "a program of another service: what the manager wrote is for that one"
             }
             Evidence::Nothing => "a shell or a program: nothing shows a service manager",

@@ -10,38 +10,38 @@
 //! ```
 //!
 //! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
+#![cfg_attr(not(unix), allow(dead_code, reason = "without a fork, much of a start has no use"))]
 
-mod complaints;
 mod daemon;
 #[cfg(doc)]
 pub mod docs;
 mod error;
 mod id;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "elsewhere/inherited.rs")]
 mod inherited;
-#[cfg_attr(not(unix), path = "last_words_elsewhere.rs")]
+#[cfg_attr(not(unix), path = "elsewhere/last_words.rs")]
 mod last_words;
-mod launch;
-#[cfg_attr(not(unix), path = "launched_by_elsewhere.rs")]
+#[cfg_attr(not(unix), path = "elsewhere/launched_by.rs")]
 mod launched_by;
-#[cfg_attr(not(unix), path = "logs_elsewhere.rs")]
+#[cfg_attr(not(unix), path = "elsewhere/logs.rs")]
 mod logs;
+mod messages;
 #[cfg(unix)]
 mod null;
 mod pidfile;
-#[cfg_attr(not(unix), path = "privileges_elsewhere.rs")]
+#[cfg_attr(not(unix), path = "elsewhere/privileges.rs")]
 mod privileges;
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
 mod random;
-#[cfg(unix)]
-mod refusal;
-#[cfg_attr(not(unix), path = "start_elsewhere.rs")]
+mod run;
+#[cfg_attr(not(unix), path = "elsewhere/start.rs")]
 mod start;
+#[cfg(unix)]
+mod stderr_buffer;
 mod stdio;
 #[cfg(unix)]
 mod sys;
-#[cfg_attr(not(unix), path = "syslog_elsewhere.rs")]
+#[cfg_attr(not(unix), path = "elsewhere/syslog.rs")]
 mod syslog;
 mod terminal;
 #[cfg(unix)]

@@ -1,7 +1,7 @@
-//! Logs that are renamed while the daemon writes to them: it opens them anew.
+//! Logs that are renamed while the daemon writes to them. It opens them anew.
 
 mod log;
-pub(crate) mod open;
+pub(crate) mod open_log;
 mod turn;
 
 use std::{
@@ -26,7 +26,7 @@ struct Watched {
     turn: Turn,
 }
 
-/// Whether somebody asked since the pass that runs began.
+/// Whether a pass was asked for since the last one began.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
@@ -51,35 +51,38 @@ pub fn reopen_logs() -> Result<(), Error> {
     };
     watched.reopen_all();
     while ASKED.load(SeqCst) || watched.turn.is_taken() {
-        thread::sleep(Duration::from_millis(1)); // another thread is at it, once more for this call
+        thread::sleep(Duration::from_millis(1)); // another thread makes the pass for this call
     }
     watched.logs.iter().try_for_each(Log::result)
 }
 
 /// From now on, SIGHUP opens these anew.
+#[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
 pub(crate) fn watch(logs: Vec<Log>) {
     let _ = WATCHED.set(Watched { logs, turn: Turn::new() }); // there is one start in a process
-    sys::on_hangup(|| {
+    let reopen = || {
         if let Some(watched) = WATCHED.get() {
             watched.reopen_all();
         }
-    });
+    };
+    // SAFETY: async-signal-safe, as `reopen_all` and all that it calls is; and `get` only loads an atomic.
+    unsafe { sys::on_hangup(reopen) }
 }
 
-/// In the foreground the streams are somebody else's. Whoever sends SIGHUP for the logs' sake does not mean the end
-/// of the program.
+/// In the foreground the streams are not ours to reopen. But whoever sends SIGHUP because of the logs does not want to
+/// end the program.
 pub(crate) fn leave_alone() {
     let _ = WATCHED.set(Watched { logs: Vec::new(), turn: Turn::of_pid() });
     if sys::has_default(libc::SIGHUP) {
-        sys::on_hangup(|| {});
+        sys::outlive_hangup();
     }
 }
 
 impl Watched {
     /// Async-signal-safe, signal-safety(7).
     ///
-    /// One at a time: two could put an older file in place last. Who comes second waits for nobody, who may be the thread
-    /// that the signal interrupted, but has the first start over.
+    /// One caller at a time makes the pass: of two, the slower one could put an older file in place. The second never
+    /// waits, since it may be the thread that the signal interrupted. It makes the pass that runs start over.
     fn reopen_all(&self) {
         if self.turn.is_anothers() {
             return;
@@ -88,7 +91,7 @@ impl Watched {
         while ASKED.load(SeqCst) && self.turn.take() {
             ASKED.store(false, SeqCst);
             self.logs.iter().for_each(Log::reopen);
-            self.turn.give_back();
+            self.turn.release();
         }
     }
 }

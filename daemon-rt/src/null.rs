@@ -8,7 +8,7 @@ use std::{
 
 use nix::{libc, sys::stat::SFlag};
 
-use crate::{refusal::refused, sys};
+use crate::{error::refused, sys};
 
 /// Major number 1, minor number 3 on every Linux, null(4).
 const NUMBER: Option<libc::dev_t> =
@@ -16,14 +16,14 @@ const NUMBER: Option<libc::dev_t> =
 
 pub(crate) struct Null {
     pub(crate) file: File,
-    /// By which an open device is known again.
+    /// Which tells an open descriptor of it from others.
     pub(crate) number: libc::dev_t,
 }
 
-/// Opens the null device, above the standard streams. Those of them that are closed are open on it after that: no file
-/// that is opened later gets their numbers.
+/// Opens the null device under a number above the standard streams. A standard stream that was closed is open on it
+/// afterwards, so that no other file gets its number.
 ///
-/// A plain file in its place, which somebody's `mv` or `>` makes, would be read from, and filled.
+/// A plain file in its place, as by a mistaken `mv` or `>`, would be filled, and read from.
 pub(crate) fn open() -> io::Result<Null> {
     loop {
         let file = File::options().read(true).write(true).open("/dev/null")?;
@@ -39,12 +39,12 @@ pub(crate) fn open() -> io::Result<Null> {
 }
 
 /// Whether that descriptor is open on the device of that number.
-pub(crate) fn is_open_on(descriptor: RawFd, number: libc::dev_t) -> bool {
-    number_of(descriptor).is_ok_and(|found| found == Some(number))
+pub(crate) fn is_open_on(fd: RawFd, number: libc::dev_t) -> bool {
+    number_of(fd).is_ok_and(|found| found == Some(number))
 }
 
-/// None for what is no character device.
-fn number_of(descriptor: RawFd) -> io::Result<Option<libc::dev_t>> {
-    let status = sys::status_of(descriptor)?;
+/// None where it is not a character device.
+fn number_of(fd: RawFd) -> io::Result<Option<libc::dev_t>> {
+    let status = sys::status_of(fd)?;
     Ok((sys::kind_of(&status) == SFlag::S_IFCHR).then_some(status.st_rdev))
 }

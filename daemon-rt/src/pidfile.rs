@@ -1,26 +1,26 @@
 //! One running instance, seen and stopped by the file that it locks.
 
-#[cfg_attr(not(unix), path = "pidfile/control_elsewhere.rs")]
-mod control;
-
 #[cfg(unix)]
 mod content;
+#[cfg_attr(not(unix), path = "elsewhere/control.rs")]
+mod control;
 #[cfg(unix)]
 mod holder;
-#[cfg(unix)]
+#[cfg_attr(not(unix), path = "elsewhere/lock.rs")]
 mod lock;
 #[cfg(unix)]
-mod open;
+mod named_process;
 #[cfg(unix)]
-mod process;
+mod open_pidfile;
 
 use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
+pub(crate) use self::lock::Lock;
 #[cfg(unix)]
-pub(crate) use self::lock::{Lock, already_running};
+pub(crate) use self::lock::already_running;
 use crate::Error;
 
 /// A pidfile, for programs that look at their daemon, signal it or stop it: the file that the option
@@ -62,8 +62,8 @@ pub struct PidFile {
     path: PathBuf,
 }
 
-/// What a pidfile tells of its daemon. What stands in a file that nobody locks is not judged. In brackets the exit status that the Linux Standard Base gives to the action
-/// `status` of an init script.
+/// What a pidfile tells of its daemon. What stands in a file that nobody locks is not judged. In brackets the exit
+/// status that the Linux Standard Base gives to the action `status` of an init script.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -136,9 +136,9 @@ impl PidFile {
     }
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
-    /// left behind is removed then, if that is permitted. One that an earlier daemon left stays, for the next start. It is no error when no daemon runs. A daemon that is the
-    /// first process of its pid namespace has to handle SIGTERM: from inside, SIGKILL has no effect on it,
-    /// `pid_namespaces(7)`.
+    /// left behind is removed then, if that is permitted. One that an earlier daemon left stays, for the next start. It
+    /// is no error when no daemon runs. A daemon that is the first process of its pid namespace has to handle SIGTERM:
+    /// from inside, SIGKILL has no effect on it, `pid_namespaces(7)`.
     ///
     /// # Errors
     ///

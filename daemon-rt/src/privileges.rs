@@ -1,12 +1,10 @@
-//! Privileges, given up for good: who the daemon is to be, and how a process becomes that and nothing more.
+//! Giving up privileges for good: who the daemon is to be, and how a process becomes that user and no more.
 
 mod account;
 mod apart;
 mod as_user;
 mod change;
 mod database;
-mod environment;
-mod groups;
 #[cfg_attr(
     not(any(
         target_os = "linux",
@@ -15,9 +13,10 @@ mod groups;
         target_os = "dragonfly",
         target_os = "openbsd"
     )),
-    path = "privileges/ids_elsewhere.rs"
+    path = "elsewhere/ids.rs"
 )]
 mod ids;
+mod login;
 mod permission;
 mod proof;
 
@@ -30,44 +29,58 @@ pub(crate) use self::{
     as_user::look_as,
     permission::{Privilege, demand, root_is_ordinary_user},
 };
-use crate::{Daemon, Error, id::Id, threads::SingleThread};
+use crate::{Error, id::Id, threads::SingleThread};
 
 /// Who the daemon is to be: the options `user` and `group`.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) user: Option<Id>,
     pub(crate) group: Option<Id>,
-    changes: &'static Changes,
+    changes: &'static dyn Changes,
 }
 
-/// All that becomes somebody else. Only an [`Identity`] leads to it: it is not in the binary of a program that sets
+/// All code that becomes somebody else. Only an [`Identity`] leads to it: the linker leaves it out of a program that sets
 /// neither option.
-struct Changes {
-    look_up: fn(&Identity) -> Result<Account, Error>,
-    take_on: fn(&Account) -> Result<Before, Error>,
-    give_back: fn(&Account, &Before) -> Result<(), Error>,
-    act_apart: fn(&Account, &mut Action<'_>) -> Option<io::Result<Found>>,
-    become_for_good: fn(&Account, &SingleThread) -> Result<(), Error>,
+trait Changes: fmt::Debug + Sync {
+    fn look_up(&self, identity: &Identity) -> Result<Account, Error>;
+    fn assume(&self, account: &Account) -> Result<Before, Error>;
+    fn restore(&self, account: &Account, before: &Before) -> Result<(), Error>;
+    fn act_apart(&self, account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>>;
+    fn become_for_good(&self, account: &Account, thread: &SingleThread) -> Result<(), Error>;
 }
 
-static CHANGES: Changes = Changes {
-    look_up: Account::look_up,
-    take_on: as_user::take_on,
-    give_back: as_user::give_back,
-    act_apart: apart::act_apart,
-    become_for_good: change::become_for_good,
-};
+#[derive(Debug)]
+struct AllChanges;
 
-impl Default for Identity {
-    fn default() -> Self {
-        Self { user: None, group: None, changes: &CHANGES }
+impl Changes for AllChanges {
+    fn look_up(&self, identity: &Identity) -> Result<Account, Error> {
+        let account = Account::look_up(identity)?;
+        if !account.is_current {
+            permission::to_become(&account)?;
+        }
+        Ok(account)
+    }
+
+    fn assume(&self, account: &Account) -> Result<Before, Error> {
+        as_user::assume(account)
+    }
+
+    fn restore(&self, account: &Account, before: &Before) -> Result<(), Error> {
+        as_user::restore(account, before)
+    }
+
+    fn act_apart(&self, account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>> {
+        apart::act_apart(account, action)
+    }
+
+    fn become_for_good(&self, account: &Account, thread: &SingleThread) -> Result<(), Error> {
+        change::become_for_good(account, thread)
     }
 }
 
-impl fmt::Debug for Changes {
-    /// Not where its functions are: that is the secret of address space layout randomization.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Changes")
+impl Default for Identity {
+    fn default() -> Self {
+        Self { user: None, group: None, changes: &AllChanges }
     }
 }
 
@@ -78,10 +91,10 @@ pub(crate) struct Privileges {
 }
 
 impl Privileges {
-    /// In the launcher: a name that nobody has, or a step that is not permitted, fails where somebody reads it.
-    pub(crate) fn new(daemon: &Daemon) -> Result<Self, Error> {
-        let look_up = |identity: &Identity| (identity.changes.look_up)(identity);
-        Ok(Self { account: daemon.identity.as_ref().map(look_up).transpose()?, no_new_privs: daemon.no_new_privs })
+    /// In the launcher, where somebody reads of a name that nobody has, or of a step that is not permitted.
+    pub(crate) fn new(identity: Option<&Identity>, no_new_privs: bool) -> Result<Self, Error> {
+        let look_up = |identity: &Identity| identity.changes.look_up(identity);
+        Ok(Self { account: identity.map(look_up).transpose()?, no_new_privs })
     }
 
     /// Who it is to become, unless it is that already.
@@ -93,10 +106,10 @@ impl Privileges {
         self.account.is_some() || self.no_new_privs
     }
 
-    /// In the process that runs `main`: an error must keep it from that.
+    /// In the process that runs `main`. After an error it must not run it.
     pub(crate) fn drop_for_good(&self, thread: &SingleThread) -> Result<(), Error> {
         if let Some(account) = &self.account {
-            (account.changes.become_for_good)(account, thread)?;
+            account.changes.become_for_good(account, thread)?;
         }
         if self.no_new_privs {
             change::forbid_new_privileges()?;

@@ -2,39 +2,38 @@
 
 mod check;
 mod children;
+mod common;
 mod detach;
-mod group;
+mod end;
+mod environment;
+mod filesystem;
 mod instance;
-mod jail;
 mod launcher;
 mod leader;
-mod manager;
-mod place;
 mod prepared;
+mod process_group;
 mod ready;
 mod ready_fd;
 mod report;
+mod sd_notify;
 pub(crate) mod streams;
-mod variables;
 
 pub use self::ready::ready;
 pub(crate) use self::{
+    end::ended,
     instance::{lock, other_instance},
-    manager::{ended, start_failed, stopping},
     ready::refuse_in as refuse_ready_in,
+    sd_notify::{start_failed, stopping},
 };
 
 use std::io::{self, Write};
 
 use nix::libc;
 
-use self::{manager::Manager, place::Place, prepared::Prepared, ready_fd::ReadyFd};
+use self::{common::Common, prepared::Prepared, ready_fd::ReadyFd, sd_notify::Manager};
 use crate::{
-    Daemon, Error,
-    pidfile::Lock,
-    privileges::Privileges,
-    sys,
-    threads::{self, Step},
+    Daemon, Error, sys,
+    threads::{Step, require_single_thread},
 };
 
 /// Returns where `main` is to run.
@@ -42,47 +41,38 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon) }
 }
 
-/// Streams and descriptors stay what they are, and signals, but for a SIGHUP for logs that are not ours.
+/// Returns in the same process. Streams and descriptors stay what they are, and so do signals, but for a SIGHUP that is
+/// meant for logs.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
-    let privileges = Privileges::new(daemon)?;
-    let refuse_threads = || threads::refuse_second(Step::GiveUpPrivileges);
-    privileges.are_to_change().then(refuse_threads).transpose()?; // before there is anything to take back
-    let place = Place::new(daemon, privileges.another_account())?;
+    let thread = || require_single_thread(Step::GiveUpPrivileges);
+    if daemon.gives_up_privileges() {
+        thread()?; // before there is anything to take back
+    }
     let ready_fd = ReadyFd::take(daemon)?;
-    let is_awaited = Manager::connect(daemon)?.map(Manager::keep).is_some();
-    let lock = instance::take_lock(daemon)?;
-    place.enter()?;
-    lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
-    if privileges.are_to_change() {
-        privileges.drop_for_good(&refuse_threads()?)?;
-    }
-    place.change_directory(privileges.another_account())?;
+    let mut common = Common::new(daemon)?;
+    let has_manager = common.manager.take().map(Manager::keep).is_some();
     if let Some(reopen_logs) = daemon.reopen_logs {
-        (reopen_logs.leave_alone)();
+        reopen_logs.leave_alone();
     }
-    lock.map_or(Ok(()), Lock::hold_until_exit)?;
-    match ready_fd {
-        Some(ready_fd) if !daemon.notify => return ready_fd.tell(),
-        Some(ready_fd) => ready_fd.keep(),
-        None if !is_awaited => return Ok(()),
-        None => {}
+    common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
+    if !daemon.notify {
+        return ready_fd.map_or(Ok(()), |ready_fd| ready_fd.tell());
     }
-    ready::await_ready_in_foreground();
-    if is_awaited {
-        manager::watch_exit();
+    ready::await_ready_in_foreground(ready_fd);
+    if has_manager {
+        end::watch_exit();
     }
     Ok(())
 }
 
 /// Returns in the daemon, or with an error in the launcher.
 fn become_detached(daemon: &mut Daemon) -> Result<(), Error> {
-    threads::refuse_second(Step::Fork)?; // before there is anything to take back
+    let step = if daemon.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
+    require_single_thread(step)?; // before there is anything to take back
     let prepared = Prepared::new(daemon)?;
     flush();
-    // What looks up users, and whoever else was called, may have started one since.
-    let step = if prepared.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
-    let thread = threads::refuse_second(step)?;
-    detach::detach(&thread, &daemon.inherited, prepared)
+    let thread = require_single_thread(step)?; // whatever looked up users may have started one since
+    detach::detach(thread, &daemon.inherited, prepared)
 }
 
 /// What stays in the buffers would be written by the daemon as well. With a limit on the size of files, a write to one

@@ -23,11 +23,9 @@ use std::{
 ///
 /// Where there is no fork, `main` runs in the foreground and the streams stay what they are.
 #[derive(Debug)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there the streams stay what they are"))]
 pub struct Stdio(pub(crate) Kind);
 
 #[derive(Debug)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "there the streams stay what they are"))]
 pub(crate) enum Kind {
     Null,
     Inherit,
@@ -82,7 +80,6 @@ impl Stdio {
     }
 
     /// The path, where there is one.
-    #[cfg(unix)]
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0 {
             Kind::Append(path) | Kind::Truncate(path) => Some(path),

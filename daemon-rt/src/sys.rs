@@ -3,26 +3,27 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod capabilities;
-mod database;
-mod descriptors;
-mod environment;
+mod environ;
 mod exec;
-#[cfg(target_vendor = "apple")]
+mod fd;
+#[cfg_attr(target_vendor = "apple", path = "sys/groups_apple.rs")]
 mod groups;
 mod hangup;
+mod inherited_fd;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod passing;
-#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "sys/pidfd_elsewhere.rs")]
+mod passwd;
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "elsewhere/pidfd.rs")]
 mod pidfd;
+mod pinned_file;
 mod process;
 mod record_lock;
 mod signals;
 mod sockets;
+mod statx;
 mod wiped_on_fork;
 
-#[cfg(target_vendor = "apple")]
-pub(crate) use self::groups::{getgrouplist, getgroups, setgroups};
 #[cfg(target_os = "linux")]
 pub(crate) use self::keyring::join_new_session_keyring;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -31,16 +32,19 @@ pub(crate) use self::{
     process::is_single_threaded_to_libc,
 };
 pub(crate) use self::{
-    database::{User, group, group_named, user, user_named},
-    descriptors::{
-        STANDARD_STREAMS, are_the_same, closes_on_exec, duplicate_onto, identity_of, is_terminal, is_writable, kind_of,
-        lock, set_close_on_exec, status_of, take, write_at_once,
-    },
-    environment::{retain_variables, set_variable, wipe_removed_variables},
+    environ::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
-    hangup::on_hangup,
+    fd::{
+        FileId, STANDARD_STREAMS, StandardStream, are_the_same, closes_on_exec, file_id, is_terminal, is_writable,
+        kind_of, lock, redirect, set_close_on_exec, status_of, write_at_once,
+    },
+    groups::{getgrouplist, getgroups, setgroups},
+    hangup::{on_hangup, outlive_hangup},
+    inherited_fd::InheritedFd,
     passing::{receive_with_file, send_with_file},
+    passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
+    pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
@@ -48,5 +52,6 @@ pub(crate) use self::{
         uninterrupted,
     },
     sockets::{connect, send, socket_family},
+    statx::cached_file_id,
     wiped_on_fork::wiped_on_fork,
 };

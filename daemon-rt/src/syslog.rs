@@ -23,11 +23,11 @@ const LIMIT: usize = 1024;
 /// A name leaves room for the text; RFC 5424, 6.2.5, has the same limit.
 const NAME_LIMIT: usize = 48;
 
-/// Says one line: the text, behind program and process id. It waits for nobody; where nobody listens, it is lost.
+/// Sends one line: program, process id and text. It never waits; where nobody listens, the line is lost.
 pub(crate) fn say(name: &str, text: &str) {
     let line = line(name, text);
     let _ = match send(line.as_bytes(), libc::SOCK_DGRAM) {
-        // As in syslog(3), a stream is the other kind that there may be, and takes lines that end with a NUL byte.
+        // As in syslog(3): the socket may be a stream instead, which takes lines that end with a NUL byte.
         Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => {
             send(format!("{line}\0").as_bytes(), libc::SOCK_STREAM)
         }
@@ -35,7 +35,7 @@ pub(crate) fn say(name: &str, text: &str) {
     };
 }
 
-/// As syslog(3) writes it, but for the time: who listens knows that, and nobody knows the time zone in a jail.
+/// As syslog(3) writes it, except for the time: the reader adds it, and behind a chroot(2) nobody knows the time zone.
 fn line(name: &str, text: &str) -> String {
     let name: String = name.chars().take(NAME_LIMIT).collect();
     let mut line = format!("<{PRIORITY}>");

@@ -1,7 +1,6 @@
 //! Text from outside, fit for a terminal and for a line of a log.
 
-#[cfg(test)]
-#[cfg(unix)]
+#[cfg(all(test, unix))]
 mod tests;
 
 use std::{

@@ -1,12 +1,12 @@
-//! A fork copies one thread: a second one's locks would stay locked for ever, and its work would be lost.
+//! A fork copies one thread: the locks of a second one would stay locked for ever, and its work would be lost.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod others;
 
 use crate::Error;
 
-/// The evidence that the process has no second thread, which [`fork`](crate::sys::fork) and a change of the environment
-/// ask for. What runs code of others, such as a look-up of a user, may start one: it is taken behind that.
+/// The evidence that the process has no second thread. [`fork`](crate::sys::fork) and changes of the environment demand
+/// it. Code of others, such as the look-up of a user, may start a thread: ask for the evidence after that.
 pub(crate) struct SingleThread(());
 
 /// What a second thread stands in the way of.
@@ -14,18 +14,18 @@ pub(crate) struct SingleThread(());
 pub(crate) enum Step {
     Fork,
     ForkAndGiveUpPrivileges,
-    /// In the foreground. Capabilities are per thread, and so are ids to the kernel.
+    /// In the foreground. To the kernel, capabilities and ids belong to each thread.
     GiveUpPrivileges,
 }
 
-/// Refuses to go on with a second thread. Only Linux can tell without help of the threads themselves.
+/// Refuses to go on with a second thread. Only Linux tells whether there is one.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn refuse_second(before: Step) -> Result<SingleThread, Error> {
+pub(crate) fn require_single_thread(before: Step) -> Result<SingleThread, Error> {
     others::refuse(before).map(|()| SingleThread(()))
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[allow(clippy::unnecessary_wraps, reason = "as where it can be told")]
-pub(crate) fn refuse_second(_: Step) -> Result<SingleThread, Error> {
+pub(crate) fn require_single_thread(_: Step) -> Result<SingleThread, Error> {
     Ok(SingleThread(()))
 }

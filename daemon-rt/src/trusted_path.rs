@@ -3,12 +3,13 @@
 //! Whoever opens a file does so in the directory that the walk returned: a path that is another one at the second look
 //! gains nothing.
 
+mod entry;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod fuse;
 
 use std::{
     collections::VecDeque,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs, io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
@@ -21,7 +22,8 @@ use nix::{
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
 };
 
-use crate::{refusal::refused, sys, terminal::shown};
+pub(crate) use self::entry::Entry;
+use crate::{error::refused, sys, terminal::shown};
 
 /// As many as Linux follows, `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
@@ -37,6 +39,17 @@ const SEARCH: OFlag = OFlag::O_PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEARCH: OFlag = OFlag::O_RDONLY;
 
+/// A file that somebody else may have put there. `O_NOCTTY`: a terminal never becomes the controlling one.
+/// `O_NONBLOCK`: a FIFO without a reader is an error, and no wait for one.
+pub(crate) const FILE: OFlag =
+    OFlag::O_NOFOLLOW.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC).union(LARGE);
+
+/// Without it, a 32-bit program writes no more than 2 GiB, open(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LARGE: OFlag = OFlag::O_LARGEFILE;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const LARGE: OFlag = OFlag::empty();
+
 /// In a sticky directory nobody can replace what is somebody else's, but anybody can put something in place of what is
 /// missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,12 +58,6 @@ pub(crate) enum Sticky {
     Safe,
     /// Safe, except as the last one.
     SafeAbove,
-}
-
-/// Where a file is, or is to be: a name in an open directory. The name is `.` where the path names a directory.
-pub(crate) struct Entry {
-    pub(crate) directory: OwnedFd,
-    pub(crate) name: OsString,
 }
 
 /// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead
@@ -62,7 +69,7 @@ pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
     Ok(Entry { directory, name: name.to_owned() })
 }
 
-/// Step by step a path may be longer. But what is created is looked at, and removed, by all of it.
+/// A walk takes a longer path, step by step. But what is created is later looked at, and removed, by the path as a whole.
 pub(crate) fn refuse_too_long(path: &Path) -> io::Result<()> {
     if path.as_os_str().len() >= MAX_LENGTH { Err(Errno::ENAMETOOLONG.into()) } else { Ok(()) }
 }
@@ -89,7 +96,7 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
             return match Writers::of(&directory.status) {
                 Writers::Root => Ok(directory.fd),
                 Writers::Sticky if sticky == Sticky::Safe => Ok(directory.fd),
-                Writers::Sticky | Writers::Others => Err(untrusted(&at)),
+                Writers::Sticky | Writers::Others => Err(untrusted_directory(&at)),
             };
         };
         if name == ".." {
@@ -99,10 +106,12 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
         }
         let writers = Writers::of(&directory.status);
         if writers == Writers::Others {
-            return Err(untrusted(&at));
+            return Err(untrusted_directory(&at));
         }
         match step(&directory, &name)? {
-            Step::Directory(next) if next.is_users_mount(&directory) => return Err(untrusted(&at.join(name))),
+            Step::Directory(next) if next.is_users_mount(&directory) => {
+                return Err(untrusted_directory(&at.join(name)));
+            }
             Step::Directory(next) if writers == Writers::Root || next.is_roots_in(&directory) => {
                 directory = next;
                 at.push(name);
@@ -121,8 +130,8 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
                     left.push_front(component.to_owned());
                 }
             }
-            Step::Directory(next) if next.status.st_uid != ROOT => return Err(untrusted(&at.join(name))),
-            Step::Directory(_) => return Err(untrusted(&at)), // others may have mounted it there
+            Step::Directory(next) if next.status.st_uid != ROOT => return Err(untrusted_directory(&at.join(name))),
+            Step::Directory(_) => return Err(untrusted_directory(&at)), // others may have mounted it there
             Step::Link(_) => {
                 return Err(refused(format!("the symbolic link {} is not root's", shown(&at.join(name)))));
             }
@@ -130,8 +139,8 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
     }
 }
 
-/// No other number is root's. In a user namespace, whatever belongs to nobody inside has one and the same number, and
-/// that may be an ordinary user's as well, `user_namespaces(7)`.
+/// The only number that is trusted. In a user namespace all that belongs to nobody inside has one and the same number,
+/// which may also be an ordinary user's, `user_namespaces(7)`.
 const ROOT: libc::uid_t = 0;
 
 /// Who may change what a directory holds.
@@ -160,12 +169,12 @@ struct Directory {
 }
 
 impl Directory {
-    /// In a sticky directory. What is mounted there belongs to whom its file system likes: a user's may lie.
+    /// Asked in a sticky directory. A file system that is mounted there says itself who owns it, and a user's may lie.
     fn is_roots_in(&self, sticky: &Directory) -> bool {
         self.status.st_uid == ROOT && self.status.st_dev == sticky.status.st_dev
     }
 
-    /// In whichever directory. It may say that it is root's.
+    /// Asked in every directory. A user's file system may say that root owns it.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn is_users_mount(&self, above: &Directory) -> bool {
         self.status.st_dev != above.status.st_dev && fuse::is_users(&self.fd, self.status.st_dev)
@@ -202,8 +211,8 @@ fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<
     Ok(Directory { fd, status })
 }
 
-/// Of a path to a directory that cannot be gone, names the step that is at fault. Where a second look finds none, the
-/// error stays what it was; its kind does in any case.
+/// Names the step of a directory's path at which the way ended. Where a second look finds none, the error stays what it
+/// was. Its kind always does.
 fn name_directory(error: io::Error, path: &Path) -> io::Error {
     let directory = path.components().as_path(); // without a slash at the end
     let mut steps: Vec<_> = directory.ancestors().filter(|step| !step.as_os_str().is_empty()).collect();
@@ -229,7 +238,7 @@ fn name_directory(error: io::Error, path: &Path) -> io::Error {
     error
 }
 
-/// The same for a file that was looked for in the directory: to open that took no permission to search it.
+/// The same for a file in the directory. To open the directory itself takes no permission to search it.
 pub(crate) fn name_directory_of(file: &Path, error: io::Error) -> io::Error {
     let (directory, _) = split(file);
     let may_be_searched = || fs::metadata(directory.join(".")).is_ok();
@@ -243,7 +252,7 @@ fn no_search(directory: &Path) -> String {
     format!("no permission to search the directory {}", shown(directory))
 }
 
-fn untrusted(directory: &Path) -> io::Error {
+fn untrusted_directory(directory: &Path) -> io::Error {
     refused(format!("users other than root may write in the directory {}", shown(directory)))
 }
 

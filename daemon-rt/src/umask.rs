@@ -26,7 +26,6 @@ mod sealed {
 
     /// What the option says.
     #[derive(Debug, Clone, Copy)]
-    #[cfg_attr(not(unix), allow(dead_code, reason = "nothing sets a mask"))]
     pub enum Mask {
         /// Nothing.
         Default,

@@ -3,6 +3,8 @@
 use std::{fs, path::Path, process::Command};
 
 const MANUAL: &str = include_str!("../../daemon-rt/src/manual.md");
+/// Its methods have the descriptions of the options.
+const DAEMON: &str = include_str!("../../daemon-rt/src/daemon.rs");
 const ATTRIBUTE: &str = include_str!("../../daemon-macro/src/lib.rs");
 const COMING_FROM: &str = include_str!("../../daemon-rt/src/docs/coming_from.md");
 const WHERE_WILL_IT_RUN: &str = include_str!("../../daemon-rt/src/docs/where_will_it_run.md");
@@ -25,22 +27,23 @@ fn every_option_has_a_section() {
     expected.sort_unstable();
     assert_eq!(described, expected);
     for section in sections {
-        let said = section.replace('\n', " ");
-        for part in ["**Takes** ", "**Default:** ", "**Rule:** ", "**Errors:** ", "```no_run "] {
-            assert!(said.contains(part), "no {part} in {section}");
-        }
+        assert!(section.contains("\n```no_run\n"), "no example in {section}");
+    }
+    for method in options.iter().filter_map(|option| method(option)) {
+        assert!(MANUAL.contains(&format!("[`Daemon::{method}`]")), "no link to {method}");
     }
 }
 
+/// Here and nowhere else: the manual has a link to it.
 #[test]
-fn every_option_has_its_other_names() {
-    let (_, table) = MANUAL.split_once("\n| Here |").expect("a table");
-    let rows = table.lines().skip(2).take_while(|row| row.starts_with("| `"));
-    let mut named: Vec<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
-    let mut expected = options();
-    named.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(named, expected);
+fn every_option_is_described_at_its_method() {
+    for method in options().iter().filter_map(|option| method(option)) {
+        let description = description(method);
+        for part in ["Takes", "Default", "Foreground", "Errors", "Rule", "Known as"] {
+            let start = format!("/// - **{part}:** ");
+            assert!(description.iter().any(|line| line.starts_with(&start)), "no {part} in {method}: {description:?}");
+        }
+    }
 }
 
 /// An editor shows this where the attribute stands.
@@ -68,7 +71,7 @@ fn links_to_sections_lead_somewhere() {
         fs::read_to_string(path).expect("a source")
     };
     let errors = source("docs/errors.md");
-    let pages = [MANUAL, COMING_FROM, WHERE_WILL_IT_RUN, WHAT_NOBODY_CAN_CHANGE, &errors, &source("daemon.rs")];
+    let pages = [MANUAL, COMING_FROM, WHERE_WILL_IT_RUN, WHAT_NOBODY_CAN_CHANGE, &errors, DAEMON];
     for page in pages {
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             match link.split_once('#') {
@@ -78,6 +81,27 @@ fn links_to_sections_lead_somewhere() {
             }
         }
     }
+}
+
+/// The method of `Daemon` that the option calls.
+fn method(option: &str) -> Option<&str> {
+    match option {
+        "setup" => Some("run_with"),
+        "crate" => None,
+        option => Some(option),
+    }
+}
+
+/// The lines of the comment before the method.
+fn description(method: &str) -> Vec<&'static str> {
+    let lines: Vec<_> = DAEMON.lines().map(str::trim).collect();
+    let is_method = |line: &str| {
+        let name = line.strip_prefix("pub fn ").and_then(|line| line.strip_prefix(method));
+        name.is_some_and(|rest| rest.starts_with(['(', '<']))
+    };
+    let end = lines.iter().position(|line| is_method(line)).expect(method);
+    let comment = lines[..end].rsplit(|line| !line.starts_with("///")).next();
+    comment.unwrap_or_default().to_vec()
 }
 
 /// What the attribute expects, by its own message.

@@ -145,6 +145,11 @@ impl Case {
         matches!(self.fault, Fault::Short | Fault::Delay | Fault::Error(Errno::EINTR) | Fault::LateError(Errno::EINTR))
     }
 
+    /// Whether the line that says why fails to be written as well.
+    pub(crate) fn keeps_it_silent(&self) -> bool {
+        self.occurrence == "every" && self.call == "write"
+    }
+
     pub(crate) fn arguments(&self) -> [String; 5] {
         ["--at".into(), self.process.clone(), self.call.clone(), self.occurrence.clone(), self.fault.word()]
     }

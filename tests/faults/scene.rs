@@ -1,16 +1,22 @@
 //! The starts that are tried.
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    fs::{self, File, Permissions},
+    io::Read,
+    os::unix::{
+        fs::{OpenOptionsExt, PermissionsExt},
+        net::UnixDatagram,
+    },
     path::Path,
     process::Command,
 };
 
 use nix::{
+    libc,
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
-    unistd::{User, chown},
+    sys::stat::Mode,
+    unistd::{User, chown, mkfifo},
 };
 use support::Stage;
 
@@ -41,6 +47,8 @@ impl Scene {
 pub(crate) struct Place {
     pub(crate) stage: Stage,
     manager: Option<UnixDatagram>,
+    /// The pipe that the probe has as descriptor 8, for `--ready-fd`.
+    supervisor: File,
 }
 
 impl Scene {
@@ -74,7 +82,11 @@ impl Scene {
             chown(stage.directory(), Some(nobody.uid), Some(nobody.gid)).expect("give it away");
         }
         let manager = self.has_manager.then(|| UnixDatagram::bind(stage.path("data/manager")).expect("bind"));
-        Place { stage, manager }
+        mkfifo(&stage.path("data/supervisor"), Mode::S_IRWXU).expect("make a pipe");
+        let mut pipe = File::options();
+        pipe.read(true).custom_flags(libc::O_NONBLOCK); // look once, and be its reader while nobody writes
+        let supervisor = pipe.open(stage.path("data/supervisor")).expect("open a pipe");
+        Place { stage, manager, supervisor }
     }
 
     /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
@@ -84,7 +96,8 @@ impl Scene {
         if self.has_manager {
             command.env("NOTIFY_SOCKET", stage.path("data/manager"));
         }
-        command.args(options).args(["--arranged", "data/handed-on", "--"]);
+        command.args(options);
+        command.args(["--hand-on", "8=data/supervisor", "--hand-on", "9=data/handed-on", "--"]);
         command.arg(MARKED).args(self.options);
         command
     }
@@ -99,12 +112,13 @@ impl Place {
         }
     }
 
-    /// What the manager has heard by now.
+    /// What the manager, or the supervisor, has heard by now.
     pub(crate) fn heard(&self) -> String {
-        let Some(manager) = &self.manager else { return String::new() };
+        let mut heard = String::new();
+        let _ = (&self.supervisor).read_to_string(&mut heard); // until it would block, or nobody has it open to write
+        let Some(manager) = &self.manager else { return heard };
         manager.set_nonblocking(true).expect("look once");
         let mut text = [0; 4096];
-        let mut heard = String::new();
         while let Ok(length) = manager.recv(&mut text) {
             heard += &String::from_utf8_lossy(&text[..length]);
             heard += "\n";

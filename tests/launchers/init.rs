@@ -244,12 +244,15 @@ fn a_shell_that_is_process_1_goes_on_without_terminal_and_pipe() {
 #[test]
 fn a_program_that_is_process_1_is_no_init() {
     needs_root!();
-    needs_tools!("node", "perl");
+    needs_tools!("node", "perl", "python3");
     let perl = "use POSIX; open STDIN, '</dev/null'; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; \
                 fork or do { setsid; exec @ARGV }; sleep 1000";
     let node = "require('child_process').spawn(process.argv[1], { detached: true, stdio: 'ignore' }); \
                 setTimeout(() => {}, 1000000)";
-    for (program, arguments) in [("perl", ["-e", perl]), ("node", ["-e", node])] {
+    let python = "import subprocess, sys, time\n\
+                  subprocess.Popen([sys.argv[1]], start_new_session=True, stdin=subprocess.DEVNULL, \
+                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\ntime.sleep(1000)";
+    for (program, arguments) in [("perl", ["-e", perl]), ("node", ["-e", node]), ("python3", ["-c", python])] {
         let stage = Stage::new();
         let _unshare = stage.start(stage.first_process(program).args(arguments).arg(PROBE));
         let daemon = stage.daemon();
@@ -262,7 +265,7 @@ fn a_program_that_is_process_1_is_no_init() {
 fn process_1_is_an_init_by_its_name() {
     needs_root!();
     needs_tools!("perl");
-    for name in ["init", "systemd", "dinit"] {
+    for name in ["init", "systemd", "finit"] {
         let perl = format!(
             "use POSIX; $0 = '{name}'; open STDIN, '</dev/null'; open STDOUT, '>/dev/null'; open STDERR, '>/dev/null'; \
              fork or do {{ setsid; exec @ARGV }}; sleep 1000"

@@ -6,6 +6,7 @@ prepare_overlay() {
     mkdir "$base"
     mount -t tmpfs tmpfs "$base"
     mkdir "$base"/{upper,work,root}
+    [ -z "${NEWER_SYSTEMD:-}" ] || cp -a "$NEWER_SYSTEMD/." "$base/upper" # over the machine's own
     mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$base/root" || return
     cd "$base/root"
     mount -t proc proc proc

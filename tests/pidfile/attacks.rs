@@ -16,7 +16,7 @@ use nix::{
     libc,
     sys::signal::Signal,
 };
-use support::{Daemon, Process, Stage, eventually, needs_root, needs_tools};
+use support::{Daemon, Process, Stage, eventually, needs_root, needs_tools, skip};
 
 use crate::{DAEMONIZE, PROBE, preload};
 
@@ -364,6 +364,39 @@ fn a_descriptor_that_does_not_answer_keeps_nobody_from_stopping_the_daemon() {
     let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]).env("LD_PRELOAD", &library));
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "Terminated\n", ""));
     assert!(!daemon.process.is_alive());
+}
+
+/// The daemon has closed its pidfile, which a worker still holds. Nobody finds the file before all of the daemon's
+/// descriptors are seen, and one of them is on a file system of its own, whose server has stopped.
+#[test]
+fn a_file_system_that_does_not_answer_keeps_nobody_from_asking_for_the_daemon() {
+    needs_root!();
+    needs_tools!("bindfs", "nsenter", "unshare");
+    if !Path::new("/dev/fuse").exists() {
+        return skip("/dev/fuse");
+    }
+    let stage = Stage::new();
+    stage.create_directory("served");
+    stage.create_directory("mnt");
+    let mut bindfs = stage.command("unshare");
+    bindfs.args(["--mount", "--propagation", "private", "bindfs", "-f", "-o", "attr_timeout=0"]);
+    let server = Bystander(bindfs.args([stage.path("served"), stage.path("mnt")]).spawn().expect("start bindfs"));
+    let id = i32::try_from(server.0.id()).expect("a process");
+    eventually("the file system", || {
+        fs::read_to_string(format!("/proc/{id}/mounts")).ok()?.contains(" fuse").then_some(())
+    });
+    let mut command = stage.command("nsenter");
+    command.args([format!("--mount=/proc/{id}/ns/mnt"), format!("--wd={}", stage.directory().display())]);
+    let mut daemon = stage.started(command.args([PROBE, "--pidfile", "pid"]));
+    daemon.ask("fork");
+    assert_eq!(daemon.ask(&format!("open {}", stage.path("mnt/file").display())), "");
+    let pidfile = stage.path("pid").display().to_string();
+    let own = daemon.look().descriptors().into_iter().find(|(_, target)| **target == pidfile).map(|own| own.0);
+    assert_eq!(daemon.ask(&format!("close {}", own.expect("a descriptor"))), "");
+    Process(id).signal(Signal::SIGSTOP);
+    let launch = stage.launch(stage.command(PROBE).args(["--stop", "pid"]));
+    let who = format!("process {}, which it names, does not hold it open", daemon.process.0);
+    assert_eq!((launch.status, launch.stderr), (1, format!("probe: cannot tell who holds pid: {who}\n")));
 }
 
 #[test]

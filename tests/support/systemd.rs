@@ -1,6 +1,8 @@
 //! The machine's own systemd, with units of a test, in namespaces of its own: nothing of the machine is changed.
 
 use std::{
+    env,
+    ffi::OsStr,
     fs,
     io::ErrorKind,
     net::TcpStream,
@@ -56,6 +58,26 @@ impl Systemd {
     /// Panics when it does not come up in time.
     #[must_use]
     pub fn boot(programs: &[&str], units: &[(&str, &str)]) -> Option<Self> {
+        Self::boot_from("", programs, units)
+    }
+
+    /// The same with a systemd of that version at least: the machine's, or the one in the directory that `NEWER_SYSTEMD`
+    /// names.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not come up in time.
+    #[must_use]
+    pub fn boot_at_least(version: u32, programs: &[&str], units: &[(&str, &str)]) -> Option<Self> {
+        let systemd = Self::boot_from(env::var_os("NEWER_SYSTEMD").unwrap_or_default(), programs, units)?;
+        let is_new = systemd.version() >= version;
+        if !is_new {
+            skip(&format!("systemd {version}"));
+        }
+        is_new.then_some(systemd)
+    }
+
+    fn boot_from(newer: impl AsRef<OsStr>, programs: &[&str], units: &[(&str, &str)]) -> Option<Self> {
         if !is_root() || !are_installed(&["findmnt", "nsenter", "setpriv", "unshare"]) {
             return None;
         }
@@ -74,7 +96,7 @@ impl Systemd {
 
         let log = stage.create("log");
         let mut script = Command::new(BOOT);
-        script.arg(stage.directory()).args(programs).stdin(Stdio::piped());
+        script.arg(stage.directory()).args(programs).env("NEWER_SYSTEMD", newer).stdin(Stdio::piped());
         script.stdout(log.try_clone().expect("duplicate a descriptor")).stderr(log);
         let mut script = script.spawn().expect("start the script");
         let is_up = eventually("systemd", || match said(&socket) {
@@ -172,6 +194,12 @@ impl Systemd {
     pub fn said(&self, program: &str, text: &str) {
         let journal = || self.journal(&["--identifier", program, "--output", "cat"]);
         eventually(text, || (journal() == text).then_some(()));
+    }
+
+    /// As in `systemd 254 (254.26-1~bpo12+1)`.
+    fn version(&self) -> u32 {
+        let said = self.systemctl(&["--version"]).stdout;
+        said.split(' ').nth(1).and_then(|version| version.parse().ok()).expect("a version")
     }
 
     fn journal(&self, arguments: &[&str]) -> String {

@@ -7,13 +7,13 @@ use proc_macro2::TokenTree;
 use super::seeds;
 use crate::expand::expand;
 
-/// The mistakes of `tests/ui` without a compiler, and so within a blink: the same messages, in the same places.
+/// The mistakes of `tests/ui/fail` without a compiler, and so within a blink: the same messages, in the same places.
 #[test]
 fn what_the_compiler_shows_is_said() {
     if seeds::are_missing("what_the_compiler_shows_is_said") {
         return;
     }
-    let files = seeds::files("tests/ui");
+    let files = seeds::files("tests/ui/fail");
     assert!(files.len() > 50, "only {} files are found", files.len());
     for file in files {
         let shown = fs::read_to_string(file.with_extension("stderr")).unwrap();

@@ -1,4 +1,4 @@
-//! Whose turn it is to reopen the logs: one at a time, in the process that they belong to.
+//! Whose turn it is to reopen the logs: that of one caller at a time, in the process that they belong to.
 
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
@@ -6,48 +6,48 @@ use nix::unistd::getpid;
 
 use crate::sys;
 
-/// Async-signal-safe, but for its making.
+/// All but the constructors is async-signal-safe.
 ///
-/// The word is the process to which the state in memory belongs, negative while somebody is at work there. A forked worker
-/// finds 0, whatever somebody was at when it was forked, and takes its own copy for its own. A child that shares the memory
-/// (`CLONE_VM`), but not the descriptors, finds another's.
+/// The word is the number of the process to which the state in memory belongs, negative while a pass runs. A forked
+/// worker finds 0, even if a pass ran when it was forked: its copy of the state is its own. A child that shares the
+/// memory (`CLONE_VM`) but not the descriptors finds the number of another process.
 pub(super) struct Turn {
     word: &'static AtomicI32,
     is_wiped_on_fork: bool,
 }
 
 impl Turn {
-    /// It belongs to this process.
+    /// The state belongs to this process.
     pub(super) fn new() -> Self {
         let Ok(word) = sys::wiped_on_fork() else { return Self::of_pid() };
         word.store(own(), SeqCst);
         Self { word, is_wiped_on_fork: true }
     }
 
-    /// Goes by the process id alone, and takes a child that shares the memory for a worker.
+    /// Takes every process with another number for a worker, also a child that shares the memory.
     pub(super) fn of_pid() -> Self {
         static WORD: AtomicI32 = AtomicI32::new(0);
         Self { word: &WORD, is_wiped_on_fork: false }
     }
 
-    /// Whether the memory is another process's.
+    /// Whether the state belongs to another process.
     pub(super) fn is_anothers(&self) -> bool {
         self.means_another(self.word.load(SeqCst))
     }
 
-    /// Whether somebody in this process is at work.
+    /// Whether a pass runs in this process.
     pub(super) fn is_taken(&self) -> bool {
         self.word.load(SeqCst) == -own()
     }
 
-    /// Whether nobody was at work.
+    /// Whether this caller has the turn now: no pass was running.
     pub(super) fn take(&self) -> bool {
         let own = own();
         let is_free = |word| word != -own && !self.means_another(word);
         self.word.fetch_update(SeqCst, SeqCst, |word| is_free(word).then_some(-own)).is_ok()
     }
 
-    pub(super) fn give_back(&self) {
+    pub(super) fn release(&self) {
         self.word.store(own(), SeqCst);
     }
 

@@ -9,11 +9,11 @@ use super::{
     content::Content,
     holder::{self, Seen, failed},
     lock::Lock,
-    process::Process,
+    named_process::Process,
 };
 use crate::{Error, terminal::shown};
 
-/// How long a process may take to end after SIGKILL; only one that waits for a device takes any time.
+/// How long a process may take to end after SIGKILL. It takes time only where the process waits for a device.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
 pub(super) fn status(path: &Path) -> Result<Status, Error> {

@@ -13,19 +13,25 @@ use nix::{libc, unistd::Pid};
 
 use super::{
     content::Content,
-    lock::{A_LOOK, UNTIL_NAMED},
-    open::{self, KEEPS_BEING_REPLACED},
-    process::Process,
+    named_process::Process,
+    open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
-use crate::{Error, refusal::refused, sys, terminal::shown};
+use crate::{Error, error::refused, sys, terminal::shown};
 
-/// To most, process 1 is init. In a container it may be the daemon.
+/// It is init, except in a container, where it may be the daemon.
 const INIT: Pid = Pid::from_raw(1);
 
 /// Whether the kernel tells every caller who holds the file: elsewhere, a number may have to be taken at its word.
 const IS_TOLD: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// One look at the file. A missing one is an empty one that nobody holds.
+/// How long a look may hold the lock, and how long the old number may stay in the file after a start has locked it.
+pub(super) const A_LOOK: Duration = Duration::from_millis(100);
+
+/// How long a process that holds the lock may take to write its number: a start has two forks before that, and the
+/// machine may be busy.
+pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
+
+/// What one look at the file finds. A missing file counts as empty and unlocked.
 enum Look {
     Unlocked(Content),
     Locked(File, Content),
@@ -33,12 +39,12 @@ enum Look {
 
 pub(super) enum Seen {
     Nobody(Content),
-    /// Somebody holds the file, and has not said who.
+    /// Somebody holds the file, and has not written a number yet.
     Unnamed,
     Holder(Process, File),
 }
 
-/// The process that holds the lock. One that is starting gets the time to say who it is.
+/// The process that holds the lock. One that is starting gets the time to write its number.
 pub(super) fn find(path: &Path) -> Result<Option<Process>, Error> {
     match seek(path, UNTIL_NAMED)? {
         Seen::Nobody(_) => Ok(None),
@@ -59,7 +65,7 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
             (Ok(Some(process)), _) => return Ok(Seen::Holder(process, file)),
             (_, Content::Empty | Content::Unfinished(_)) if elapsed < until_named => {}
             (_, Content::Empty | Content::Unfinished(_)) => return Ok(Seen::Unnamed),
-            // Whoever starts holds the lock a moment before the old number is gone.
+            // A start that has just locked the file has not erased the old number yet.
             (_, _) if elapsed <= A_LOOK => {}
             (Ok(None), _) => return Err(cannot_tell(path, "it keeps changing")),
             (Err(error), _) => return Err(error),
@@ -71,32 +77,32 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
 fn look(path: &Path) -> Result<Look, Error> {
     let start = Instant::now();
     loop {
-        let file = match open::for_reading(path) {
+        let file = match open_pidfile::for_reading(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::Unlocked(Content::Empty)),
-            opened => opened.and_then(|file| open::refuse_words_of_others(&file).map(|()| file)),
+            opened => opened.and_then(|file| open_pidfile::refuse_words_of_others(&file).map(|()| file)),
         };
         let file = file.map_err(|error| failed("cannot open", path, error))?;
         let is_free = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| failed("cannot lock", path, error))?;
-        if open::is_at(&file, path) {
+        if open_pidfile::is_at(&file, path) {
             let content = Content::read(&file).map_err(|error| failed("cannot read", path, error))?;
             return Ok(if is_free { Look::Unlocked(content) } else { Look::Locked(file, content) });
         }
-        // On a file system whose inode numbers change, it would never end.
+        // Where the file system changes the inode numbers, this would never end.
         if start.elapsed() > A_LOOK {
             return Err(failed("cannot open", path, refused(KEEPS_BEING_REPLACED)));
         }
     }
 }
 
-/// The process of that number, held, and then known to be the one that the file means; `None` where the file tells
-/// something else by then, and wants another look.
+/// The process that the content names, if it is seen to hold the file. `None` where the content has changed meanwhile,
+/// and another look is needed.
 fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>, Error> {
     let (Content::Pid(pid) | Content::Unfinished(pid)) = content else {
         return Err(cannot_tell(path, "it holds something other than a process id"));
     };
     let process = Process::open(pid).map_err(|error| failed("cannot find the process of", path, error))?;
     let holds = process.as_ref().and_then(|process| process.holds(file));
-    // The lock and the number, seen again now that the process is held: they were its own all the time.
+    // By now no other process can get the number. If lock and content are still the same, the file meant this process.
     if !matches!(look(path)?, Look::Locked(_, again) if again == content) {
         return Ok(None);
     }

@@ -1,10 +1,13 @@
-//! Holding a pidfile. The lock says that a daemon runs: the kernel drops it with the last process that holds it,
-//! however that ended. The number in the file only says who it is.
+//! Holding a pidfile. The lock says that a daemon runs: the kernel drops it when the last process that holds it ends, in
+//! whatever way. The number in the file only says which process it is.
 
 use std::{
     fs::{self, File},
     io,
-    os::{fd::AsFd, unix::fs::FileExt},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::FileExt,
+    },
     path::{Path, PathBuf},
     process,
     sync::{
@@ -19,25 +22,19 @@ use nix::libc;
 
 use super::{
     content::Content,
-    holder,
-    open::{self, KEEPS_BEING_REPLACED},
+    holder::{self, A_LOOK, UNTIL_NAMED},
+    open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
-use crate::{Error, refusal::refused, sys, terminal::shown};
+use crate::{Error, error::refused, sys, terminal::shown};
 
-/// A status query holds the lock this long at most. A daemon that starts holds it a moment before the old number is gone.
-pub(super) const A_LOOK: Duration = Duration::from_millis(100);
-
-/// How long a process that holds the lock may take to say who it is: on a busy machine, a start has two forks before that.
-pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
-
-/// How long a file is looked at that says something, and not who holds it.
+/// How long to try a file that keeps being replaced, or that is held by a process which it does not name.
 const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
-/// The lock belongs to the open file: the daemon has it from the launcher through its forks, flock(2), and children
-/// that exec another program do not.
+/// The lock belongs to the open file, flock(2): the daemon inherits it from the launcher by fork. A child that executes
+/// another program does not.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Locked, and open for reading only: whoever takes over the daemon cannot write another process's number.
+    /// Locked, and open for reading only: a daemon that an attacker has taken over cannot write another process's number.
     file: File,
     /// Until the daemon gives up its privileges.
     writer: Option<File>,
@@ -49,21 +46,22 @@ pub(crate) struct Lock {
 /// What the exit removes.
 struct Held {
     lock: Lock,
-    /// Not 0 in this process. A worker that is process 1 of a pid namespace may have the number of a daemon that is, too.
+    /// Not 0 in this process, and 0 in its workers. The process id alone does not tell: both the daemon and a worker
+    /// may be process 1, each of its own pid namespace.
     is_own: Option<&'static AtomicI32>,
 }
 
 enum Attempt {
     /// Open for reading.
     Locked(File),
-    /// And what it says, unless that can be anybody's word.
+    /// With its content, or an error where others may have written that.
     Held(io::Result<Content>),
-    /// The file is not the one at that path any more.
+    /// The file is no longer the one at that path.
     Replaced,
 }
 
 impl Lock {
-    /// Locks the file, and empties it then: a file that somebody else holds is never touched.
+    /// Locks the file, and then empties it: a file that somebody else holds is never changed.
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
@@ -73,13 +71,13 @@ impl Lock {
                 Attempt::Locked(file) => {
                     return Ok(Self { file, writer, path: path.to_owned(), owner: process::id() });
                 }
-                // On a file system whose inode numbers change, it would never end.
+                // Where the file system changes the inode numbers, this would never end.
                 Attempt::Replaced if elapsed > UNTIL_CLEAR => {
                     return Err(cannot_lock(path, refused(KEEPS_BEING_REPLACED)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
-                    // Not earlier, although it would find the same: a look is over by then.
+                    // Until then it may only be a look that holds the lock.
                     if elapsed > A_LOOK && content.as_ref().is_ok_and(|content| *content != Content::Empty) {
                         if let Ok(Some(holder)) = holder::find(path) {
                             return Err(already_running(path, holder.number()));
@@ -96,15 +94,15 @@ impl Lock {
         }
     }
 
-    /// Removes what a daemon left that did not end by itself, if that is permitted.
+    /// Removes the file of a daemon that was killed, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
-        let Ok(file) = open::for_reading(path) else { return };
-        if matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(true)) && open::is_at(&file, path) {
+        let Ok(file) = open_pidfile::for_reading(path) else { return };
+        if matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(true)) && open_pidfile::is_at(&file, path) {
             let _ = fs::remove_file(path);
         }
     }
 
-    /// Writes who this process is, which takes the privileges of the launch.
+    /// Writes the number of this process. That needs the privileges of the launch.
     pub(crate) fn name_this_process(&self) -> Result<(), Error> {
         let Some(writer) = &self.writer else { return Ok(()) };
         let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
@@ -113,29 +111,60 @@ impl Lock {
         written.map_err(|error| Error::because(format!("cannot write the process id to {}", shown(&self.path)), error))
     }
 
-    /// Keeps the lock until this process exits, and removes the file then: after `exit` and a panic too, and not in a
-    /// child that was forked and exits. From now on, this process cannot write to the file.
+    /// Keeps the lock until this process exits, and removes the file then, also after `exit` or a panic. A forked child
+    /// that exits does not. From now on, this process cannot write to the file.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
         sys::at_exit(remove_held)
             .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
         self.writer = None;
         self.owner = process::id();
-        let _ = sys::lock_record(self.file.as_fd()); // evidence for who looks, and no condition
+        let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
         let is_own = sys::wiped_on_fork().inspect(|is_own| is_own.store(1, Relaxed)).ok();
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { lock: self, is_own });
         Ok(())
     }
 
-    /// Removes the file while it is locked: who opens it meanwhile finds that it is not at its path, and starts over.
+    /// Removes the file while it is locked. Whoever has just opened it finds that it is not at its path any more, and
+    /// starts over.
     fn remove(&self) -> bool {
-        open::is_at(&self.file, &self.path) && fs::remove_file(&self.path).is_ok()
+        open_pidfile::is_at(&self.file, &self.path) && fs::remove_file(&self.path).is_ok()
+    }
+
+    /// After a start that failed: removes the file, unless another process of this start lives on and holds it. That
+    /// shows by a new lock, once this process has closed its copy of the old one.
+    fn abandon(&mut self) {
+        let Some(writer) = self.writer.take() else { return };
+        self.file = writer;
+        // A process that was killed may take a moment to end. Only the launcher waits for it.
+        let patience = if self.owner == process::id() { A_LOOK } else { Duration::ZERO };
+        let start = Instant::now();
+        loop {
+            match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
+                Ok(true) => {
+                    if !self.remove() {
+                        let _ = self.file.set_len(0); // it may be out of reach by now: nobody shall read a number in it
+                    }
+                    return;
+                }
+                Ok(false) if start.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
+                _ => return,
+            }
+        }
     }
 }
 
-/// One attempt, and the file open for writing.
+/// Many ways lead out of a start that fails, a panic of the program's `setup` among them: no call could stand at the
+/// end of each. A lock that the daemon holds until its exit is not dropped.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// One attempt, with the file open for writing.
 fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
-    let (writer, is_new) = match open::for_writing(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match open::create(path) {
+    let (writer, is_new) = match open_pidfile::for_writing(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match open_pidfile::create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok((Attempt::Replaced, None)),
             created => (created?, true),
         },
@@ -145,7 +174,7 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
         Ok(attempt) => Ok((attempt, Some(writer))),
         Err(error) => {
             if is_new {
-                open::take_back(&writer, path);
+                open_pidfile::take_back(&writer, path);
             }
             Err(error)
         }
@@ -153,31 +182,32 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
 }
 
 fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
-    let file = match open::for_reading(path) {
+    let file = match open_pidfile::for_reading(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Replaced),
         opened => opened?,
     };
     let is_locked = sys::lock(file.as_fd(), libc::LOCK_EX)?;
-    if !open::are_the_same(&file, writer) || !open::is_at(&file, path) {
+    if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) || !open_pidfile::is_at(&file, path) {
         return Ok(Attempt::Replaced);
     }
     let content = Content::read(&file)?;
     if !is_locked {
-        // Its number is anybody's word. That a daemon runs is not: nobody shall remove the file and start a second one. And
-        // another start may be about to replace it.
+        // Others may have written the number, but not taken the lock: a daemon runs, and the file must not be replaced.
+        // Another start may also be about to replace it.
         let doubtful = |why| refused(format!("another process holds it, and {why}"));
-        return Ok(Attempt::Held(open::refuse_words_of_others(&file).map_err(doubtful).map(|()| content)));
+        return Ok(Attempt::Held(open_pidfile::refuse_words_of_others(&file).map_err(doubtful).map(|()| content)));
     }
     if content == Content::Foreign {
         return Err(refused("it holds something other than a process id"));
     }
-    if open::is_loose(&file)? {
-        // Somebody else may have it open by now, and lock it at any time: it is replaced while the lock is held.
+    if open_pidfile::is_loose(&file)? {
+        // Somebody else may have it open already, and could lock it at any time. So it is replaced while we hold the
+        // lock.
         if fs::remove_file(path).is_ok() {
             return Ok(Attempt::Replaced);
         }
-        open::refuse_words_of_others(&file)?;
-        open::close_to_others(&file)?;
+        open_pidfile::refuse_words_of_others(&file)?;
+        open_pidfile::close_to_others(&file)?;
     }
     writer.set_len(0)?;
     Ok(Attempt::Locked(file))
@@ -197,37 +227,13 @@ fn held_by_nobody(path: &Path, content: Content) -> Error {
 
 static HELD: Mutex<Option<Held>> = Mutex::new(None);
 
-/// The lock itself goes with the process. A file that may not be removed keeps its number: only the launcher's
-/// privileges could change that.
+/// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take the
+/// launcher's privileges.
 extern "C" fn remove_held() {
     let Ok(held) = HELD.try_lock() else { return };
     if let Some(Held { lock, is_own }) = &*held {
         if lock.owner == process::id() && is_own.is_none_or(|is_own| is_own.load(Relaxed) != 0) {
             lock.remove();
-        }
-    }
-}
-
-impl Drop for Lock {
-    /// After a start that failed: removes the file, unless another of its processes lives on and holds it. The kernel
-    /// tells that by another lock, once this process has given up its copy of the old one.
-    fn drop(&mut self) {
-        let Some(writer) = self.writer.take() else { return };
-        self.file = writer;
-        // Who was killed may take a moment to end; who is not the launcher leaves it to that.
-        let patience = if self.owner == process::id() { A_LOOK } else { Duration::ZERO };
-        let start = Instant::now();
-        loop {
-            match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
-                Ok(true) => {
-                    if !self.remove() {
-                        let _ = self.file.set_len(0); // it may be out of reach by now: nobody shall read a number in it
-                    }
-                    return;
-                }
-                Ok(false) if start.elapsed() < patience => thread::sleep(Duration::from_millis(5)),
-                _ => return,
-            }
         }
     }
 }

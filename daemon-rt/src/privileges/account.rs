@@ -7,11 +7,11 @@ use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid};
 
-use super::{Changes, Identity, database, groups, ids, permission};
+use super::{Changes, Identity, database, ids};
 use crate::{
     Error,
     id::{Id, Kind},
-    sys::User,
+    sys::{self, User},
     terminal::shown,
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Account {
     pub(crate) login: Option<User>,
     /// Whether all ids of the process are these already: nothing is to be done, and no privilege needed.
     pub(crate) is_current: bool,
-    pub(super) changes: &'static Changes,
+    pub(super) changes: &'static dyn Changes,
 }
 
 impl Account {
@@ -56,11 +56,7 @@ impl Account {
         };
         let user_is_given = user.is_some();
         let is_current = has_ids(uid, gid) && has_groups(gid, &groups);
-        let account = Self { name, uid, gid, groups, user_is_given, login: entry, is_current, changes };
-        if !is_current {
-            permission::to_become(&account)?;
-        }
-        Ok(account)
+        Ok(Self { name, uid, gid, groups, user_is_given, login: entry, is_current, changes: *changes })
     }
 }
 
@@ -84,8 +80,8 @@ fn has_ids(uid: Uid, gid: Gid) -> bool {
         && ids::saved().is_none_or(|saved| saved == (uid, gid))
 }
 
-/// Whether the supplementary groups of the process are these. The system may list the group of the process among them,
-/// or not, getgroups(2).
+/// Whether the supplementary groups of the process are these. The system may list the process's group among them or not,
+/// getgroups(2).
 pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
     let sorted = |groups: &[Gid]| {
         let mut numbers: Vec<_> = groups.iter().map(|group| group.as_raw()).chain([gid.as_raw()]).collect();
@@ -93,7 +89,7 @@ pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
         numbers.dedup();
         numbers
     };
-    groups::getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
+    sys::getgroups().is_ok_and(|own| sorted(&own) == sorted(groups))
 }
 
 fn find_user(id: &Id) -> Result<(Uid, Option<User>), Error> {
@@ -130,24 +126,31 @@ fn check_name(option: &str, name: &str) -> Result<(), Error> {
 fn number(option: &str, id: &Id) -> Result<u32, Error> {
     let number = match &id.0 {
         Kind::Number(number) => *number,
-        Kind::Name(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => name.parse().unwrap_or(u32::MAX),
+        Kind::Name(name) if is_decimal(name) => name.parse().unwrap_or(u32::MAX),
         Kind::Name(_) => return Err(Error::new(format!("`{option}` is unknown: there is no {option} {id}"))),
     };
-    // To setresuid(2) and its kin, -1 is "no change".
+    // To setresuid(2) and the like, -1 means "no change".
     if number == u32::MAX {
         return Err(Error::new(format!("`{option}` must be less than {}, found {id}", u32::MAX)));
     }
     Ok(number)
 }
 
-/// getgrouplist(3) tells no error: of a database that it cannot read, for want of a descriptor for example, it makes a
-/// user without groups. So a look-up that tells one stands between two answers, which have to agree.
+/// No name begins with `+`: it marks a number for chown(1) of GNU coreutils.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// getgrouplist(3) reports no error: if it cannot read the database, for lack of a descriptor for example, it finds a
+/// user without groups. So it is asked twice, with a look-up in between that does report one, and both answers have to
+/// agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let what = format!("cannot look up the groups of user {}", shown(OsStr::from_bytes(entry.name.to_bytes())));
-    let cannot = |error: nix::Error| Error::because(what.clone(), error);
-    let groups = groups::getgrouplist(&entry.name, gid).map_err(cannot)?;
+    let cannot = |error| Error::because(what.clone(), error);
+    let groups = sys::getgrouplist(&entry.name, gid).map_err(cannot)?;
     database::group(gid)?;
-    if groups::getgrouplist(&entry.name, gid).map_err(cannot)? != groups {
+    if sys::getgrouplist(&entry.name, gid).map_err(cannot)? != groups {
         return Err(Error::new(format!("{what}: two answers differ")));
     }
     Ok(groups)

@@ -1,7 +1,7 @@
 //! Doing something as the user with all of the user's ids, in a process of its own.
 //!
-//! A file system in user space that is mounted without `allow_root` lets in nobody of whose ids one is another's,
-//! mount.fuse3(8). For the launcher itself, to change all of them would be for good.
+//! A file system in user space that is mounted without `allow_root` lets in only processes all of whose ids are the
+//! user's, mount.fuse3(8). The launcher could not change all of its ids back.
 
 use std::{
     io,
@@ -20,12 +20,12 @@ use nix::{
 
 use super::{account::Account, change::become_for_good};
 use crate::{
-    refusal::refused,
-    sys,
+    error::refused,
+    sys::{self, FileId},
     threads::{self, Step},
 };
 
-/// The user may stop the process, kill(2), or serve the file system, and nobody waits for either for ever.
+/// The user may stop the process, kill(2), or be the one who serves the file system. Nobody waits for that for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest text of an error.
@@ -36,27 +36,27 @@ const FOUND: u8 = 0;
 const NUMBER: u8 = 1;
 const TEXT: u8 = 2;
 
-/// What an action has for who wanted it.
+/// What an action hands back.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) file: Option<OwnedFd>,
-    /// Device and inode of a file that was created.
-    pub(crate) created: Option<(libc::dev_t, libc::ino_t)>,
+    /// The file, if it was created.
+    pub(crate) created: Option<FileId>,
 }
 
-/// An action that another process runs in its copy of the memory: it leaves nothing here but what it found.
+/// Another process runs it in a copy of the memory. Nothing of it comes back here but what it found.
 pub(crate) type Action<'start> = dyn FnMut() -> io::Result<Found> + 'start;
 
-/// None where the process did not come to it.
+/// None where the process could not run it.
 pub(super) fn act_apart(account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>> {
-    let on_child = sys::default_action(libc::SIGCHLD); // it is nobody else's child
+    let on_child = sys::default_action(libc::SIGCHLD); // it is a child of ours alone
     let answer = run(account, action);
     on_child.restore();
     answer.ok()
 }
 
 fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Found>> {
-    let thread = threads::refuse_second(Step::Fork)?;
+    let thread = threads::require_single_thread(Step::Fork)?;
     let (here, there) = UnixStream::pair()?;
     match sys::fork(&thread)? {
         ForkResult::Parent { child } => {
@@ -73,8 +73,8 @@ fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Foun
     }
 }
 
-/// It has nothing more to do. One that waits for the server of a file system, which has the request and does not answer,
-/// does not even end on SIGKILL.
+/// Ends the process, which has nothing more to do. While it waits for the server of a file system, it does not even end
+/// on SIGKILL.
 fn end(child: Pid) {
     let _ = sys::kill(child, libc::SIGKILL);
     let deadline = Instant::now() + PATIENCE;
@@ -86,10 +86,10 @@ fn end(child: Pid) {
 fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
     let (bytes, file) = match answer {
         Ok(Found { file, created }) => {
-            let created = created.map(|(device, inode)| [&device.to_ne_bytes()[..], &inode.to_ne_bytes()].concat());
+            let created = created.map(|id| [&id.device.to_ne_bytes()[..], &id.inode.to_ne_bytes()].concat());
             ([vec![FOUND], created.unwrap_or_default()].concat(), file)
         }
-        // Why it is not permitted, whoever asked first has said already.
+        // The first attempt, by the launcher, has told already why it is not permitted.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             ([&[NUMBER], &libc::EACCES.to_ne_bytes()[..]].concat(), None)
         }
@@ -101,7 +101,7 @@ fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
     sys::send_with_file(socket.as_fd(), &bytes[..bytes.len().min(LIMIT)], file.as_ref().map(AsFd::as_fd))
 }
 
-/// One message: what is sent by one call on a socket that holds as much comes as one.
+/// Receives one message. It was sent by one call, and the socket holds it as a whole.
 fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut bytes = [0; LIMIT];
@@ -117,7 +117,10 @@ fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
     }
 }
 
-fn file_id(bytes: &[u8]) -> Option<(libc::dev_t, libc::ino_t)> {
+fn file_id(bytes: &[u8]) -> Option<FileId> {
     let (device, inode) = bytes.split_at_checked(size_of::<libc::dev_t>())?;
-    Some((libc::dev_t::from_ne_bytes(device.try_into().ok()?), libc::ino_t::from_ne_bytes(inode.try_into().ok()?)))
+    Some(FileId {
+        device: libc::dev_t::from_ne_bytes(device.try_into().ok()?),
+        inode: libc::ino_t::from_ne_bytes(inode.try_into().ok()?),
+    })
 }

@@ -7,9 +7,11 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
 use super::{
     account::Account,
     apart::{Action, Found},
-    groups::{getgroups, setgroups},
 };
-use crate::Error;
+use crate::{
+    Error,
+    sys::{getgroups, setgroups},
+};
 
 /// What the process was before.
 pub(super) struct Before {
@@ -23,19 +25,19 @@ impl Account {
     /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
     /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
-        let before = (self.changes.take_on)(self)?;
+        let before = self.changes.assume(self)?;
         let done = action();
-        (self.changes.give_back)(self, &before)?;
+        self.changes.restore(self, &before)?;
         Ok(done)
     }
 
-    /// Runs `action` in another process, as the user with all ids. None where it did not come to that.
+    /// Runs `action` in another process, all of whose ids are the user's. None where that was not possible.
     pub(crate) fn act_apart(&self, action: &mut Action<'_>) -> Option<io::Result<Found>> {
-        (self.changes.act_apart)(self, action)
+        self.changes.act_apart(self, action)
     }
 }
 
-/// Looks as who the daemon will be, if that is another.
+/// Looks as the user that the daemon will be, if that is another one.
 pub(crate) fn look_as(
     account: Option<&Account>,
     mut look: impl FnMut() -> io::Result<()>,
@@ -50,23 +52,23 @@ pub(crate) fn look_as(
     }
 }
 
-pub(super) fn take_on(account: &Account) -> Result<Before, Error> {
+pub(super) fn assume(account: &Account) -> Result<Before, Error> {
     let cannot = |error| Error::because(format!("cannot act as {account}"), error);
     let before = Before::note().map_err(cannot)?;
-    // First, since it alone can fail without a way back: that is the same call.
-    setgroups(&account.groups).map_err(|error| cannot(error.into()))?;
-    let taken_on = setegid(account.gid)
+    // First, since this call is also the way back: where it fails, nothing has to be restored.
+    setgroups(&account.groups).map_err(cannot)?;
+    let assumed = setegid(account.gid)
         .and_then(|()| seteuid(account.uid))
         .map_err(io::Error::from)
         .and_then(|()| if account.uid.is_root() { Ok(()) } else { before.capabilities.put_out_of_effect() });
-    if let Err(error) = taken_on {
-        give_back(account, &before)?;
+    if let Err(error) = assumed {
+        restore(account, &before)?;
         return Err(cannot(error));
     }
     Ok(before)
 }
 
-pub(super) fn give_back(account: &Account, before: &Before) -> Result<(), Error> {
+pub(super) fn restore(account: &Account, before: &Before) -> Result<(), Error> {
     before.restore().map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
 }
 
@@ -75,18 +77,18 @@ impl Before {
         Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()?, capabilities: Capabilities::note()? })
     }
 
-    /// The user id first, which is a real or a saved one still: that takes no privilege. For root it may put more in
-    /// effect than there was, and the groups take a capability.
+    /// The user id first: it is still the real or the saved one, so that takes no privilege. Becoming root may put more
+    /// capabilities in effect than before, and setting the groups needs one.
     fn restore(&self) -> io::Result<()> {
         seteuid(self.uid)?;
         self.capabilities.restore()?;
         setegid(self.gid)?;
-        Ok(setgroups(&self.groups)?)
+        setgroups(&self.groups)
     }
 }
 
-/// The user id takes root's out of effect, unless securebits or ambient capabilities are against it, or it was not root
-/// who had them, capabilities(7).
+/// Changing the user id takes root's capabilities out of effect, but not with certain securebits, not ambient ones, and
+/// not those of another user, capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 struct Capabilities(crate::sys::Capabilities);
 

@@ -1,18 +1,18 @@
-//! Becoming somebody else: the keyring and the groups first, then the group, then the user, since each step needs what
-//! the next one takes.
+//! Becoming somebody else: the keyring and the groups first, then the group, then the user. Each step needs rights that
+//! the next one takes away.
 
 #[cfg(target_os = "linux")]
 use nix::libc;
 use nix::unistd::{getegid, geteuid, getuid};
 
-use super::{account::Account, environment, groups::setgroups, ids, proof};
-use crate::{Error, threads::SingleThread};
+use super::{account::Account, ids, login, proof};
+use crate::{Error, sys::setgroups, threads::SingleThread};
 
 pub(super) fn become_for_good(account: &Account, thread: &SingleThread) -> Result<(), Error> {
     if !account.is_current {
         change_ids(account)?;
     }
-    environment::follow(account, thread);
+    login::set_variables(account, thread);
     Ok(())
 }
 
@@ -31,13 +31,13 @@ fn change_ids(account: &Account) -> Result<(), Error> {
     proof::demand(account, group_before)
 }
 
-/// A change of ids leaves the launcher's keys in reach, such as Kerberos tickets, keyrings(7). It comes first, since the
-/// new keyring is a key of whoever makes it: a user with as many keys as they may have, 200, would keep the old one. To
-/// belong to the launcher does no harm: a process may do anything with the keyring that it is in.
+/// A change of ids would leave the launcher's keys within reach, such as Kerberos tickets, keyrings(7). This comes
+/// first: the new keyring counts as a key of whoever makes it, and a user who has 200 keys already may make no more. It
+/// does no harm that the keyring belongs to the launcher: a process may do anything with the keyring that it is in.
 #[cfg(target_os = "linux")]
 fn leave_session_keyring() -> Result<(), Error> {
     crate::sys::join_new_session_keyring().or_else(|error| match error.raw_os_error() {
-        // The kernel has no keys, or a container's filter of system calls keeps the whole program from them.
+        // The kernel has no keys, or a container's filter of system calls keeps the whole program away from them.
         Some(libc::ENOSYS | libc::EPERM) => Ok(()),
         _ => Err(Error::because("cannot leave the session keyring", error)),
     })
@@ -49,9 +49,8 @@ fn leave_session_keyring() -> Result<(), Error> {
     Ok(())
 }
 
-/// The change of the user id clears the permitted and effective sets, but not the inheritable one, and none where
-/// root's were kept by prctl(2) or the user was not root before. The ambient set goes with any of them,
-/// capabilities(7).
+/// Changing the user id clears the permitted and the effective set, but not the inheritable one. It clears none where
+/// prctl(2) kept root's, or where the user was not root before. The ambient set ends with any of them, capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn give_up_capabilities() -> Result<(), Error> {
     use crate::sys::{Capabilities, set_capabilities};

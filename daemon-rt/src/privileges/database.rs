@@ -31,7 +31,7 @@ pub(super) fn group(gid: Gid) -> Result<Option<Gid>, Error> {
     sys::group(gid).or_else(|error| none_or_failure(error, &format!("group {gid}")))
 }
 
-/// Systems without a database, such as an image with nothing but the program, say so in these ways, getpwnam(3).
+/// Systems without a user database answer with these errors, getpwnam(3): images that hold only the program, for example.
 fn none_or_failure<T>(error: io::Error, who: &str) -> Result<Option<T>, Error> {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) => Ok(None),

@@ -3,7 +3,7 @@
 use super::account::Account;
 use crate::Error;
 
-/// What root may do, and on Linux whoever has the capability, capabilities(7).
+/// What only root may do, or on Linux whoever has the capability, capabilities(7).
 #[derive(Clone, Copy)]
 pub(crate) enum Privilege {
     SetGid = 6,
@@ -27,8 +27,8 @@ pub(super) fn to_become(account: &Account) -> Result<(), Error> {
     namespace::permits(account)
 }
 
-/// Whether root in here is an ordinary user outside, and nobody else: a user namespace with one id, as `unshare
-/// --map-root-user` and bwrap(1) make it. Whoever leads it elsewhere gains no rights that they lack.
+/// Whether root is an ordinary user outside of this user namespace, and the only user in it: `unshare --map-root-user`
+/// and bwrap(1) make such a one. Whoever leads this root elsewhere gains no rights that they lack.
 pub(crate) fn root_is_ordinary_user() -> bool {
     namespace::is_one_ordinary_user()
 }
@@ -72,7 +72,7 @@ mod namespace {
         fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| has_one_ordinary_user(&map))
     }
 
-    /// One line, which has one id that is not root's outside.
+    /// One line, with one id, which is not root's outside.
     fn has_one_ordinary_user(map: &str) -> bool {
         let numbers: Vec<_> = map.split_ascii_whitespace().map(str::parse::<u32>).collect();
         matches!(numbers[..], [Ok(_), Ok(1..), Ok(1)])

@@ -11,7 +11,7 @@ use nix::{libc, sys::stat::Mode};
 
 use crate::{Error, sys, terminal::shown};
 
-/// A path that means what it says: not empty, without a NUL byte, and no word that looks like something else.
+/// A path that is not empty, has no NUL byte, and is not taken for a path by mistake.
 pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
     let bytes = path.as_os_str().as_bytes();
     let mistake = match bytes {
@@ -39,7 +39,7 @@ fn left_to_a_shell(option: &str, what: &str) -> String {
     format!("`{option}` {what}, which only a shell expands; did you mean an absolute path?")
 }
 
-/// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
+/// Whether it is one of the names of an open descriptor, fd(4).
 fn is_of_launcher(path: &[u8]) -> bool {
     let is_number = |name: &[u8]| name.iter().all(u8::is_ascii_digit);
     let is_process = |name: &[u8]| is_number(name) || [b"self".as_slice(), b"thread-self"].contains(&name);
@@ -56,7 +56,7 @@ fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
     format!("`{option}` is the path `{path}`; did you mean `Stdio::{constructor}()`? a file of that name is `./{path}`")
 }
 
-/// Names alone: one with a value is no name, POSIX XBD 8.1, and would be kept by none.
+/// Names alone: a name has no `=` in it, POSIX XBD 8.1, and would match no variable.
 pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     for name in &names {
         match name.as_bytes() {
@@ -70,22 +70,21 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     Ok(names)
 }
 
-pub(crate) fn ready_fd(number: RawFd) -> Result<RawFd, Error> {
-    if number > libc::STDERR_FILENO {
-        return Ok(number);
+pub(crate) fn ready_fd(fd: RawFd) -> Result<RawFd, Error> {
+    if fd > libc::STDERR_FILENO {
+        return Ok(fd);
     }
     Err(Error::new("`ready_fd` must be 3 or more: 0 to 2 are the standard streams"))
 }
 
-pub(crate) fn keep_fds(numbers: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
-    for &number in &numbers {
-        sys::status_of(number)
-            .map_err(|error| Error::because(format!("cannot keep file descriptor {number}"), error))?;
+pub(crate) fn keep_fds(fds: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
+    for &fd in &fds {
+        sys::status_of(fd).map_err(|error| Error::because(format!("cannot keep file descriptor {fd}"), error))?;
     }
-    Ok(numbers)
+    Ok(fds)
 }
 
-/// The permission bits and no more: umask(2) would ignore others in silence.
+/// The permission bits alone: umask(2) ignores others without a word.
 pub(crate) fn umask(umask: u32) -> Result<Mode, Error> {
     #[allow(clippy::useless_conversion, reason = "some systems have 16 bits for it")]
     match umask.try_into() {

@@ -1,6 +1,6 @@
 //! Waiting for the end of a child, and for sockets and a deadline at the same time.
 //!
-//! The end is learned from the child itself: the end of a pipe says nothing where a worker holds a copy of it.
+//! Only the child itself tells of its end: a pipe stays open where a worker of the daemon holds a copy of it.
 
 use std::{
     io,
@@ -17,13 +17,13 @@ use nix::{
 
 use crate::sys;
 
-/// SIGCHLD stays blocked but for the moments in which somebody waits: an end between a look and a wait is not missed.
+/// SIGCHLD is blocked except while somebody waits: so the end of a child between a look and a wait is not missed.
 pub(crate) struct Children {
     while_waiting: SigSet,
 }
 
 impl Children {
-    /// Blocks SIGCHLD, and in the leader, which outlives whatever its terminal sends, every other signal with it.
+    /// Blocks these signals. SIGCHLD has to be among them; the leader, which its terminal must not end, blocks all.
     pub(crate) fn watch(block: SigSet) -> io::Result<Self> {
         sys::let_interrupt(libc::SIGCHLD);
         block.thread_block()?;

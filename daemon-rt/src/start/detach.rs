@@ -10,25 +10,25 @@ use nix::{
 };
 
 use super::{
-    group, launcher,
+    launcher,
     leader::Leader,
-    prepared::{Prepared, Settled},
-    report::Report,
+    prepared::{Prepared, Remaining},
+    process_group, report,
 };
 use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
 
 /// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
-pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
+pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
     let (to_leader, to_launcher) = socket_pair()?;
-    // From its first instruction on, the leader outlives what its terminal sends, and the launcher is ended by it.
+    // Blocked from its first instruction on, the signals of the terminal do not end the leader. The launcher unblocks them.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
-    let on_child = sys::default_action(libc::SIGCHLD); // nobody learns how a child ended while it is ignored
-    group::adopt_orphans();
-    match sys::fork(thread) {
+    let on_child = sys::default_action(libc::SIGCHLD); // ignored, it would hide how a child ended, wait(2)
+    process_group::adopt_orphans();
+    match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
-            inherited.become_interruptible(); // whatever `setup` did: it would keep Ctrl-C from ending the launcher
+            inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending the launcher
             launcher::wait(leader, to_leader, prepared)
         }
         Ok(ForkResult::Child) => drop(to_leader),
@@ -38,42 +38,36 @@ pub(crate) fn detach(thread: &SingleThread, inherited: &Inherited, prepared: Pre
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    let (settled, to_leader) =
-        lead(thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| give_up(&to_launcher, error));
+    let (remaining, to_leader) =
+        lead(&thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| report::give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
-    settled.begin(thread, to_leader);
+    remaining.apply_in_daemon(thread, to_leader);
     inherited.unblock_signals(mask);
     Ok(())
 }
 
-/// In the leader: the new session, all that the daemon inherits from here, and the fork after which it can never gain
+/// In the leader: makes the new session, applies what the daemon inherits, and forks. After that the daemon can never gain
 /// a terminal, since only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a line to the leader
-/// where that waits for it.
+/// where that waits for word.
 fn lead(
     thread: &SingleThread,
     inherited: &Inherited,
     prepared: Prepared,
     launcher: &UnixStream,
-) -> Result<(Settled, Option<UnixStream>), Error> {
+) -> Result<(Remaining, Option<UnixStream>), Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
-    let settled = prepared.settle(inherited)?;
-    let (from_daemon, to_leader) = settled.is_awaited().then(socket_pair).transpose()?.unzip();
-    group::adopt_orphans();
-    group::continue_at_end_of_parent();
+    let remaining = prepared.apply_in_leader(inherited)?;
+    let (from_daemon, to_leader) = remaining.is_awaited().then(socket_pair).transpose()?.unzip();
+    process_group::adopt_orphans();
+    process_group::continue_at_end_of_parent();
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon, launcher, settled }.watch()
+            Leader { daemon, from_daemon, launcher, remaining }.watch()
         }
-        ForkResult::Child => Ok((settled, to_leader)),
+        ForkResult::Child => Ok((remaining, to_leader)),
     }
-}
-
-/// Reports why the start failed, and ends a process that is not the launcher.
-pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
-    let _ = Report::from(error).send(reader); // where nobody reads, nobody is left to tell
-    sys::exit_now(1)
 }
 
 fn socket_pair() -> Result<(UnixStream, UnixStream), Error> {

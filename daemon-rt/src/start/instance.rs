@@ -1,4 +1,4 @@
-//! One running instance: the pidfile's part in a start.
+//! One running instance: what a start does with the pidfile.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     terminal::shown,
 };
 
-/// Locks the pidfile, unless that has been done.
+/// Locks the pidfile, unless it is locked already.
 pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
     daemon.lock = take_lock(daemon)?;
     if daemon.lock.is_none() && !serves_a_peer(daemon) {
@@ -61,8 +61,8 @@ fn serves_a_peer(daemon: &Daemon) -> bool {
 
 /// Systemd takes `/var/run` for `/run`, where the former is a link.
 fn are_the_same(one: &Path, other: &Path) -> bool {
-    let place = |path: &Path| Some((fs::canonicalize(path.parent()?).ok()?, path.file_name()?.to_owned()));
-    one == other || place(one).is_some_and(|one| Some(one) == place(other))
+    let real = |path: &Path| Some((fs::canonicalize(path.parent()?).ok()?, path.file_name()?.to_owned()));
+    one == other || real(one).is_some_and(|one| Some(one) == real(other))
 }
 
 /// Why no start can succeed now: another instance runs, or starts.

@@ -16,14 +16,14 @@ use nix::{
 
 use super::{
     children::Children,
-    group,
     prepared::Prepared,
+    process_group,
     ready_fd::ReadyFd,
     report::{Incoming, Report},
 };
-use crate::{Error, complaints::Complaint, sys};
+use crate::{Error, messages::Message, sys};
 
-/// How late the leader may be, which keeps the time itself.
+/// How much later than `start_timeout` the leader, which enforces it, may report.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long the leader may take to end the group and say so.
@@ -40,10 +40,11 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared)
     match report {
         Report::Ready(_) => sys::exit_now(0),
         Report::Failed { status, text } => {
-            let (said, manager, complaints) = (prepared.streams.said(), prepared.manager.take(), prepared.take_back());
-            let complaint = Complaint::from_message(&text);
-            let why = complaints.for_everybody(&complaint).to_owned();
-            complaints.say(&said, complaint);
+            let (said, manager, messages) =
+                (prepared.streams.said(), prepared.common.manager.take(), prepared.take_back());
+            let message = Message::decode(&text);
+            let why = messages.for_everybody(&message).to_owned();
+            messages.say(&said, message);
             if let Some(manager) = manager {
                 manager.failed(&why, status, None);
             }
@@ -58,32 +59,32 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
         Ok(Some(Report::Ready(daemon))) => {
             tell_manager(prepared, daemon);
             tell_supervisor(prepared);
-            drop(from_leader); // the leader has `ready()` wait for that
+            drop(from_leader); // the leader waits for that before it answers `ready()`
             after_ready(leader, daemon, children)
         }
         Ok(Some(failed)) => {
-            let _ = killpg(leader, Signal::SIGKILL); // its own last act, which it may not come to
+            let _ = killpg(leader, Signal::SIGKILL); // in case the leader does not get to its last act, the same call
             reap(leader, children);
             failed
         }
         nothing => {
-            let _ = from_leader.shutdown(Shutdown::Both); // whatever it still reports, it learns that nobody hears it
+            let _ = from_leader.shutdown(Shutdown::Both); // a report that comes now fails, so that the leader knows
             let report = leader_failed(leader, None, children, "report");
             nothing.err().map_or(report, |error| Error::because("cannot hear from the session leader", error).into())
         }
     }
 }
 
-/// The daemon is ready whether the manager hears of it or not: that one's own patience will end.
+/// Where the manager cannot be told, the daemon is ready all the same: the manager has a timeout of its own.
 fn tell_manager(prepared: &Prepared, daemon: u32) {
-    let Some(Err(error)) = prepared.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
-    prepared.complaints.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
+    let Some(Err(error)) = prepared.common.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
+    prepared.messages.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
 }
 
-/// The same of a supervisor.
+/// As [`tell_manager`].
 fn tell_supervisor(prepared: &Prepared) {
     let Some(Err(error)) = prepared.ready_fd.as_ref().map(ReadyFd::tell) else { return };
-    prepared.complaints.say("", &error);
+    prepared.messages.say("", &error);
 }
 
 /// None where the leader ended without a report, or is stuck.
@@ -94,19 +95,19 @@ fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Resu
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         report => return report,
     }
-    let _ = killpg(leader, Signal::SIGCONT); // who is stopped, by the daemon for example, sees no time pass
+    let _ = killpg(leader, Signal::SIGCONT); // stopped, by the daemon for example, it enforces no timeout
     match incoming.receive(from_leader, Some(Instant::now() + LEADER_GRACE)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         report => report,
     }
 }
 
-/// Behind its word that the daemon is ready, the leader answers `ready()` and ends. One that does not end, or not with
-/// 0, may not have answered.
+/// After its report that the daemon is ready, the leader answers `ready()` and exits. A leader that does not exit, or not
+/// with 0, may not have answered.
 fn after_ready(leader: Pid, daemon: u32, children: &Children) -> Report {
     match await_end(leader, children) {
         Ok(Some(End::Well)) => {
-            let _ = sys::reap(leader); // a first process of a container may reap nobody
+            let _ = sys::reap(leader); // where process 1 of a container reaps nobody, it would stay a zombie
             Report::Ready(daemon)
         }
         Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, children, "report"),
@@ -118,7 +119,7 @@ fn after_ready(leader: Pid, daemon: u32, children: &Children) -> Report {
 /// How the leader ended.
 enum End {
     Well,
-    /// As long as it is not reaped, its number is the group's.
+    /// As long as it is not reaped, no other group can get its number.
     Badly {
         reaped: Option<ExitStatus>,
     },
@@ -148,10 +149,10 @@ fn look_at(leader: Pid) -> io::Result<Option<End>> {
     }
 }
 
-/// The leader did not say what came of the start: the group is ended here. Its number is the group's as long as the
-/// leader is not reaped, or another child of ours is found there.
+/// The leader did not report what became of the start: the group is ended here. No other group can get its number as long
+/// as the leader is not reaped, or another child of ours is a member.
 fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, what: &str) -> Report {
-    let aftermath = group::terminate(leader, reaped.is_none().then_some(leader), children, None);
+    let aftermath = process_group::terminate(leader, reaped.is_none().then_some(leader), children, None);
     let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
     if !aftermath.is_empty {
         let _ = killpg(leader, Signal::SIGKILL);
@@ -162,7 +163,7 @@ fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, w
     }
 }
 
-/// Waits for the end of a leader that was killed, and which even then may be stuck.
+/// Waits for the end of a leader that was killed. Even then it may be stuck in the kernel.
 fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
     let deadline = Instant::now() + MARGIN;
     loop {

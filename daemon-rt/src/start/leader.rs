@@ -16,33 +16,32 @@ use nix::{
 
 use super::{
     children::Children,
-    group,
-    prepared::Settled,
+    prepared::Remaining,
+    process_group,
     report::{Arrived, Incoming, Report},
-    streams::stand_in::BETWEEN_TRIMS,
 };
-use crate::{Error, sys};
+use crate::{Error, stderr_buffer::BETWEEN_TRIMS, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
-/// How long the launcher may take to speak to the service manager: somewhat longer than it tries.
+/// How long the launcher may take to tell the service manager: somewhat longer than its own limit.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
 pub(crate) struct Leader<'launcher> {
     pub(crate) daemon: Pid,
-    /// None where the daemon is ready as soon as it is there.
+    /// The line from the daemon. None where the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
-    /// The launcher, which removes what was created in vain, may be gone by then.
-    pub(crate) settled: Settled,
+    /// The leader, too, removes what was created in vain: the launcher may be gone by then.
+    pub(crate) remaining: Remaining,
 }
 
 /// What ended the wait for the daemon.
 enum Outcome {
     Reported(Report),
     Ended(ExitStatus),
-    /// The daemon lives, but can never tell that it is ready.
+    /// The daemon runs, but has closed its line: it can never say that it is ready.
     Unreachable,
     TimedOut,
     LauncherGone,
@@ -70,10 +69,10 @@ impl Leader<'_> {
 
     fn first_outcome(&self, from_daemon: &UnixStream, incoming: &mut Incoming) -> io::Result<Outcome> {
         let children = Children::watch(SigSet::all())?;
-        let deadline = Instant::now().checked_add(self.settled.start_timeout);
-        let stand_in = self.settled.stand_in();
+        let deadline = Instant::now().checked_add(self.remaining.start_timeout);
+        let stderr_buffer = self.remaining.stderr_buffer();
         loop {
-            let next = [deadline, stand_in.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
+            let next = [deadline, stderr_buffer.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
             let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], next)?;
             if daemon_spoke {
                 match incoming.advance(from_daemon)? {
@@ -86,18 +85,18 @@ impl Leader<'_> {
                 return Ok(Outcome::Ended(status));
             }
             if launcher_ended {
-                return Ok(Outcome::LauncherGone); // it writes nothing before it is told of readiness
+                return Ok(Outcome::LauncherGone); // until the daemon is ready, it writes nothing: this is its end
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
             }
-            if let Some(stand_in) = stand_in {
-                stand_in.trim();
+            if let Some(stderr_buffer) = stderr_buffer {
+                stderr_buffer.trim();
             }
         }
     }
 
-    /// The daemon closed its end. Is that its own end?
+    /// The daemon closed its end of the line: has it exited?
     fn end_or_unreachable(&self, children: &Children) -> io::Result<Outcome> {
         let deadline = Instant::now() + CLOSED_BEFORE_END;
         loop {
@@ -111,7 +110,7 @@ impl Leader<'_> {
         }
     }
 
-    /// The daemon's word counts even if its end, or the timeout, was seen first. From here on `ready()` fails.
+    /// The report of the daemon counts even where its end, or the timeout, was seen first. From here on `ready()` fails.
     fn last_word(&self, outcome: &Outcome, incoming: &mut Incoming) -> Option<Report> {
         let from_daemon = self.from_daemon.as_ref()?;
         if let Outcome::Reported(_) | Outcome::LauncherGone = outcome {
@@ -127,17 +126,17 @@ impl Leader<'_> {
         }
     }
 
-    /// The service manager listens to what the daemon says behind `ready()` once the launcher has named the daemon, and
-    /// not before.
+    /// Waits until the launcher has named the daemon to the service manager, which listens to the daemon from then on:
+    /// what the program says after `ready()` must not come earlier.
     fn await_manager(&self) {
         let mut launcher = self.launcher;
-        if self.settled.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
-            let _ = launcher.read(&mut [0]); // to the end, which comes behind its word; or the manager takes no message
+        if self.remaining.common.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
+            let _ = launcher.read(&mut [0]); // returns when the launcher closes the line, or the time is over
         }
     }
 
-    /// Gives `ready()` the answer that it waits for. A daemon that has ended since its word needs none; any other that
-    /// gets none is one that the launcher must end.
+    /// Gives `ready()` the answer that it waits for. A daemon that has ended meanwhile needs none. Where another gets none,
+    /// the launcher must end it.
     fn answer_ready(&self) -> bool {
         let Some(from_daemon) = &self.from_daemon else { return true };
         match sys::send(from_daemon.as_fd(), &[0]) {
@@ -153,13 +152,13 @@ impl Leader<'_> {
             let _ = from_daemon.shutdown(Shutdown::Both);
         }
         let aftermath = Children::watch(SigSet::all())
-            .map(|children| group::terminate(own_group, alive, &children, self.settled.stand_in()));
+            .map(|children| process_group::terminate(own_group, alive, &children, self.remaining.stderr_buffer()));
         let status = aftermath.ok().and_then(|aftermath| aftermath.status);
         let report = self.report(outcome, word, status);
         if let (Some(daemon), None) = (alive, status) {
             end(daemon);
         }
-        drop(self.settled);
+        drop(self.remaining);
         // From the report on, the launcher may end the group itself.
         if let Some(report) = report {
             let _ = report.send(self.launcher);
@@ -169,8 +168,8 @@ impl Leader<'_> {
     }
 
     fn too_late(&self) -> Report {
-        let time = self.settled.start_timeout;
-        Report::failed(if self.settled.notify {
+        let time = self.remaining.start_timeout;
+        Report::failed(if self.remaining.notify {
             format!("the daemon was not ready within {time:?}: it has not called `ready`")
         } else {
             format!("the daemon was not ready within {time:?}")
@@ -181,12 +180,12 @@ impl Leader<'_> {
         let why = word.filter(|word| !word.is_ready());
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
-            Outcome::Ended(_) if why.is_some() => why, // it ended in the middle of its word
-            Outcome::Ended(status) if status.success() && self.settled.notify => {
+            Outcome::Ended(_) if why.is_some() => why, // it ended while it reported
+            Outcome::Ended(status) if status.success() && self.remaining.notify => {
                 Some(Report::failed("the daemon exited with status 0 without calling ready"))
             }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
-            // Slow to end, it was not reached by the SIGTERM: the status is its own.
+            // It was about to exit when it closed the line: a status other than 0 is no effect of our SIGTERM.
             Outcome::Unreachable => Some(match after_term {
                 Some(status) if status.code().is_some_and(|code| code != 0) => Report::ended("the daemon", status),
                 _ => Report::failed(

@@ -8,22 +8,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{manager, ready_fd, report::Report, streams::stand_in::StandIn};
-use crate::Error;
+use super::{ready_fd::ReadyFd, report::Report, sd_notify};
+use crate::{Error, stderr_buffer::StderrBuffer};
 
-/// By then the launcher has given up a leader that is stuck, and the start with it.
+/// How much longer than `start_timeout` the daemon waits for the leader: by then the launcher has given up a leader that
+/// is stuck, and with it the start.
 const LAUNCHER_PATIENCE: Duration = Duration::from_secs(20);
 
 static STATE: Mutex<State> = Mutex::new(State::Told);
 
 enum State {
-    /// `setup` runs: nobody can be told of what has not begun.
+    /// `setup` runs: the start has not begun.
     InSetup,
-    /// The leader waits for word.
+    /// The leader waits for the call.
     Awaited(Awaited),
-    /// The service manager or supervisor does, if there is one: in the foreground.
-    Managed,
-    /// Everyone who wanted to know does: also before any start, and in the foreground.
+    /// In the foreground, a service manager or a supervisor does, if there is one.
+    Managed(Option<ReadyFd>),
+    /// Nobody waits, or not any more.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
     Gone,
@@ -33,7 +34,7 @@ struct Awaited {
     leader: UnixStream,
     /// How long the leader may take to answer.
     patience: Option<Duration>,
-    stand_in: Option<StandIn>,
+    stderr_buffer: Option<StderrBuffer>,
 }
 
 /// Tells whoever started the program that it is ready: the launcher exits with 0 now, and a service manager hears
@@ -53,9 +54,10 @@ pub fn ready() -> Result<(), Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
         State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
-        State::Managed => {
-            manager::ready().map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
-            ready_fd::ready()?;
+        State::Managed(ready_fd) => {
+            sd_notify::ready()
+                .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
+            ready_fd.as_ref().map_or(Ok(()), ReadyFd::tell)?;
             *state = State::Told;
         }
         State::InSetup | State::Told | State::Gone => {}
@@ -69,7 +71,7 @@ pub fn ready() -> Result<(), Error> {
     }
 }
 
-/// Runs `setup`, in which [`ready`] is a mistake: the start that comes after it would wait for a call that was made.
+/// Runs `setup`, in which a call of [`ready`] is a mistake: the start would go on to wait for another one.
 pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
     be(State::InSetup);
     let result = setup();
@@ -77,15 +79,15 @@ pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Leaves it to the program to call [`ready`]: in the foreground.
-pub(crate) fn await_ready_in_foreground() {
-    be(State::Managed);
+/// In the foreground: leaves it to the program to call [`ready`].
+pub(crate) fn await_ready_in_foreground(ready_fd: Option<ReadyFd>) {
+    be(State::Managed(ready_fd));
 }
 
-/// Leaves it to the program to call [`ready`]: in the daemon.
-pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stand_in: Option<StandIn>) {
+/// In the daemon: leaves it to the program to call [`ready`].
+pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stderr_buffer: Option<StderrBuffer>) {
     let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
-    be(State::Awaited(Awaited { leader, patience, stand_in }));
+    be(State::Awaited(Awaited { leader, patience, stderr_buffer }));
 }
 
 fn be(state: State) {
@@ -94,10 +96,10 @@ fn be(state: State) {
 
 /// Whether `main` is still to call [`ready`], in the foreground.
 pub(crate) fn is_up_to_main() -> bool {
-    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed))
+    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed(_)))
 }
 
-/// Whether the launcher tells what comes of the start, or told it.
+/// Whether the launcher reports, or has reported, what became of the start.
 pub(crate) fn is_up_to_launcher() -> bool {
     matches!(*STATE.lock().unwrap_or_else(PoisonError::into_inner), State::Awaited(_) | State::Gone)
 }
@@ -106,10 +108,10 @@ impl Awaited {
     fn tell(&mut self) -> io::Result<()> {
         Report::Ready(process::id()).send(&self.leader)?;
         self.await_answer()?;
-        self.stand_in.take().map_or(Ok(()), StandIn::put_away).or(Ok(()))
+        self.stderr_buffer.take().map_or(Ok(()), StderrBuffer::uninstall).or(Ok(()))
     }
 
-    /// The leader answers when the launcher has the word. Where it is stuck, the launcher gives the start up.
+    /// The leader answers when the launcher knows. Where the leader is stuck, the launcher gives the start up.
     fn await_answer(&mut self) -> io::Result<()> {
         const GONE: [io::ErrorKind; 3] =
             [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
@@ -119,7 +121,7 @@ impl Awaited {
             match self.leader.read_exact(&mut [0]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_over(deadline) => {}
                 Err(error) if GONE.contains(&error.kind()) => return Err(error),
-                // One that cannot be read is no end of the leader's: who is given up is ended.
+                // Any other error does not mean that the start was given up: the leader would have ended this process.
                 Ok(()) | Err(_) => return Ok(()),
             }
         }

@@ -3,8 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-    sync::{Mutex, PoisonError},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
 };
 
 use nix::{
@@ -17,26 +16,22 @@ use nix::{
 use super::check;
 use crate::{Daemon, Error, sys};
 
-/// What waits is told once: behind the newline it is closed.
+/// Whoever has told that the program is ready drops it, which closes the descriptor.
 pub(crate) struct ReadyFd(OwnedFd);
 
-/// That of the running program, in the foreground, until it is ready.
-static OWN: Mutex<Option<ReadyFd>> = Mutex::new(None);
-
 impl ReadyFd {
-    /// None where the number is not that of a pipe that the launch handed on: nobody waits there.
+    /// None where the descriptor is no pipe that the program inherited: nobody waits there.
     pub(crate) fn take(daemon: &mut Daemon) -> Result<Option<Self>, Error> {
-        let Some(number) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
-        let is_pipe = sys::status_of(number).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFIFO);
-        if !is_pipe || !sys::is_writable(number) || daemon.launched_by.passed_descriptors().contains(&number) {
+        let Some(fd) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
+        if !daemon.inherited.has(fd) || daemon.launched_by.passed_fds().contains(&fd) {
             return Ok(None);
         }
-        Ok(daemon.inherited.take(number).ok().map(Self))
-    }
-
-    /// Keeps it for [`ready`].
-    pub(crate) fn keep(self) {
-        *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+        let is_pipe = is_pipe_to_write(fd)
+            .map_err(|error| Error::because(format!("cannot look at file descriptor {fd}"), error))?;
+        if !is_pipe {
+            return Ok(None);
+        }
+        daemon.inherited.take(fd).map(|fd| Some(Self(fd)))
     }
 
     pub(crate) fn tell(&self) -> Result<(), Error> {
@@ -51,16 +46,14 @@ impl ReadyFd {
         sys::uninterrupted(|| Ok(poll(&mut pipe, PollTimeout::ZERO)?))?;
         match pipe[0].revents() {
             Some(seen) if seen.contains(PollFlags::POLLERR) => Err(Errno::EPIPE.into()),
-            Some(seen) if seen.contains(PollFlags::POLLOUT) => Ok(write(&self.0, b"\n").map(drop)?),
+            Some(seen) if seen.contains(PollFlags::POLLOUT) => {
+                sys::uninterrupted(|| Ok(write(&self.0, b"\n").map(drop)?))
+            }
             _ => Err(Errno::EAGAIN.into()),
         }
     }
 }
 
-/// In the foreground: the program is ready.
-pub(crate) fn ready() -> Result<(), Error> {
-    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    own.as_ref().map_or(Ok(()), ReadyFd::tell)?;
-    *own = None;
-    Ok(())
+fn is_pipe_to_write(fd: RawFd) -> io::Result<bool> {
+    Ok(sys::kind_of(&sys::status_of(fd)?) == SFlag::S_IFIFO && sys::is_writable(fd)?)
 }

@@ -10,19 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, complaints::Complaint, sys};
+use crate::{Error, messages::Message, sys};
 
 /// The longest text that is read: whoever writes it may be hostile.
 const LIMIT: usize = 64 * 1024;
 
 const CUT: &str = " (cut off after 64 KiB)";
 
-/// How long a reader that is stopped may hold the sender up, and the other way round in the middle of a report.
+/// How long a sender waits for a reader that has stopped, and a reader for the rest of a report.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Travels as the launcher's exit status, one byte, and behind it the daemon's process id or the text.
 pub(crate) enum Report {
-    /// That process is.
+    /// The process id of the daemon.
     Ready(u32),
     /// The launcher's exit status, which is not 0, and the line that it prints.
     Failed { status: u8, text: String },
@@ -69,15 +69,21 @@ impl Report {
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        Self::failed(Complaint::from(&error).into_message())
+        Self::failed(Message::from(&error).encode())
     }
 }
 
-/// A report of which a part may have come. No more of it is read than counts.
+/// Reports why the start failed, and ends a process that is not the launcher.
+pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
+    let _ = Report::from(error).send(reader); // where nobody reads, nobody is left to tell
+    sys::exit_now(1)
+}
+
+/// A report that arrives in parts. What is longer than [`LIMIT`] is not read.
 #[derive(Default)]
 pub(crate) struct Incoming(Vec<u8>);
 
-/// What came of a look.
+/// What one read brought.
 pub(crate) enum Arrived {
     Whole(Report),
     Part,
@@ -100,8 +106,8 @@ impl Incoming {
         })
     }
 
-    /// Waits for all of it; `WouldBlock` when the time is over. Without a deadline the beginning may take for ever, and
-    /// the rest may not. None where the other end is closed without a report.
+    /// Waits for the whole report; `WouldBlock` when the time is over. Without a deadline it waits for ever until the
+    /// report begins, and not for its rest. None where the other end is closed without a report.
     pub(crate) fn receive(&mut self, socket: &UnixStream, mut deadline: Option<Instant>) -> io::Result<Option<Report>> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

@@ -1,45 +1,50 @@
-//! The daemon's standard streams: opened in the launcher, where an error has a reader, and put in place in the daemon.
+//! The daemon's standard streams: opened in the launcher, where an error has a reader, and redirected in the leader.
 
-mod in_place;
-mod open;
+mod file;
+mod redirected;
 mod reopening;
-mod shown;
-pub(crate) mod stand_in;
+mod stderr_tail;
 mod stream;
 
 pub(crate) use self::{
-    in_place::InPlace,
-    reopening::{REOPEN_LOGS, ReopenLogs, Reopener},
+    redirected::RedirectedStreams,
+    reopening::{ReopenLogs, Reopener, Reopening},
 };
 
 use std::{io, mem};
 
 use nix::libc;
 
-use self::{reopening::WatchLogs, shown::ErrorStream, stand_in::StandIn, stream::Stream};
+use self::{
+    reopening::{Candidate, WatchLogs},
+    stderr_tail::StderrTail,
+    stream::Stream,
+};
 use crate::{
     Daemon, Error,
     null::{self, Null},
     privileges::Account,
+    stderr_buffer::{self, StderrBuffer},
+    sys::StandardStream,
 };
 
-/// Every descriptor in here is above the standard ones, so that putting one in place destroys no other.
+/// Every descriptor in here is above the standard ones, so that a dup2(2) onto one of these closes no other.
 pub(crate) struct Streams {
     null: Null,
     stdin: Stream,
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// The number of the null device, if errors go there.
-    unread: Option<libc::dev_t>,
-    /// What sees to it that they are opened anew, if they are to be.
+    /// The null device, if standard error is to be open on it.
+    stderr_null_device: Option<libc::dev_t>,
+    /// With the option `reopen_logs`.
     watch_logs: Option<WatchLogs>,
-    stand_in: Option<StandIn>,
-    shown: Option<ErrorStream>,
+    stderr_buffer: Option<StderrBuffer>,
+    stderr_tail: Option<StderrTail>,
 }
 
 impl Streams {
-    /// `account` is who the daemon becomes, `reopener` who opens its logs anew.
+    /// `account` is who the daemon becomes, if that is another. `reopener` opens its logs anew.
     pub(crate) fn open(daemon: &mut Daemon, account: Option<&Account>, reopener: &Reopener<'_>) -> Result<Self, Error> {
         let (stdin, stdout) = (mem::take(&mut daemon.stdin), mem::take(&mut daemon.stdout));
         let (stderr, inherited) = (daemon.stderr.take(), &daemon.inherited);
@@ -52,24 +57,41 @@ impl Streams {
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
         let mut streams = Self {
-            unread: stderr.leads_to(libc::STDERR_FILENO, null.number).then_some(null.number),
+            stderr_null_device: stderr.leads_to(libc::STDERR_FILENO, null.number).then_some(null.number),
             null,
             stdin,
             stdout,
             stderr,
             stderr_follows,
             watch_logs: None,
-            stand_in: None,
-            shown: None,
+            stderr_buffer: None,
+            stderr_tail: None,
         };
         if let Some(reopen_logs) = daemon.reopen_logs {
-            streams.watch_logs = Some((reopen_logs.prepare)(&streams, reopener)?);
+            streams.watch_logs = Some(reopen_logs.prepare(&streams.logs(), reopener)?);
         }
         streams.truncate()?;
         if daemon.notify {
-            streams.show_errors(account, daemon.launched_by.caller_sees_less())?;
+            streams.open_tail(account, daemon.launched_by.caller_sees_less())?;
         }
         Ok(streams)
+    }
+
+    /// What was given by a path. Where stderr follows stdout, the two are one log.
+    fn logs(&self) -> Vec<Candidate<'_>> {
+        use StandardStream::{Stderr, Stdout};
+        let outputs: &[(_, _, &'static [StandardStream])] = if self.stderr_follows {
+            &[("stdout", &self.stdout, &[Stdout, Stderr])]
+        } else {
+            &[("stdout", &self.stdout, &[Stdout]), ("stderr", &self.stderr, &[Stderr])]
+        };
+        let mut logs = Vec::new();
+        for &(name, opened, streams) in outputs {
+            if let Stream::File { file, path: Some(path), created, .. } = opened {
+                logs.push(Candidate { name, streams, path, file, is_new: created.is_some() });
+            }
+        }
+        logs
     }
 
     fn truncate(&self) -> Result<(), Error> {
@@ -79,50 +101,55 @@ impl Streams {
         Ok(())
     }
 
-    /// Opens a second way into the error stream, for [`said`](Self::said). A log may hold what others said: it is not for a
+    /// Opens standard error for reading, for [`said`](Self::said). A log may hold what others said: it is not shown to a
     /// caller who could not read it.
-    fn show_errors(&mut self, account: Option<&Account>, caller_sees_less: bool) -> Result<(), Error> {
+    fn open_tail(&mut self, account: Option<&Account>, caller_sees_less: bool) -> Result<(), Error> {
         match &self.stderr {
-            Stream::Null if stand_in::has_limit() => {}
-            // Without it the daemon starts as well, and only its reasons are not seen.
-            Stream::Null => _ = self.stand_in(),
+            Stream::Null if stderr_buffer::has_limit() => {}
+            // Where it cannot be had, the daemon starts all the same, and nobody sees why it fails.
+            Stream::Null => _ = self.buffer_stderr(),
             Stream::File { file, path: Some(path), .. } if !caller_sees_less => {
-                let (_, found) = open::open(path, account, |judged| open::again_for_reading(file, path, judged))?;
+                let (_, found) = file::open(path, account, |judged| file::again_for_reading(file, path, judged))?;
                 let reader = found.ok().and_then(|found| found.file);
-                self.shown = reader.and_then(|reader| ErrorStream::new(reader.into()).ok());
+                self.stderr_tail = reader.and_then(|reader| StderrTail::new(reader.into()).ok());
             }
             Stream::File { .. } | Stream::Inherited => {}
         }
         Ok(())
     }
 
-    fn stand_in(&mut self) -> io::Result<()> {
-        let stand_in = StandIn::new(self.null.file.try_clone()?)?;
-        self.shown = Some(ErrorStream::new(stand_in.file().try_clone()?)?);
-        self.stand_in = Some(stand_in);
+    fn buffer_stderr(&mut self) -> io::Result<()> {
+        let stderr_buffer = StderrBuffer::new(self.null.file.try_clone()?)?;
+        self.stderr_tail = Some(StderrTail::new(stderr_buffer.file().try_clone()?)?);
+        self.stderr_buffer = Some(stderr_buffer);
         Ok(())
     }
 
-    /// What the daemon wrote to its error stream so far.
+    /// What the daemon wrote to standard error so far.
     pub(crate) fn said(&self) -> String {
-        self.shown.as_ref().map_or_else(String::new, ErrorStream::appended)
+        self.stderr_tail.as_ref().map_or_else(String::new, StderrTail::appended)
     }
 
-    /// The streams become descriptors 0, 1 and 2.
-    pub(crate) fn put_in_place(self) -> Result<InPlace, Error> {
+    /// Makes the streams descriptors 0, 1 and 2.
+    pub(crate) fn redirect(self) -> Result<RedirectedStreams, Error> {
         let null = &self.null.file;
-        let stderr_null = self.stand_in.as_ref().map_or(null, StandIn::file);
+        let stderr_null = self.stderr_buffer.as_ref().map_or(null, StderrBuffer::file);
         let mut created = Vec::new();
         for (stream, null, name, target) in [
-            (self.stdin, null, "stdin", libc::STDIN_FILENO),
-            (self.stdout, null, "stdout", libc::STDOUT_FILENO),
-            (self.stderr, stderr_null, "stderr", libc::STDERR_FILENO),
+            (self.stdin, null, "stdin", StandardStream::Stdin),
+            (self.stdout, null, "stdout", StandardStream::Stdout),
+            (self.stderr, stderr_null, "stderr", StandardStream::Stderr),
         ] {
             let new = stream
-                .become_descriptor(target, null)
+                .redirect(target, null)
                 .map_err(|error| Error::because(format!("cannot redirect {name}"), error))?;
             created.extend(new);
         }
-        Ok(InPlace { stand_in: self.stand_in, watch_logs: self.watch_logs, unread: self.unread, created })
+        Ok(RedirectedStreams {
+            stderr_buffer: self.stderr_buffer,
+            watch_logs: self.watch_logs,
+            stderr_null_device: self.stderr_null_device,
+            created,
+        })
     }
 }

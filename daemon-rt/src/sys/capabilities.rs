@@ -1,4 +1,4 @@
-//! What Linux has in place of root, capabilities(7).
+//! The parts of root's power, as Linux divides it, capabilities(7).
 
 use std::io;
 
@@ -24,7 +24,7 @@ impl Capabilities {
     /// No capability at all: permitted, effective, inheritable, and with these the ambient ones.
     pub(crate) const NONE: Self = Self([CapabilityWord { effective: 0, permitted: 0, inheritable: 0 }; 2]);
 
-    /// As they are, with none in effect.
+    /// The same sets, but with nothing in effect.
     pub(crate) fn out_of_effect(&self) -> Self {
         Self(self.0.map(|word| CapabilityWord { effective: 0, ..word }))
     }

@@ -19,23 +19,32 @@ struct Hangup {
 
 static HANGUP: OnceLock<Hangup> = OnceLock::new();
 
-/// From now on, SIGHUP calls `react`, and then the handler that was there before. All that `react` does must be
-/// async-signal-safe, signal-safety(7). Once in a process.
+/// From now on, SIGHUP calls `react`, and then the handler that was there before. Once in a process.
 ///
-/// What installs its handler later calls this one, if it does the same: signal-hook does, and with it tokio.
-pub(crate) fn on_hangup(react: fn()) {
+/// Whoever installs a handler later calls this one if it does the same: signal-hook does, and with it tokio.
+///
+/// # Safety
+///
+/// All that `react` does is async-signal-safe, signal-safety(7).
+pub(crate) unsafe fn on_hangup(react: fn()) {
     let previous = action(libc::SIGHUP).unwrap_or_else(|| action_of(libc::SIG_DFL));
     let handler: InformedHandler = handle;
     let mut action = action_of(handler as libc::sighandler_t);
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
     if is_handler(&previous) {
-        // Where it runs, what it interrupts and what waits for its end is its own business.
-        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // more than once
+        // On which stack it runs, what it interrupts and what it blocks stays as it was.
+        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // it serves more than once
         action.sa_mask = previous.sa_mask;
     }
     if HANGUP.set(Hangup { react, previous }).is_ok() {
         set_action(libc::SIGHUP, &action);
     }
+}
+
+/// From now on, SIGHUP does not end the program.
+pub(crate) fn outlive_hangup() {
+    // SAFETY: it does nothing.
+    unsafe { on_hangup(|| {}) }
 }
 
 extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
@@ -54,12 +63,11 @@ impl Hangup {
         }
         let function = ptr::with_exposed_provenance::<()>(self.previous.sa_sigaction);
         if self.previous.sa_flags & libc::SA_SIGINFO == 0 {
-            // SAFETY: neither of the two numbers that are no address; without SA_SIGINFO it takes the signal alone,
-            // sigaction(2).
+            // SAFETY: the address of a handler, which takes only the signal where SA_SIGINFO is not set, sigaction(2).
             let call = unsafe { transmute::<*const (), Handler>(function) };
             call(signal);
         } else {
-            // SAFETY: as above, and with SA_SIGINFO it takes these three.
+            // SAFETY: as above. With SA_SIGINFO it takes these three.
             let call = unsafe { transmute::<*const (), InformedHandler>(function) };
             call(signal, info, context);
         }

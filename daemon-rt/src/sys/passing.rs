@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     ptr,
 };
 
@@ -11,7 +11,7 @@ use nix::{
     libc::{self, c_int},
 };
 
-use super::{set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL, take};
+use super::{fd::set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL};
 
 /// Room for one descriptor beside the bytes, in the alignment that its header needs, cmsg(3).
 #[repr(C)]
@@ -26,7 +26,7 @@ pub(crate) fn send_with_file(socket: BorrowedFd<'_>, bytes: &[u8], file: Option<
     let mut control = Control { bytes: [0; 64] };
     let mut message = message(&mut place, &mut control);
     match file {
-        // SAFETY: the room behind the message's pointer is larger than one header with a descriptor, and aligned for it.
+        // SAFETY: the control buffer of the message has room for one header with a descriptor, and is aligned for it.
         Some(file) => unsafe {
             message.msg_controllen = size(libc::CMSG_SPACE(size(size_of::<c_int>())?))?;
             let header = libc::CMSG_FIRSTHDR(&raw const message);
@@ -37,7 +37,7 @@ pub(crate) fn send_with_file(socket: BorrowedFd<'_>, bytes: &[u8], file: Option<
         },
         None => message.msg_controllen = 0,
     }
-    // SAFETY: the message describes `bytes`, which are read only, and the room above.
+    // SAFETY: the message describes `bytes`, which are only read, and the control buffer.
     let send = || Ok(Errno::result(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, NO_SIGNAL) })?);
     uninterrupted(send).map(drop)
 }
@@ -47,16 +47,16 @@ pub(crate) fn receive_with_file(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io:
     let mut place = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let mut control = Control { bytes: [0; 64] };
     let mut message = message(&mut place, &mut control);
-    // SAFETY: the message describes `bytes` and the room above, which nobody else has.
+    // SAFETY: the message describes `bytes` and the control buffer, both of which are borrowed mutably here.
     let receive = || Ok(Errno::result(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) })?);
     let length = uninterrupted(receive)?.unsigned_abs();
-    // SAFETY: the kernel has written headers, of which the first has a descriptor that is open now and nobody's yet, if
-    // it says so.
+    // SAFETY: the kernel has written the headers. If the first one says that it has a descriptor, that is open now and
+    // has no owner yet.
     let file = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         let has_file =
             !header.is_null() && ((*header).cmsg_level, (*header).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS);
-        has_file.then(|| take(ptr::read_unaligned(libc::CMSG_DATA(header).cast())))
+        has_file.then(|| OwnedFd::from_raw_fd(ptr::read_unaligned(libc::CMSG_DATA(header).cast())))
     };
     if let Some(file) = &file {
         set_close_on_exec(file.as_raw_fd(), true)?;
@@ -74,7 +74,7 @@ fn message(place: &mut libc::iovec, control: &mut Control) -> libc::msghdr {
     message
 }
 
-/// Every C library has another type for sizes here.
+/// The type of these sizes differs between C libraries.
 fn size<T, U: TryFrom<T, Error: std::error::Error + Send + Sync + 'static>>(size: T) -> io::Result<U> {
     size.try_into().map_err(io::Error::other)
 }

@@ -29,7 +29,7 @@ pub(crate) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
 /// `pidfd_send_signal(2)`.
 pub(crate) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: c_int) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
-    // SAFETY: without an info the kernel makes one as for kill(2).
+    // SAFETY: without `siginfo_t` the kernel fills in one, as for kill(2).
     Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0) })?;
     Ok(())
 }

@@ -18,24 +18,24 @@ pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {
     Ok(unsafe { nix::unistd::fork() }?)
 }
 
-/// Whether the C library knows of no second thread, which says nothing of those that it did not start. None where it does
-/// not tell: glibc before 2.32, and others. One that was joined may count for ever.
+/// Whether the C library knows of no second thread. It knows only threads that it started, and one that was joined may
+/// count for ever. None where it does not tell: glibc before 2.32, and other libraries.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn is_single_threaded_to_libc() -> Option<bool> {
     // SAFETY: the name ends with a NUL byte.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_single_threaded".as_ptr()) }.cast::<libc::c_char>();
-    // SAFETY: a `char` of that name, libc manual 8.6, which is there as long as the program is; only this thread, or one
-    // that makes it 0, writes to it.
+    // SAFETY: a `char` of that name, libc manual 8.6, which lives as long as the program does. Only this thread writes
+    // to it, or one that sets it to 0.
     (!found.is_null()).then(|| unsafe { found.read_volatile() } != 0)
 }
 
-/// `_exit(2)`: no destructor, no atexit handler, no stdio flush. What they would do is the daemon's to do, once.
+/// `_exit(2)`: no destructor, no atexit handler, no flush of stdio. All that is done once, by the daemon.
 pub(crate) fn exit_now(status: u8) -> ! {
     // SAFETY: has no preconditions.
     unsafe { libc::_exit(c_int::from(status)) }
 }
 
-/// Writes out what C libraries have buffered, so that it is not lost by `_exit` or written twice by the copy.
+/// Writes out what C libraries have buffered, so that it is neither lost by `_exit` nor written again by the forked copy.
 pub(crate) fn flush_c_streams() {
     // SAFETY: a null stream means all of them, fflush(3).
     unsafe { libc::fflush(ptr::null_mut()) };
@@ -43,11 +43,11 @@ pub(crate) fn flush_c_streams() {
 
 /// atexit(3).
 pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
-    // SAFETY: the function is there as long as the program is.
+    // SAFETY: the function lives as long as the program does.
     if unsafe { libc::atexit(function) } == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
 }
 
-/// waitpid(2) without waiting: a child that has ended, if there is one. Unlike nix's, it knows real-time signals.
+/// waitpid(2) without waiting: the child, if it has ended. Unlike nix's, it knows real-time signals.
 pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     let mut status = 0;
     // SAFETY: `status` is a valid place for the result.
@@ -58,16 +58,16 @@ pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     }
 }
 
-/// Whether a child has ended, and if so whether with 0: waitid(2), which neither waits nor reaps it here. Until it is
-/// reaped, its number is no other process's, and no other group's.
+/// waitid(2) that neither waits for a child nor reaps it: whether the child has ended, and if so, whether with status
+/// 0. Until it is reaped, no other process or group gets its number.
 pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {
     let id = libc::id_t::try_from(child.as_raw()).map_err(io::Error::other)?;
-    // SAFETY: all zeroes is a valid `siginfo_t`, and what it stays where the child has not ended, waitid(2).
+    // SAFETY: all zeroes is a valid `siginfo_t`. It stays so where the child has not ended, waitid(2).
     let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
     // SAFETY: `info` is a valid place for the result.
     uninterrupted(|| Ok(Errno::result(unsafe { libc::waitid(libc::P_PID, id, &raw mut info, flags) })?))?;
-    // SAFETY: of a child that has ended, there is a status.
+    // SAFETY: the child has ended, so there is a status.
     Ok((info.si_signo != 0).then(|| info.si_code == libc::CLD_EXITED && unsafe { info.si_status() } == 0))
 }
 

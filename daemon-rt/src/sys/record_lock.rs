@@ -1,4 +1,4 @@
-//! The record lock, fcntl(2), of a whole file: the kernel tells everyone who can open the file which process has it.
+//! The record lock of a whole file, fcntl(2). The kernel tells everyone who can open the file which process has it.
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
@@ -9,14 +9,14 @@ use nix::{
     unistd::Pid,
 };
 
-/// Takes a shared lock, for which the file need be open for reading only. A forked child does not have it, and it is gone
-/// when this process closes any descriptor of the file.
+/// Takes a shared lock, for which it is enough that the file is open for reading. A forked child does not have the
+/// lock, and it is gone when this process closes any descriptor of the file.
 pub(crate) fn lock_record(file: BorrowedFd<'_>) -> io::Result<()> {
     fcntl(file, FcntlArg::F_SETLK(&whole_file(libc::F_RDLCK)?))?;
     Ok(())
 }
 
-/// The process that has such a lock, where it is another one, of this pid namespace.
+/// The process that has such a lock, if it is another one, and of this pid namespace.
 pub(crate) fn record_locker(file: BorrowedFd<'_>) -> io::Result<Option<Pid>> {
     let mut lock = whole_file(libc::F_WRLCK)?;
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;

@@ -7,17 +7,17 @@ use nix::{
     sys::signal::{SigSet, SigmaskHow, pthread_sigmask},
 };
 
-/// Linux has 64 signals, FreeBSD 128; a number that a system does not know is refused with EINVAL and passed over.
+/// Linux has 64 signals, FreeBSD 128. A number that the system does not know is skipped: sigaction(2) says EINVAL.
 const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
 
-/// The signals that are ignored now, real-time ones too.
+/// The signals that are ignored now, including real-time ones.
 pub(crate) fn ignored_signals() -> Vec<c_int> {
     (1..=LAST_SIGNAL)
         .filter(|&signal| action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN))
         .collect()
 }
 
-/// Gives a signal its default action back if it is ignored.
+/// Gives a signal its default action if it is ignored.
 pub(crate) fn stop_ignoring(signal: c_int) {
     if action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN) {
         set_action(signal, &action_of(libc::SIG_DFL));
@@ -29,7 +29,7 @@ pub(crate) fn set_default(signal: c_int) {
     set_action(signal, &action_of(libc::SIG_DFL));
 }
 
-/// Whether nothing but the default action is there for a signal.
+/// Whether a signal has its default action.
 pub(crate) fn has_default(signal: c_int) -> bool {
     action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_DFL)
 }
@@ -73,8 +73,8 @@ pub(crate) fn let_interrupt(signal: c_int) {
 
 /// `pthread_sigmask(3)`: changes which signals are blocked, or only asks, and returns which were before.
 ///
-/// Asked into zeroes, since a set has room for more signals than the kernel has, and writes.
-pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> nix::Result<SigSet> {
+/// The old set is zeroed first: it has room for more signals than the kernel writes.
+pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> io::Result<SigSet> {
     // SAFETY: all zeroes is what sigemptyset(3) makes of a set.
     let mut before = unsafe { SigSet::from_sigset_t_unchecked(mem::zeroed()) };
     pthread_sigmask(how, signals, Some(&mut before))?;
@@ -91,20 +91,20 @@ pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
     libc::sigaction { sa_sigaction: handler, ..no_action() }
 }
 
-/// To ask into as well: musl writes a part of the mask, and the rest is read when the action is put back.
+/// Also the buffer for a query: musl fills only a part of the mask, and reads all of it when the action is put back.
 fn no_action() -> libc::sigaction {
     // SAFETY: all zeroes is a valid `sigaction`: the default handler, no flags, an empty mask.
     unsafe { mem::zeroed() }
 }
 
-/// The numbers come from a successful query or are constants: it cannot fail but for SIGKILL and SIGSTOP.
+/// Fails only for SIGKILL and SIGSTOP: other numbers are constants, or come from a query that succeeded.
 pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
-    // SAFETY: the handlers set here are the system's, those that the program had itself, one that does nothing, and that
-    // of `hangup`, which is async-signal-safe.
+    // SAFETY: the handler is the system's, one that the program had itself, one that does nothing, or that of `hangup`,
+    // whose caller promised that it is async-signal-safe.
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
 }
 
-/// Calls again what a signal interrupted (EINTR), signal(7).
+/// Calls again after a signal interrupted the call (EINTR), signal(7).
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

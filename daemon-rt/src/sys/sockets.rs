@@ -17,7 +17,7 @@ use nix::{
 
 use super::signals::uninterrupted;
 
-/// Never raises SIGPIPE: the program may have given that signal back its deadly default.
+/// Never raises SIGPIPE: the program may have given that signal its default action, which ends it.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) const NO_SIGNAL: c_int = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -32,14 +32,13 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     })
 }
 
-/// A socket of this machine: socket(2) of that type and connect(2), unix(7), none of which waits, and neither does
-/// send(2) afterwards.
+/// A socket of that type, connected to that path, unix(7). Neither this nor a later send(2) waits.
 pub(crate) fn connect(path: &Path, kind: c_int) -> io::Result<OwnedFd> {
     let address = address(path)?;
     // SAFETY: has no preconditions.
-    let number = Errno::result(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
+    let fd = Errno::result(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
     // SAFETY: just opened, and nobody else's.
-    let socket = unsafe { OwnedFd::from_raw_fd(number) };
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let length = libc::socklen_t::try_from(mem::size_of_val(&address)).map_err(io::Error::other)?;
@@ -49,7 +48,7 @@ pub(crate) fn connect(path: &Path, kind: c_int) -> io::Result<OwnedFd> {
 }
 
 fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
-    // SAFETY: all zeroes is a valid address: no path, and behind one the NUL byte that ends it.
+    // SAFETY: all zeroes is a valid address: without a path, and a path that is put in ends with a NUL byte.
     let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
     address.sun_family = libc::sa_family_t::try_from(libc::AF_UNIX).map_err(io::Error::other)?;
     let bytes = path.as_os_str().as_bytes();
@@ -67,7 +66,7 @@ pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
     // SAFETY: all zeroes is a valid address, of no family.
     let mut address: libc::sockaddr_storage = unsafe { mem::zeroed() };
     let mut length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-    // SAFETY: pointer and length describe `address`; what is no socket is refused.
+    // SAFETY: pointer and length describe `address`; a descriptor that is not a socket is refused.
     Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) })?;
     Ok(c_int::from(address.ss_family))
 }

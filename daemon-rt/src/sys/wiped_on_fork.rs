@@ -11,17 +11,18 @@ use nix::libc::{self, c_void};
 
 const SIZE: usize = mem::size_of::<AtomicI32>(); // the system makes a page of it
 
-/// A word, 0 at first, that is 0 again in every process forked from this one. A child made with `CLONE_VM` shares it.
+/// A word that is 0 at first, and 0 again in every process forked from this one. A child made with `CLONE_VM` shares
+/// it. It is never freed.
 ///
-/// It tells a process from its forked workers where a pid does not: a worker that is process 1 of a pid namespace may be
-/// forked from one that is process 1, too. It is there for good.
+/// It tells a process from its forked workers where the pid does not: both may be process 1, each of its own pid
+/// namespace.
 ///
 /// # Errors
 ///
 /// `Unsupported` where the system has nothing of the kind: Linux before 4.14, macOS.
 pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
-    // SAFETY: new memory at an address of the system's choice: it is nobody else's.
+    // SAFETY: new memory, at an address that the system chooses.
     let page = unsafe { libc::mmap(ptr::null_mut(), SIZE, protection, flags, -1, 0) };
     if page == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());

@@ -17,20 +17,21 @@ use nix::{
 use super::Step;
 use crate::{Error, sys, terminal::shown};
 
-/// Who is about to end may take so long.
+/// How long a thread that is about to end may take.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A thread that was joined is there until the kernel has put it away, which a busy machine may be slow to do.
+/// A thread that was joined is listed until the kernel has removed it, for which a busy machine may take long.
 const LINGERS: Duration = Duration::from_secs(10);
 
 const EMULATOR: &str = "cannot give up privileges: a thread of the emulator that runs this program would keep them";
 
 enum Others {
     Nobody,
-    /// Threads of who runs the program's instructions, as qemu-user does. It forks its own, and nobody changes their ids.
+    /// Threads of an emulator that runs the program's instructions, as qemu-user does. It forks with them, but nobody
+    /// changes their ids.
     Emulator,
     Threads(Vec<Thread>),
-    /// A child made with `CLONE_VM`, clone(2): its locks are the same, and what it writes, too.
+    /// A child made with `CLONE_VM`, clone(2). It shares locks and all other memory.
     Process,
 }
 
@@ -58,26 +59,27 @@ pub(super) fn refuse(before: Step) -> Result<(), Error> {
 }
 
 fn others() -> io::Result<Others> {
-    // Only a process whose memory is nobody else's may do this, and to it nothing happens, unshare(2).
+    // Only a process that shares its memory with nobody may call this, and then it has no effect, unshare(2).
     let alone = unshare(CloneFlags::CLONE_VM);
     if alone.is_ok() {
         return Ok(Others::Nobody);
     }
-    // A filter of system calls may forbid it, too. A directory has two links, and one more for each directory in it.
+    // A filter of system calls may also have forbidden it. A directory has two links, and one more for each directory
+    // in it.
     if fs::metadata("/proc/self/task")?.nlink() > 3 {
         let threads = threads()?;
         return Ok(if are_emulators(threads.len()) { Others::Emulator } else { Others::Threads(threads) });
     }
-    // A process without a second thread may do this, whoever else has the memory.
+    // A process without a second thread may call this, even if it shares its memory.
     let is_shared = alone == Err(Errno::EINVAL) && unshare(CloneFlags::CLONE_THREAD).is_ok();
     Ok(if is_shared { Others::Process } else { Others::Nobody })
 }
 
 /// Whether so many threads are all an emulator's.
 ///
-/// It answers for `/proc/self/exe`, and the kernel for what names the same file otherwise. That alone does not tell whose
-/// the threads are: the C library knows those that the program has started. A thread that it does not know, by clone(2), is
-/// taken for the program's where there is no emulator.
+/// The emulator itself answers for `/proc/self/exe`, and the kernel for another name of the same file. Whether there is
+/// an emulator does not tell whose the threads are. The C library knows those that the program has started. Without an
+/// emulator, a thread that it does not know, by clone(2), counts as the program's.
 fn are_emulators(count: usize) -> bool {
     let told = fs::read_link("/proc/self/exe");
     let run = fs::read_link(format!("/proc/self/task/{}/exe", process::id()));
@@ -101,7 +103,7 @@ fn refusal(before: Step, others: &Others) -> Error {
     ))
 }
 
-/// Those besides this one.
+/// All but this one.
 fn threads() -> io::Result<Vec<Thread>> {
     let own = process::id().to_string();
     let programs = stat(&Path::new("/proc/self/task").join(&own))?; // an emulator answers for /proc/self/stat
@@ -118,20 +120,20 @@ fn threads() -> io::Result<Vec<Thread>> {
             Err(error) => return Err(error),
         }
     }
-    // One that nobody named has the name of the one that started it, and at first that is the program's.
+    // A thread without a name of its own has that of the thread which started it: at first, the program's.
     for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
         "unnamed".clone_into(&mut thread.name);
     }
     Ok(threads)
 }
 
-/// The kernel cuts a name after 15 bytes, in the middle of a character, too.
+/// The kernel cuts a name after 15 bytes, even in the middle of a character.
 fn stat(task: &Path) -> io::Result<String> {
     fs::read(task.join("stat")).map(|stat| String::from_utf8_lossy(&stat).into_owned())
 }
 
 impl Thread {
-    /// As in /proc/PID/stat, proc(5): the name in parentheses, and any in it.
+    /// A line of /proc/PID/stat, proc(5). The name stands in parentheses, and may have some in it.
     fn parse(stat: &str) -> Option<Self> {
         /// The kernel's `PF_EXITING`, which a thread has before another can join it.
         const EXITING: u64 = 4;

@@ -202,12 +202,10 @@ fn in_the_foreground_an_ignored_signal_stays_ignored() {
     let stage = Stage::new();
     let mut command = stage.command(env!("CARGO_BIN_EXE_arrange"));
     command.args(["--ignore", "SIGHUP", "--", PROBE, "--foreground", "--reopen-logs"]);
-    let mut child = command.spawn().expect("start");
+    let _launcher = stage.start(&mut command);
     let program = stage.daemon();
     let ignored = u64::from_str_radix(program.sight.get("SigIgn"), 16).expect("a set of signals");
     assert_eq!(ignored & 1, 1);
-    drop(program);
-    eventually("its end", || child.try_wait().expect("wait"));
 }
 
 #[test]

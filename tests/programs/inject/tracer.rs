@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, HashSet},
     env,
     error::Error,
-    ffi::c_int,
     fs::File,
     io, mem,
     os::{
@@ -33,9 +32,6 @@ use crate::{
     call::Call,
     fault::{Fault, Place, Role},
 };
-
-/// The number of the descriptor that the program is launched with.
-const HANDED_ON: RawFd = 9;
 
 pub(crate) type Failure = Box<dyn Error>;
 
@@ -69,22 +65,29 @@ enum AtExit {
 }
 
 pub(crate) fn run() -> Result<(), Failure> {
+    // SAFETY: above the standard streams nothing is open here that anyone owns.
+    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
     let mut lists = false;
-    let mut handed_on = None;
+    let mut handed_on = Vec::new();
     let mut fault = None;
     let mut arguments = env::args_os().skip(1);
     loop {
         let mut word = || arguments.next().and_then(|word| word.into_string().ok()).ok_or("too few words");
         match word()?.as_str() {
             "--list" => lists = true,
-            "--arranged" => handed_on = Some(File::open(word()?)?),
+            "--hand-on" => {
+                let word = word()?;
+                let (number, path) = word.split_once('=').ok_or("N=FILE")?;
+                handed_on.push((number.parse()?, File::options().read(true).append(true).open(path)?));
+            }
             "--at" => fault = Some((Place::parse(&word()?, &word()?, &word()?)?, Fault::parse(&word()?)?)),
             "--" => break,
             other => return Err(format!("unknown option {other}").into()),
         }
     }
     let mut program = Command::new(arguments.next().ok_or("no program")?);
-    let launcher = launch(program.args(arguments), handed_on)?;
+    program.args(arguments);
+    let launcher = launch(program, handed_on)?;
     dup2_stderr(io::stdin())?; // the null device: who reads standard error waits for the program's end alone
     let first = Traced::new(Role::Launcher, false);
     let processes = HashMap::from([(launcher, first)]);
@@ -96,11 +99,10 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Whatever it leaves behind becomes a child of this process.
-fn launch(program: &mut Command, handed_on: Option<File>) -> Result<Pid, Failure> {
+fn launch(mut program: Command, handed_on: Vec<(RawFd, File)>) -> Result<Pid, Failure> {
     set_child_subreaper(true)?;
-    let is_arranged = handed_on.is_some();
     let arrange = move || {
-        handed_on.as_ref().map_or(Ok(()), arrange)?;
+        arrange(&handed_on)?;
         Ok(ptrace::traceme()?)
     };
     // SAFETY: system calls.
@@ -111,18 +113,16 @@ fn launch(program: &mut Command, handed_on: Option<File>) -> Result<Pid, Failure
     let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
     let plain = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL;
     ptrace::setoptions(launcher, follow | plain)?;
-    if is_arranged {
-        block_all(launcher)?;
-    }
+    block_all(launcher)?;
     Ok(launcher)
 }
 
 /// Here and not by the program `arrange`: another exec, and all of its calls traced, would take as long as the start.
-fn arrange(handed_on: &File) -> nix::Result<()> {
-    // SAFETY: closes nothing yet, and what the program is to have is none of these.
-    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as c_int) })?;
-    // SAFETY: the number is that of no descriptor that anyone owns.
-    let _ = unsafe { dup2_raw(handed_on, HANDED_ON) }?.into_raw_fd();
+fn arrange(handed_on: &[(RawFd, File)]) -> nix::Result<()> {
+    for (number, file) in handed_on {
+        // SAFETY: the number is higher than that of anything that is open here.
+        let _ = unsafe { dup2_raw(file, *number) }?.into_raw_fd();
+    }
     // SAFETY: no handler is set.
     unsafe { signal(Signal::SIGUSR1, SigHandler::SigIgn) }?;
     Ok(())

@@ -1,52 +1,53 @@
-//! Opening logs anew: whether it will be possible when the daemon is who and where it is to be is found out while
-//! somebody reads that it is not.
+//! Opening logs anew: the launcher finds out whether the daemon, as its user and in its root directory, will be able to.
 
 use std::{
     fmt,
     fs::{self, File},
     io,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd},
     path::{Path, PathBuf},
 };
 
 use nix::{
     fcntl::AtFlags,
-    libc,
     sys::stat::SFlag,
     unistd::{AccessFlags, faccessat},
 };
 
-use super::{Streams, stream::Stream};
 use crate::{
     Error,
-    logs::{self, Log, open::Location},
+    logs::{self, Log, open_log::Location},
     privileges::Account,
-    sys,
+    sys::{self, StandardStream},
     terminal::shown,
 };
 
-/// What the option `reopen_logs` does. Nothing else leads to it: it is not in the binary of a program that does not
+/// All code of the option `reopen_logs`. Only its setter leads to it: the linker leaves it out of a program that does not
 /// set the option.
-pub(crate) struct ReopenLogs {
+pub(crate) trait Reopening: fmt::Debug + Sync {
     /// In the launcher.
-    pub(super) prepare: fn(&Streams, &Reopener<'_>) -> Result<WatchLogs, Error>,
+    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error>;
     /// In the foreground.
-    pub(crate) leave_alone: fn(),
+    fn leave_alone(&self);
 }
 
-/// Installs the handler: in the daemon.
-pub(super) type WatchLogs = Box<dyn FnOnce()>;
+#[derive(Debug)]
+pub(crate) struct ReopenLogs;
 
-pub(crate) static REOPEN_LOGS: ReopenLogs = ReopenLogs { prepare, leave_alone: logs::leave_alone };
+impl Reopening for ReopenLogs {
+    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
+        prepare(candidates, reopener)
+    }
 
-impl fmt::Debug for ReopenLogs {
-    /// Not where its functions are: that is the secret of address space layout randomization.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ReopenLogs")
+    fn leave_alone(&self) {
+        logs::leave_alone();
     }
 }
 
-/// The daemon that will do it.
+/// Installs the handler: in the daemon.
+pub(crate) type WatchLogs = Box<dyn FnOnce()>;
+
+/// The daemon, as it will open its logs anew.
 pub(crate) struct Reopener<'start> {
     /// In messages.
     pub(crate) program: &'start str,
@@ -55,36 +56,25 @@ pub(crate) struct Reopener<'start> {
 }
 
 /// A stream, or both, as the start opened it.
-struct Candidate<'start> {
-    stream: &'static str,
-    descriptors: &'static [RawFd],
-    path: &'start Path,
-    file: &'start File,
-    is_new: bool,
+pub(crate) struct Candidate<'start> {
+    pub(super) name: &'static str,
+    pub(super) streams: &'static [StandardStream],
+    pub(super) path: &'start Path,
+    pub(super) file: &'start File,
+    pub(super) is_new: bool,
 }
 
-fn prepare(streams: &Streams, reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
-    const OUT: RawFd = libc::STDOUT_FILENO;
-    const ERR: RawFd = libc::STDERR_FILENO;
-    let opened: &[(_, _, &'static [RawFd])] = if streams.stderr_follows {
-        &[("stdout", &streams.stdout, &[OUT, ERR])]
-    } else {
-        &[("stdout", &streams.stdout, &[OUT]), ("stderr", &streams.stderr, &[ERR])]
-    };
-    let mut logs = Vec::new();
-    for &(stream, opened, descriptors) in opened {
-        if let Stream::File { file, path: Some(path), created, .. } = opened {
-            logs.extend(reopener.log(&Candidate { stream, descriptors, path, file, is_new: created.is_some() })?);
-        }
-    }
+fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
+    let logs = candidates.iter().filter_map(|candidate| reopener.log(candidate).transpose());
+    let logs = logs.collect::<Result<Vec<_>, _>>()?;
     Ok(Box::new(|| logs::watch(logs)))
 }
 
 impl Reopener<'_> {
-    /// The log that the daemon reopens; none where nobody renames what it is: a terminal, a device.
+    /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
-        let Candidate { stream, descriptors, path, file, is_new } = *candidate;
-        let what = format!("cannot reopen {stream} {}", shown(path));
+        let Candidate { name, streams, path, file, is_new } = *candidate;
+        let what = format!("cannot reopen {name} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
@@ -97,17 +87,18 @@ impl Reopener<'_> {
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
         let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
-        Ok(Some(Log::new(self.program, stream, descriptors, &shown(path).to_string(), location, &status, pin)))
+        Ok(Some(Log::new(self.program, name, streams, &shown(path).to_string(), location, &status, pin)))
     }
 
-    /// A rotation renames the file. Where the start had to create it, nobody else will, and the directory has to let
-    /// the user do so; where it was there, somebody put it there for the user, who has to be let write to it.
+    /// A rotation renames the file. If the start had to create it, the user will have to create the next one, and must be
+    /// allowed to in the directory. If it was there, whoever put it there creates the next one, and the user must be
+    /// allowed to write to it.
     fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);
         let (object, rights) =
             if is_new { (directory, AccessFlags::W_OK | AccessFlags::X_OK) } else { (path, AccessFlags::W_OK) };
-        // The user need not be able to enter what is above the root directory.
+        // From the root directory on: the user need not be allowed to enter what is above it.
         let root =
             File::open(self.root.unwrap_or(Path::new("/"))).map_err(|error| Error::because(what.to_owned(), error))?;
         let object = Path::new(".").join(object.strip_prefix("/").unwrap_or(object));
@@ -125,7 +116,7 @@ impl Reopener<'_> {
     }
 }
 
-/// The path as the jail has it. Links are resolved here: from inside, they lead elsewhere.
+/// The path as it is inside the root directory. Links are resolved here: from inside, they would lead elsewhere.
 fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -8,13 +8,12 @@ use std::{
 };
 
 use nix::{
-    fcntl::{FcntlArg, fcntl},
     libc,
     sys::stat::fstat,
     unistd::{fchown, geteuid},
 };
 
-use super::open::{self, Created, Rights};
+use super::file::{self, Created, Rights};
 use crate::{
     Error, Stdio,
     inherited::Inherited,
@@ -22,19 +21,19 @@ use crate::{
     privileges::{Account, Found},
     start::check,
     stdio::Kind,
-    sys,
+    sys::{self, StandardStream},
     terminal::shown,
 };
 
 pub(super) enum Stream {
     Inherited,
     Null,
-    /// What was created is removed, if it is, while it is still open: its inode number cannot be another file's.
+    /// Where a file that was created is removed again, that happens while it is open: no other file has its inode number.
     File {
         created: Option<Created>,
         file: File,
         path: Option<PathBuf>,
-        /// By whose rights it is made empty, if it is.
+        /// By whose rights the file is truncated, with `Stdio::truncate`.
         truncate: Option<Rights>,
     },
 }
@@ -47,7 +46,7 @@ impl Stream {
             Kind::File(file) => Self::from_file("stdin", file),
             Kind::Append(path) => {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
-                let (rights, found) = open::open(&path, account, |judged| open::for_reading(&path, judged))?;
+                let (rights, found) = file::open(&path, account, |judged| file::for_reading(&path, judged))?;
                 let (file, _) = opened("stdin", &path, &rights, found)?;
                 Ok(Self::File { file, path: None, truncate: None, created: None })
             }
@@ -71,8 +70,8 @@ impl Stream {
             Kind::Append(path) | Kind::Truncate(path) => {
                 let path = inherited.absolute(check::path(name, &path)?)?;
                 let owner = account.map_or_else(geteuid, |account| account.uid);
-                let open = |judged| open::for_appending(&path, judged, owner);
-                let (rights, found) = open::open(&path, account, open)?;
+                let open = |judged| file::for_appending(&path, judged, owner);
+                let (rights, found) = file::open(&path, account, open)?;
                 let (file, created) = opened(name, &path, &rights, found)?;
                 if let (Some(account), Rights::Own, Some(_)) = (account, &rights, &created) {
                     give_away(&file, account).map_err(|error| {
@@ -101,7 +100,7 @@ impl Stream {
         })
     }
 
-    /// Whether that descriptor will be open on the null device, which has that number.
+    /// Whether the target will be open on the null device.
     pub(super) fn leads_to(&self, target: RawFd, null: libc::dev_t) -> bool {
         match self {
             Self::Null => true,
@@ -121,12 +120,12 @@ impl Stream {
         Ok(rights.act(&mut empty)?.map(drop))
     }
 
-    pub(super) fn become_descriptor(self, target: RawFd, null: &File) -> io::Result<Option<Created>> {
+    pub(super) fn redirect(self, target: StandardStream, null: &File) -> io::Result<Option<Created>> {
         match self {
-            Self::Inherited => sys::set_close_on_exec(target, false)?,
-            Self::Null => sys::duplicate_onto(null.as_fd(), target)?,
+            Self::Inherited => sys::set_close_on_exec(target.as_raw_fd(), false)?,
+            Self::Null => sys::redirect(target, null.as_fd())?,
             Self::File { file, created, .. } => {
-                sys::duplicate_onto(file.as_fd(), target)?;
+                sys::redirect(target, file.as_fd())?;
                 return Ok(created);
             }
         }
@@ -149,7 +148,7 @@ fn cannot_open(name: &str, path: &Path, rights: &Rights, error: io::Error) -> Er
     let step = opening(name, path);
     match rights {
         Rights::Own => Error::because(step, error),
-        // That it is done as the user tells who may write in the directories of the path.
+        // "as user" would tell a caller who may write in the directories of the path.
         Rights::User(account) | Rights::UserAlone(account) => {
             Error::because(format!("{step} as {account}"), error).withhold_all_but(step)
         }
@@ -160,7 +159,7 @@ fn opening(name: &str, path: &Path) -> String {
     format!("cannot open {name} {}", shown(path))
 }
 
-/// What it has already is not given: that would take a privilege all the same.
+/// An owner that the file has already is not set: that would take a privilege all the same.
 fn give_away(file: &File, account: &Account) -> io::Result<()> {
     let status = fstat(file)?;
     let uid = Some(account.uid).filter(|uid| uid.as_raw() != status.st_uid);
@@ -171,12 +170,12 @@ fn give_away(file: &File, account: &Account) -> io::Result<()> {
     Ok(())
 }
 
-/// The same file under a number above the standard ones, which stay what they are to the launcher.
+/// The same open file by a descriptor above the standard ones, which stay what they are in the launcher.
 fn above_standard(file: File) -> io::Result<File> {
     if file.as_raw_fd() > libc::STDERR_FILENO {
         return Ok(file);
     }
-    let number = fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(libc::STDERR_FILENO + 1))?;
+    let above = file.try_clone()?; // never below 3
     let _ = file.into_raw_fd();
-    Ok(sys::take(number).into())
+    Ok(above)
 }

@@ -1,0 +1,13 @@
+//! What exec handed on, where nothing is to be done about it.
+
+/// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
+pub(crate) type RawFd = i32;
+
+#[derive(Debug)]
+pub(crate) struct Inherited;
+
+impl Inherited {
+    pub(crate) fn note() -> Self {
+        Self
+    }
+}

@@ -1,0 +1,228 @@
+//! Opening a log by rules that hold although others may write in its directory.
+//!
+//! The launcher does it, and a signal handler does it again: everything in here is on the list of signal-safety(7), and
+//! nothing allocates or locks.
+
+use std::{
+    ffi::{CStr, CString, NulError},
+    fmt, io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl, open, openat},
+    libc,
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat},
+    unistd::{Uid, UnlinkatFlags, unlinkat},
+};
+
+use crate::{error::refused, sys, trusted_path};
+
+/// What a log is opened for.
+const APPEND: OFlag = trusted_path::FILE.union(OFlag::O_WRONLY).union(OFlag::O_APPEND);
+
+/// The owner may write a log, and the group may read it.
+const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
+
+/// Gives up where the file keeps vanishing.
+const ATTEMPTS: usize = 100;
+
+pub(crate) struct Opened {
+    pub(crate) file: OwnedFd,
+    pub(crate) status: FileStat,
+    /// Whether it was missing, and is created.
+    pub(crate) is_new: bool,
+}
+
+/// Why a log is not opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    System(Errno),
+    /// Others may have put it there, to read what the daemon writes.
+    AnothersFile,
+    /// Others may have put it there, to have the daemon write to a file that is meant for something else.
+    SecondLink,
+    /// The link leads to a file of somebody else's. One to the daemon's own file would gain an attacker nothing.
+    SecondLinkToAnothersFile,
+}
+
+/// Where a log is. It is kept in two parts, since a signal handler may not allocate to take a path apart.
+pub(crate) struct Location {
+    directory: CString,
+    name: CString,
+}
+
+impl Location {
+    pub(crate) fn of(path: &Path) -> Result<Self, NulError> {
+        let (directory, name) = trusted_path::split(path);
+        Ok(Self { directory: CString::new(directory.as_os_str().as_bytes())?, name: CString::new(name.as_bytes())? })
+    }
+
+    /// Opens the file to append to, and creates it where it is missing, for `owner`. No descriptor of the directory is
+    /// kept: it would lead out of a jail.
+    pub(super) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
+        let directory = open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())?;
+        for_appending(directory.as_fd(), &self.name, owner)
+    }
+}
+
+/// Opens a file in that directory to append to, and creates it where it is missing, for `owner`.
+pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+    let mut seen = Errno::ENOENT;
+    for _ in 0..ATTEMPTS {
+        seen = match open_existing(directory, name, owner) {
+            Err(Refusal::System(Errno::ENOENT)) => match create(directory, name) {
+                Err(errno @ (Errno::EEXIST | Errno::EINTR)) => errno, // somebody was quicker, or a signal came
+                created => return Ok(created?),
+            },
+            Err(Refusal::System(Errno::EINTR)) => Errno::EINTR,
+            opened => return opened,
+        };
+    }
+    Err(seen.into())
+}
+
+/// Takes `O_NONBLOCK` back, which was for the open alone.
+pub(crate) fn let_block(file: impl AsFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+    let file = openat(directory, name, APPEND, Mode::empty())?;
+    let status = fstat(&file)?;
+    judge(&file, &status, &fstat(directory)?, owner)?;
+    let_block(&file)?;
+    Ok(Opened { file, status, is_new: false })
+}
+
+/// The rules of `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), which need not be on.
+fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
+    if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(file)) {
+        return Ok(()); // only root creates a device
+    }
+    let is_roots = |uid| Uid::from_raw(uid).is_root();
+    let is_trusted = |uid| uid == owner.as_raw() || is_roots(uid);
+    let is_open = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0;
+    let others_may_write = is_open || !is_trusted(directory.st_uid);
+    let has_second_link = file.st_nlink > 1;
+    // In a user namespace, somebody else may have the owner's number.
+    let may_be_planted = file.st_uid == owner.as_raw() && (is_open || !is_roots(directory.st_uid));
+    if others_may_write && !is_trusted(file.st_uid) || may_be_planted && !is_own(opened)? {
+        Err(Refusal::AnothersFile)
+    } else if others_may_write && has_second_link {
+        Err(Refusal::SecondLink)
+    } else if has_second_link && file.st_uid != owner.as_raw() {
+        Err(Refusal::SecondLinkToAnothersFile)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a file that has this user's number is this user's. In a user namespace the files of everybody outside have one
+/// number, which may be that, `user_namespaces(7)`; but only the owner, or root of a namespace with the owner in it, can
+/// set `O_NOATIME`, fcntl(2).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_own(file: &OwnedFd) -> nix::Result<bool> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    match fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NOATIME)) {
+        Err(Errno::EPERM) => Ok(false),
+        _ => fcntl(file, FcntlArg::F_SETFL(flags)).map(|_| true),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::unnecessary_wraps, reason = "as where there are user namespaces")]
+fn is_own(_: &OwnedFd) -> nix::Result<bool> {
+    Ok(true)
+}
+
+/// `O_EXCL` follows no symbolic link, open(2). What was created is removed again on an error.
+fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
+    let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
+    match let_block(&file).and_then(|()| fstat(&file)) {
+        Ok(status) => {
+            if Mode::from_bits_truncate(status.st_mode) != MODE {
+                // Gives back what the umask took away. A file system that has modes of its own may refuse.
+                let _ = fchmod(&file, MODE);
+            }
+            Ok(Opened { file, status, is_new: true })
+        }
+        Err(error) => {
+            let _ = unlinkat(directory, name, UnlinkatFlags::NoRemoveDir);
+            Err(error)
+        }
+    }
+}
+
+impl Refusal {
+    /// What `O_NOFOLLOW` makes of a symbolic link, open(2). The system's words would not tell the cause.
+    fn is_link(self) -> bool {
+        matches!(self, Self::System(Errno::ELOOP | Errno::EMLINK))
+    }
+
+    /// With the text by which it is displayed.
+    pub(crate) fn explained(self) -> io::Error {
+        if self.is_link() { refused(self.to_string()) } else { self.into() }
+    }
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+/// As one number, for an atomic field: no error number is negative.
+impl From<Refusal> for i32 {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::System(errno) => errno as Self,
+            Refusal::AnothersFile => -1,
+            Refusal::SecondLink => -2,
+            Refusal::SecondLinkToAnothersFile => -3,
+        }
+    }
+}
+
+impl From<i32> for Refusal {
+    fn from(number: i32) -> Self {
+        match number {
+            -1 => Self::AnothersFile,
+            -2 => Self::SecondLink,
+            -3 => Self::SecondLinkToAnothersFile,
+            errno => Self::System(Errno::from_raw(errno)),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            _ if self.is_link() => formatter.write_str("it is a symbolic link"),
+            Self::System(errno) => write!(formatter, "{} (os error {})", errno.desc(), *errno as i32),
+            Self::AnothersFile => {
+                formatter.write_str("it belongs to another user, and others may write in its directory")
+            }
+            Self::SecondLink => formatter.write_str("it has a second hard link, and others may write in its directory"),
+            Self::SecondLinkToAnothersFile => {
+                formatter.write_str("it has a second hard link and belongs to another user")
+            }
+        }
+    }
+}
+
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::System(errno) => errno.into(),
+            _ => refused(refusal.to_string()),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The process that a pidfile names. Its number may be another process's at any moment: only a pidfd means it and no
+//! other, `pidfd_open(2)`.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    process, thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::Pid,
+};
+
+use crate::sys;
+
+/// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
+const MILLISECONDS_PER_TICK: u64 = 10;
+
+/// By how much times of files and of processes are rounded.
+const COARSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    /// None where the kernel has no such thing: other systems, and Linux before 5.3.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Process {
+    /// None where no process has that number.
+    pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
+        match sys::pidfd_open(pid) {
+            Ok(pidfd) => Ok(Some(Self { pid, pidfd: Some(pidfd) })),
+            // The last two, by version: it is a thread's number.
+            Err(error) if [libc::ESRCH, libc::EINVAL, libc::ENOENT].map(Some).contains(&error.raw_os_error()) => {
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                let process = Self { pid, pidfd: None };
+                Ok(process.exists().then_some(process))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
+    /// Whether it holds that file; `None` where nothing shows that.
+    ///
+    /// Everyone who can open the file sees the record lock, which is the weaker evidence: a worker that shares the
+    /// descriptors keeps the lock, and with it this number, after the process has ended or executed another program. But
+    /// whoever has the number by then began after it was written to the file.
+    pub(super) fn holds(&self, file: &File) -> Option<bool> {
+        self.has_open(file).or_else(|| {
+            let locker = sys::record_locker(file.as_fd()).ok()?;
+            (locker == Some(self.pid) && self.began()? <= file.metadata().ok()?.modified().ok()? + COARSE)
+                .then_some(true)
+        })
+    }
+
+    /// When it was forked, by /proc. If the clock was set since then, this is off by as much.
+    fn began(&self) -> Option<SystemTime> {
+        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let uptime = fs::read_to_string("/proc/uptime").ok()?;
+        let uptime: u64 = uptime.split(' ').next()?.replace('.', "").parse().ok()?; // in hundredths of seconds
+        let behind_name = stat.iter().rposition(|&byte| byte == b')')?;
+        let fields = std::str::from_utf8(&stat[behind_name..]).ok()?;
+        let began: u64 = fields.split(' ').nth(20)?.parse().ok()?; // starttime, proc(5)
+        let age = uptime.checked_sub(began)?.checked_mul(MILLISECONDS_PER_TICK)?;
+        SystemTime::now().checked_sub(Duration::from_millis(age))
+    }
+
+    /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
+    fn has_open(&self, file: &File) -> Option<bool> {
+        if !is_proc_of_this_namespace() {
+            return None;
+        }
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
+        let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
+        // Those by the file's name come first: a network file system may wait for its server all the same.
+        let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
+        descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
+        let file = sys::file_id(file.as_raw_fd()).ok()?;
+        let mut are_all_seen = true;
+        for descriptor in descriptors {
+            match sys::cached_file_id(&descriptor) {
+                Ok(found) if found == file => return Some(true),
+                // Of a process with more privileges we may list the descriptors, but not see their files.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
+                _ => {}
+            }
+        }
+        are_all_seen.then_some(false)
+    }
+
+    pub(super) fn signal(&self, signal: c_int) -> io::Result<()> {
+        match &self.pidfd {
+            Some(pidfd) => sys::pidfd_send_signal(pidfd.as_fd(), signal),
+            None => sys::kill(self.pid, signal),
+        }
+    }
+
+    /// Whether that signal would have its default action, which is to end the process. Only Linux tells. A signal that is
+    /// caught, ignored, or blocked, as for signalfd(2), has another.
+    pub(super) fn dies_of(&self, signal: c_int) -> bool {
+        fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| is_default(signal, &status))
+    }
+
+    /// Whether it ended in time.
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if self.ends_within(left)? {
+                return Ok(true);
+            }
+            if left.is_zero() {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn ends_within(&self, time: Duration) -> io::Result<bool> {
+        let Some(pidfd) = &self.pidfd else {
+            thread::sleep(time.min(Duration::from_millis(10)));
+            return Ok(!self.exists());
+        };
+        let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(ended) => Ok(ended > 0),
+            Err(Errno::EINTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn exists(&self) -> bool {
+        nix::sys::signal::kill(self.pid, None) != Err(Errno::ESRCH)
+    }
+}
+
+/// In another pid namespace's /proc, the number is somebody else's.
+fn is_proc_of_this_namespace() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
+}
+
+/// Whether the signal is in none of these sets, proc(5). A set that is not shown may have it.
+fn is_default(signal: c_int, status: &str) -> bool {
+    let is_in = |set: &str| {
+        let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
+    };
+    !["SigCgt", "SigIgn", "SigBlk"].into_iter().any(is_in)
+}

@@ -1,0 +1,57 @@
+//! What both ways of a start have in common: a start in the foreground takes these steps in one process, and after a
+//! detach the launcher prepares what the daemon applies.
+
+use std::mem;
+
+use super::{filesystem::FsContext, instance, sd_notify::Manager};
+use crate::{Daemon, Error, pidfile::Lock, privileges::Privileges, threads::SingleThread};
+
+/// Dropped, it gives up the lock and removes the pidfile.
+pub(crate) struct Common {
+    pub(crate) filesystem: FsContext,
+    pub(crate) privileges: Privileges,
+    pub(crate) manager: Option<Manager>,
+    lock: Option<Lock>,
+}
+
+impl Common {
+    /// In the launcher: opens and checks whatever can fail.
+    pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
+        let privileges = Privileges::new(daemon.identity.as_ref(), daemon.no_new_privs)?;
+        Ok(Self {
+            filesystem: FsContext::new(daemon, privileges.another_account())?,
+            privileges,
+            manager: Manager::connect(daemon)?,
+            lock: instance::take_lock(daemon)?, // last, since it alone changes a file
+        })
+    }
+
+    /// In the leader: changes directory and umask for the daemon, which inherits them.
+    ///
+    /// A new root directory is left to the daemon: from inside, the leader could not remove what was created outside. So
+    /// is a directory that is entered as another user.
+    pub(crate) fn enter_filesystem_in_leader(&mut self) -> Result<(), Error> {
+        if self.filesystem.root.is_some() || self.privileges.another_account().is_some() {
+            return Ok(());
+        }
+        let filesystem = mem::take(&mut self.filesystem);
+        filesystem.enter()?;
+        filesystem.change_directory(None)
+    }
+
+    /// Whether [`apply`](Self::apply) has anything to do.
+    pub(crate) fn has_steps_left(&self) -> bool {
+        self.filesystem.root.is_some() || self.privileges.are_to_change() || self.lock.is_some()
+    }
+
+    /// In the process that runs `main`: an error must keep it from that. `thread` is asked where privileges change.
+    pub(crate) fn apply(&mut self, thread: impl FnOnce() -> Result<SingleThread, Error>) -> Result<(), Error> {
+        self.filesystem.enter()?;
+        self.lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
+        if self.privileges.are_to_change() {
+            self.privileges.drop_for_good(&thread()?)?;
+        }
+        self.filesystem.change_directory(self.privileges.another_account())?;
+        self.lock.take().map_or(Ok(()), Lock::hold_until_exit)
+    }
+}

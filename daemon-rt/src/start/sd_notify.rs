@@ -1,0 +1,154 @@
+//! Telling the service manager, by the protocol of `sd_notify(3)`.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::net::{SocketAddr, UnixDatagram},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::{
+    io::Read,
+    os::{
+        fd::AsFd,
+        linux::net::SocketAddrExt,
+        unix::{ffi::OsStrExt, net::UnixStream},
+    },
+};
+
+use crate::{Daemon, Error, messages::Messages, sys, terminal::shown};
+
+/// A manager that does not read holds nobody up for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Of the messages that systemd reads, none has more than 4 KiB.
+const LONGEST: usize = 1024;
+
+/// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
+pub(crate) struct Manager {
+    line: UnixDatagram,
+    /// Whether somebody reaps this process before the manager does.
+    is_behind_wrapper: bool,
+}
+
+/// The manager of the running program, from which it takes its leave.
+static OWN: Mutex<Option<Manager>> = Mutex::new(None);
+
+impl Manager {
+    /// The one that waits for word, if the program is going to give it.
+    pub(crate) fn connect(daemon: &Daemon) -> Result<Option<Self>, Error> {
+        let Some(socket) = daemon.launched_by.notify_socket().filter(|_| daemon.notify) else { return Ok(None) };
+        let connected = address(socket).and_then(|address| {
+            let line = UnixDatagram::unbound()?;
+            line.set_write_timeout(Some(PATIENCE))?;
+            sys::uninterrupted(|| line.connect_addr(&address))?;
+            Ok(line)
+        });
+        let is_behind_wrapper = daemon.launched_by.is_behind_wrapper();
+        connected.map(|line| Some(Self { line, is_behind_wrapper })).map_err(|error| {
+            Error::because(format!("cannot reach the service manager at {}, NOTIFY_SOCKET", shown(socket)), error)
+        })
+    }
+
+    /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
+    /// main process.
+    pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
+        self.tell(&format!("MAINPID={daemon}\nREADY=1"))?;
+        self.await_reading();
+        Ok(())
+    }
+
+    /// systemd looks at a message's sender, whom it finds no more once that has ended and is reaped: it closes the
+    /// descriptor behind all that came before, `sd_notify_barrier(3)`.
+    fn await_reading(&self) {
+        if !self.is_behind_wrapper {
+            return; // it is the manager who reaps this process, and it reads first
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = UnixStream::pair().and_then(|(mut own, its)| {
+            sys::send_with_file(self.line.as_fd(), b"BARRIER=1", Some(its.as_fd()))?;
+            drop(its);
+            own.set_read_timeout(Some(PATIENCE))?;
+            sys::uninterrupted(|| own.read(&mut [0]))
+        });
+    }
+
+    /// There is no daemon, or no longer: why, and the exit status. Nobody waits any more then for a program that is
+    /// going to be ready. What is told here everybody may read, `systemctl status`.
+    pub(crate) fn failed(&self, why: &str, status: u8, errno: Option<i32>) {
+        // dpkg's start-stop-daemon takes ERRNO= alone for a failure, with 0 for one that is none of the system's.
+        let errno = errno.unwrap_or_default();
+        if self.tell(&format!("STATUS={}\nEXIT_STATUS={status}\nERRNO={errno}", one_line(why))).is_ok() {
+            self.await_reading();
+        }
+    }
+
+    /// Keeps the line for whatever the program still has to tell.
+    pub(crate) fn keep(self) {
+        *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+
+    fn tell(&self, state: &str) -> io::Result<()> {
+        sys::uninterrupted(|| self.line.send(state.as_bytes())).map(drop)
+    }
+}
+
+/// In the foreground: the program is ready.
+pub(crate) fn ready() -> io::Result<()> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(Ok(()), |manager| manager.tell("READY=1"))
+}
+
+/// `main` has returned. Whoever does not hear of it sees the end.
+pub(crate) fn stopping() {
+    if let Some(manager) = &*OWN.lock().unwrap_or_else(PoisonError::into_inner) {
+        let _ = manager.tell("STOPPING=1");
+    }
+}
+
+/// From an exit handler, which must not wait for a lock.
+pub(crate) fn exited(why: &str) {
+    let Ok(own) = OWN.try_lock() else { return };
+    if let Some(manager) = &*own {
+        let _ = manager.tell(&format!("STATUS={why}\nERRNO=0"));
+    }
+}
+
+/// The manager of the running program, if there is one, for its last message.
+pub(crate) fn take() -> Option<Manager> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
+/// one by now.
+pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
+    // One that cannot be reached, which may be why it failed, is not told.
+    if let Some(manager) = take().or_else(|| Manager::connect(daemon).ok()?) {
+        let message = error.into();
+        manager.failed(Messages::of(daemon).for_everybody(&message), 1, error.errno());
+    }
+}
+
+/// A newline would begin another assignment, and a long text take more than a manager reads.
+fn one_line(text: &str) -> String {
+    let mut line = shown(text).to_string();
+    let end = (0..=line.len().min(LONGEST)).rev().find(|&end| line.is_char_boundary(end));
+    line.truncate(end.unwrap_or_default());
+    line
+}
+
+/// A path, or behind an `@` a name in Linux's abstract namespace, unix(7).
+fn address(socket: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
+        return SocketAddr::from_abstract_name(name);
+    }
+    if !Path::new(socket).is_absolute() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither an absolute path nor a name behind `@`"));
+    }
+    SocketAddr::from_pathname(socket)
+}

@@ -1,0 +1,143 @@
+//! File descriptors by their numbers. Any of them may be closed.
+
+use std::{
+    io, mem,
+    os::fd::{AsRawFd, BorrowedFd, RawFd},
+};
+
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    sys::stat::{FileStat, SFlag},
+    unistd::{dup2_stderr, dup2_stdin, dup2_stdout},
+};
+
+use super::signals::uninterrupted;
+
+/// Standard input, output and error.
+pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
+
+/// A descriptor that nobody owns: any code may replace it or write to it, and none closes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StandardStream {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+impl AsRawFd for StandardStream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Stdin => libc::STDIN_FILENO,
+            Self::Stdout => libc::STDOUT_FILENO,
+            Self::Stderr => libc::STDERR_FILENO,
+        }
+    }
+}
+
+/// fstat(2).
+pub(crate) fn status_of(fd: RawFd) -> io::Result<FileStat> {
+    // SAFETY: all zeroes is a valid status. A C library need not fill every field.
+    let mut status: FileStat = unsafe { mem::zeroed() };
+    // SAFETY: `status` is a valid place for the result; fstat(2) refuses a number that is not open.
+    Errno::result(unsafe { libc::fstat(fd, &raw mut status) })?;
+    Ok(status)
+}
+
+/// Which kind of file it is: `S_IFREG` and the like, inode(7).
+pub(crate) fn kind_of(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
+}
+
+/// What tells a file from every other as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId {
+    pub(crate) device: libc::dev_t,
+    pub(crate) inode: libc::ino_t,
+}
+
+impl FileId {
+    pub(crate) fn of(status: &FileStat) -> Self {
+        Self { device: status.st_dev, inode: status.st_ino }
+    }
+}
+
+/// The file that a descriptor is open on.
+pub(crate) fn file_id(fd: RawFd) -> io::Result<FileId> {
+    status_of(fd).map(|status| FileId::of(&status))
+}
+
+/// isatty(3).
+pub(crate) fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// `FD_CLOEXEC`, fcntl(2).
+pub(crate) fn closes_on_exec(fd: RawFd) -> io::Result<bool> {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    Ok(flags & libc::FD_CLOEXEC != 0)
+}
+
+/// Whether it is open for writing, also if for reading as well.
+pub(crate) fn is_writable(fd: RawFd) -> io::Result<bool> {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    let flags = Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    Ok(flags & libc::O_ACCMODE != libc::O_RDONLY)
+}
+
+/// Sets or clears `FD_CLOEXEC`.
+pub(crate) fn set_close_on_exec(fd: RawFd, on: bool) -> io::Result<()> {
+    let flags = if on { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, flags) })?;
+    Ok(())
+}
+
+/// Whether both are open, and on the same file.
+pub(crate) fn are_the_same(one: RawFd, other: RawFd) -> bool {
+    matches!([one, other].map(file_id), [Ok(one), Ok(other)] if one == other)
+}
+
+/// Opens a standard stream on the source's file, dup2(2), and leaves it open for programs that are exec'ed.
+///
+/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both are the same descriptor.
+pub(crate) fn redirect(stream: StandardStream, source: BorrowedFd<'_>) -> io::Result<()> {
+    if source.as_raw_fd() == stream.as_raw_fd() {
+        return set_close_on_exec(stream.as_raw_fd(), false);
+    }
+    until_done(|| match stream {
+        StandardStream::Stdin => dup2_stdin(source),
+        StandardStream::Stdout => dup2_stdout(source),
+        StandardStream::Stderr => dup2_stderr(source),
+    })
+}
+
+/// Calls dup2(2) again where a signal, or a race with open(2), kept it from its work.
+pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
+    loop {
+        match dup2() {
+            Err(Errno::EINTR | Errno::EBUSY) => {}
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// writev(2): both at once, so that no other line comes between.
+pub(crate) fn write_at_once(stream: StandardStream, parts: [&[u8]; 2]) -> io::Result<()> {
+    let parts = parts.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: pointers and lengths describe `parts`, which are only read; a stream that is not open is refused.
+    Errno::result(unsafe { libc::writev(stream.as_raw_fd(), parts.as_ptr(), 2) })?;
+    Ok(())
+}
+
+/// flock(2) without waiting: whether the lock was free. It belongs to the open file, and to every copy of the descriptor.
+pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
+    // SAFETY: changes nothing but the lock.
+    uninterrupted(|| match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(Errno::EWOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    })
+}
