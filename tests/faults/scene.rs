@@ -20,7 +20,7 @@ use nix::{
 };
 use support::Stage;
 
-use crate::{ARRANGE, INJECT, MARKED};
+use crate::{INJECT, MARKED};
 
 /// In group(5), where it may stand since the scene's last place.
 const OWN_GROUP: &str = "staffed:x:7777:nobody\n";
@@ -96,19 +96,8 @@ impl Scene {
         if self.has_manager {
             command.env("NOTIFY_SOCKET", stage.path("data/manager"));
         }
-        command.args(options).arg("--");
-        command.args([
-            ARRANGE,
-            "--close-others",
-            "--fd",
-            "8=data/supervisor",
-            "--fd",
-            "9=data/handed-on",
-            "--ignore",
-            "SIGUSR1",
-            "--block-all",
-            "--",
-        ]);
+        command.args(options);
+        command.args(["--hand-on", "8=data/supervisor", "--hand-on", "9=data/handed-on", "--"]);
         command.arg(MARKED).args(self.options);
         command
     }

@@ -1,5 +1,8 @@
 //! Runs a program that detaches, and has a system call go wrong in one of its processes:
-//! `inject [--list] [--at PROCESS CALL OCCURRENCE FAULT] -- program argument…`
+//! `inject [--list] [--hand-on N=FILE]... [--at PROCESS CALL OCCURRENCE FAULT] -- program argument…`
+//!
+//! The program is launched with each FILE open as descriptor N and with no other, with SIGUSR1 ignored, and with all
+//! signals blocked.
 //!
 //! PROCESS is `launcher`, `leader`, `daemon` or `every`; CALL is the name of a call or `every`; OCCURRENCE counts from
 //! 1 in each process, or is `every`. FAULT is `error=N`, an errno; `late-error=N`, which comes although the call was

@@ -4,8 +4,12 @@ use std::{
     collections::{HashMap, HashSet},
     env,
     error::Error,
+    fs::File,
     io, mem,
-    os::unix::process::CommandExt,
+    os::{
+        fd::{IntoRawFd, RawFd},
+        unix::process::CommandExt,
+    },
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -17,10 +21,10 @@ use nix::{
     sys::{
         prctl::set_child_subreaper,
         ptrace::{self, Options},
-        signal::{Signal, kill},
+        signal::{SigHandler, Signal, kill, signal},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{Pid, dup2_stderr},
+    unistd::{Pid, dup2_raw, dup2_stderr},
 };
 use support::{Mark, Process};
 
@@ -61,20 +65,29 @@ enum AtExit {
 }
 
 pub(crate) fn run() -> Result<(), Failure> {
+    // SAFETY: above the standard streams nothing is open here that anyone owns.
+    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
     let mut lists = false;
+    let mut handed_on = Vec::new();
     let mut fault = None;
     let mut arguments = env::args_os().skip(1);
     loop {
         let mut word = || arguments.next().and_then(|word| word.into_string().ok()).ok_or("too few words");
         match word()?.as_str() {
             "--list" => lists = true,
+            "--hand-on" => {
+                let word = word()?;
+                let (number, path) = word.split_once('=').ok_or("N=FILE")?;
+                handed_on.push((number.parse()?, File::options().read(true).append(true).open(path)?));
+            }
             "--at" => fault = Some((Place::parse(&word()?, &word()?, &word()?)?, Fault::parse(&word()?)?)),
             "--" => break,
             other => return Err(format!("unknown option {other}").into()),
         }
     }
     let mut program = Command::new(arguments.next().ok_or("no program")?);
-    let launcher = launch(program.args(arguments))?;
+    program.args(arguments);
+    let launcher = launch(program, handed_on)?;
     dup2_stderr(io::stdin())?; // the null device: who reads standard error waits for the program's end alone
     let first = Traced::new(Role::Launcher, false);
     let processes = HashMap::from([(launcher, first)]);
@@ -86,17 +99,42 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// Whatever it leaves behind becomes a child of this process.
-fn launch(program: &mut Command) -> Result<Pid, Failure> {
+fn launch(mut program: Command, handed_on: Vec<(RawFd, File)>) -> Result<Pid, Failure> {
     set_child_subreaper(true)?;
-    // SAFETY: one system call.
-    unsafe { program.pre_exec(|| Ok(ptrace::traceme()?)) };
+    let arrange = move || {
+        arrange(&handed_on)?;
+        Ok(ptrace::traceme()?)
+    };
+    // SAFETY: system calls.
+    unsafe { program.pre_exec(arrange) };
     let child = program.stdout(io::stderr()).spawn()?;
     let launcher = Pid::from_raw(i32::try_from(child.id())?);
     waitpid(launcher, None)?; // stopped by its exec
     let follow = Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACECLONE;
     let plain = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL;
     ptrace::setoptions(launcher, follow | plain)?;
+    block_all(launcher)?;
     Ok(launcher)
+}
+
+/// Here and not by the program `arrange`: another exec, and all of its calls traced, would take as long as the start.
+fn arrange(handed_on: &[(RawFd, File)]) -> nix::Result<()> {
+    for (number, file) in handed_on {
+        // SAFETY: the number is higher than that of anything that is open here.
+        let _ = unsafe { dup2_raw(file, *number) }?.into_raw_fd();
+    }
+    // SAFETY: no handler is set.
+    unsafe { signal(Signal::SIGUSR1, SigHandler::SigIgn) }?;
+    Ok(())
+}
+
+/// From its exec on: blocked before, it would not stop there.
+fn block_all(process: Pid) -> nix::Result<()> {
+    let all = u64::MAX;
+    // SAFETY: the kernel's set of signals is read, which is that large.
+    let blocked =
+        unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, process.as_raw(), mem::size_of_val(&all), &raw const all) };
+    Errno::result(blocked).map(drop)
 }
 
 impl Traced {
