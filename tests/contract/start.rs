@@ -175,12 +175,8 @@ fn a_manager_hears_of_the_end() {
         for way in ["--foreground", "--detach=always"] {
             let stage = Stage::new();
             let manager = Manager::listen(&stage);
-            let mut command = stage.command(program[0]);
-            command
-                .args(&program[1..])
-                .args(["--notify"])
-                .args(way.split('='))
-                .env("NOTIFY_SOCKET", stage.path("notify"));
+            let mut command = stage.command(CLIENT);
+            command.args(["start", "--notify"]).args(way.split('=')).env("NOTIFY_SOCKET", stage.path("notify"));
             let launcher = stage.start(&mut command);
             let mut daemon = stage.daemon();
             daemon.ask("ready-with serving");
