@@ -92,9 +92,9 @@ fn commands_do_what_they_say() {
 
 #[test]
 fn message_is_what_the_example_prints() {
+    let stage = Stage::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = taken.local_addr().expect("an address").to_string();
-    let stage = Stage::new();
     let launch = stage.launch(stage.command(example("setup")).args(["--listen", &address]));
     assert_eq!(blocks("text"), [launch.stderr.replace(&address, "127.0.0.1:8080")]);
 }
