@@ -30,7 +30,7 @@ fn connect() -> Result<UnixStream, Box<dyn Error>> {
         match Daemon::new().pidfile("client.pid").stderr("client.log").chdir(".").notify(true).spawn(serve) {
             Ok(server) => println!("started a server, process {}", server.pid()),
             // Another client is starting it right now.
-            Err(error) if error.already_running().is_some() && start.elapsed() < Duration::from_secs(5) => {
+            Err(error) if error.already_running().is_some() && start.elapsed() < Duration::from_secs(10) => {
                 thread::sleep(Duration::from_millis(10));
             }
             Err(error) => return Err(error.into()),

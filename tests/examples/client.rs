@@ -1,10 +1,15 @@
 //! The example `client`, as a person calls it: the first call starts a server, and the next ones find it.
 
+use std::{io::Write, os::unix::net::UnixListener};
+
 use nix::sys::signal::Signal;
 use support::{Launch, Process, Stage, eventually};
 
 use super::shell::the_daemon;
-use crate::cargo::example;
+use crate::{PROBE, cargo::example};
+
+/// The page faults of children that a process has waited for, proc(5): more than none once it has waited for one.
+const CHILDRENS_FAULTS: usize = 11;
 
 #[test]
 fn the_first_call_starts_a_server_and_the_second_finds_it() {
@@ -19,16 +24,31 @@ fn the_first_call_starts_a_server_and_the_second_finds_it() {
 }
 
 #[test]
-fn two_first_calls_start_one_server() {
+fn four_first_calls_start_one_server() {
     let stage = Stage::new();
-    let calls = [(); 2].map(|()| stage.start(&mut stage.command(example("client"))));
-    let mut answers = calls.map(|call| call.end().stdout);
-    answers.sort_by_key(|answer| answer.contains("call 2"));
+    let calls = [(); 4].map(|()| stage.start(&mut stage.command(example("client"))));
+    let answers = calls.map(|call| call.end().stdout);
     let server = the_daemon(&stage).0;
     let started = format!("started a server, process {server}\n");
-    let replies = answers.each_ref().map(|answer| answer.strip_prefix(&started).unwrap_or(answer).to_owned());
-    assert_eq!(replies, [1, 2].map(|call| format!("call {call}, answered by process {server}\n")));
+    let mut replies = answers.each_ref().map(|answer| answer.strip_prefix(&started).unwrap_or(answer));
+    replies.sort_unstable();
+    assert_eq!(replies, [1, 2, 3, 4].map(|call| format!("call {call}, answered by process {server}\n")));
     assert_eq!(answers.concat().matches(&started).count(), 1, "{answers:?}");
+}
+
+/// The test is the server of that call, which holds the pidfile and does not listen yet.
+#[test]
+fn a_server_that_another_call_starts_is_waited_for() {
+    let stage = Stage::new();
+    let _starting = stage.started(stage.command(PROBE).args(["--pidfile", "client.pid"]));
+    let call = stage.start(&mut stage.command(example("client")));
+    eventually("a start that failed", || (call.process.number(CHILDRENS_FAULTS) > 0).then_some(()));
+    let listener = UnixListener::bind(stage.path("client.socket")).expect("bind");
+    listener.set_nonblocking(true).expect("a mode");
+    let (mut connection, _) = eventually("a call", || listener.accept().ok());
+    connection.write_all(b"call 1\n").expect("answer");
+    drop(connection);
+    assert_says(&call.end(), "call 1\n");
 }
 
 #[test]
