@@ -717,14 +717,14 @@ impl Daemon {
     ///
     /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
     /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
-    /// Its signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call `spawn`
-    /// again.
+    /// The caller's signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call
+    /// `spawn` again.
     ///
     /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
-    /// caller's guards, thread-locals and exit handlers run in the caller alone, unless `main` itself calls
-    /// [`exit`](std::process::exit), which runs exit handlers. Of what `main` captured there are two copies: the daemon's,
-    /// and one that the caller drops when `spawn` returns. [What the caller has
-    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon, too.
+    /// caller's guards, thread-locals and exit handlers are the caller's alone, and nothing of them runs in the daemon. But
+    /// if `main` calls [`exit`](std::process::exit), the exit handlers run there, too. Of what `main` captured there are
+    /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
+    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
     /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
     /// and the daemon does not get the sockets that the manager passed.
@@ -750,16 +750,6 @@ impl Daemon {
     /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
     /// program](macro@crate::daemon#a-client-with-threads).
     ///
-    /// ```no_run
-    /// use std::{env, process::Command};
-    ///
-    /// let launcher = Command::new(env::current_exe()?).arg("--server").output()?;
-    /// if !launcher.status.success() {
-    ///     eprint!("{}", String::from_utf8_lossy(&launcher.stderr));
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
@@ -770,7 +760,7 @@ impl Daemon {
     ///
     /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
     /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
-    /// on Unix, it is an error.
+    /// on Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
         start::spawn(self, main)
     }
