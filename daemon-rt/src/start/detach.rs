@@ -43,9 +43,13 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
             drop(to_launcher);
             let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
             let outcome = launcher::wait(leader, to_leader, prepared);
-            if outcome.is_err() {
-                actions.into_iter().for_each(Action::restore);
-                restore(on_child);
+            match &outcome {
+                Ok(ready) if ready.message.is_empty() => {}
+                Ok(_) => _ = inherited.become_interruptible(), // to print the message may take for ever
+                Err(_) => {
+                    actions.into_iter().for_each(Action::restore);
+                    restore(on_child);
+                }
             }
             return Ok(Role::Launcher(outcome));
         }

@@ -3,7 +3,7 @@
 use std::{
     io, mem,
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
     thread,
     time::{Duration, Instant},
@@ -53,7 +53,10 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
         Ok(Some(Report::Ready(ready))) => {
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
-            drop(from_leader); // the leader waits for that before it answers `ready()`
+            // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
+            let _ = sys::INTERRUPTING.map(sys::ignore);
+            let _ = sys::send(from_leader.as_fd(), &[0]); // the leader waits for that before it answers `ready()`
+            drop(from_leader);
             after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
