@@ -26,7 +26,7 @@ use crate::{Error, run::Ready, sys};
 /// How much later than `start_timeout` the leader, which enforces it, may report.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long the leader may take to end the group and say so.
+/// How long the leader may take to end the group.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 /// Returns when the daemon is ready, or with the reason why there is none.
@@ -87,14 +87,9 @@ fn tell_supervisor(prepared: &Prepared) {
 
 /// None where the leader ended without a report, or is stuck.
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
-    let mut incoming = Incoming::from_daemon();
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(MARGIN));
-    match incoming.receive(from_leader, deadline) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        report => return report,
-    }
-    let _ = killpg(leader, Signal::SIGCONT); // stopped, by the daemon for example, it enforces no timeout
-    match incoming.receive(from_leader, Some(Instant::now() + LEADER_GRACE)) {
+    // Stopped, by the daemon for example, it enforces no timeout.
+    match Incoming::from_daemon().receive_or_resume(from_leader, deadline, || _ = killpg(leader, Signal::SIGCONT)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         report => report,
     }

@@ -126,7 +126,9 @@ fn be_daemon<T: Termination>(main: impl FnOnce() -> T) -> ! {
 /// What the launcher reports, once it has ended.
 fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Result<Spawned, Error> {
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(LAUNCHER_GRACE));
-    let received = Incoming::from_launcher().receive(from_launcher, deadline);
+    // Stopped, with the program by its terminal for example, it says nothing.
+    let resume = || _ = kill(launcher, Signal::SIGCONT);
+    let received = Incoming::from_launcher().receive_or_resume(from_launcher, deadline, resume);
     if received.is_err() {
         let _ = kill(launcher, Signal::SIGKILL); // with it, the leader ends the daemon
     }
