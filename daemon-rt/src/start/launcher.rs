@@ -156,15 +156,17 @@ fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, w
     }
 }
 
-/// Waits for the end of a leader that was killed. Even then it may be stuck in the kernel.
+/// Waits for the end of a group that was killed, the leader's, and of whom it adopts of it. Even then they may be stuck in
+/// the kernel.
 fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
+    let members = Pid::from_raw(-leader.as_raw());
     let deadline = Instant::now() + MARGIN;
+    let mut status = None;
     loop {
-        if let Some((_, status)) = sys::reap(leader).ok()? {
-            return Some(status);
-        }
-        if Instant::now() >= deadline {
-            return None;
+        let leader_has_ended = process_group::reap_all(leader, Some(leader), &mut status);
+        let group_has_ended = process_group::reap_all(members, Some(leader), &mut status);
+        if leader_has_ended && group_has_ended || Instant::now() >= deadline {
+            return status;
         }
         wait_for_child(children, deadline);
     }
