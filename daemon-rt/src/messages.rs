@@ -59,7 +59,7 @@ impl Messages {
             text = format!("{without_cause}: the cause is in the system's log");
         }
         let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
-        ignore_limit();
+        let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
         let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
     }
 }
@@ -70,16 +70,27 @@ pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
     }
-    ignore_limit();
+    let restore = ignore_signals_of_writes();
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush());
+    if writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush()).is_ok() {
+        restore(); // otherwise the rest is in the buffer, and the exit of the program writes it
+    }
 }
 
-/// With a limit on the size of files, a write to a file can end the program by SIGXFSZ, setrlimit(2): in the middle of the
-/// line, and with the wrong exit status. The signal stays ignored, since the exit of the program writes what is buffered.
-fn ignore_limit() {
-    #[cfg(unix)]
-    let _ = crate::sys::ignore(nix::libc::SIGXFSZ);
+/// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of
+/// files is limited, setrlimit(2), and by SIGPIPE, where nobody reads the pipe and the program does not ignore that.
+#[cfg(unix)]
+fn ignore_signals_of_writes() -> impl FnOnce() {
+    use nix::libc::{SIGPIPE, SIGXFSZ};
+
+    use crate::sys::{self, Action};
+    let actions = [SIGPIPE, SIGXFSZ].map(sys::ignore);
+    || actions.into_iter().for_each(Action::restore)
+}
+
+#[cfg(not(unix))]
+fn ignore_signals_of_writes() -> impl FnOnce() {
+    || ()
 }
 
 fn zeroth_argument() -> String {
