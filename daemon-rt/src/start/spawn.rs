@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Daemon, Detach, Error, last_words,
+    messages::Messages,
     pidfile::Lock,
     run::{PANICKED, Ready, Role, number_of, refuse_second},
     sys,
@@ -58,6 +59,12 @@ impl Spawned {
 }
 
 pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
+    let spawned = spawn_from_program(daemon, main);
+    daemon.inherited.ignore_children_again();
+    spawned.map_err(|error| Messages::of(daemon).withhold(error))
+}
+
+fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
     if daemon.detach == Detach::Never {
         return Err(Error::new("cannot spawn a daemon in the foreground: `detach` is `Never`"));
     }
@@ -78,7 +85,6 @@ pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> 
                 lock.leave_to_daemon();
             }
         }
-        daemon.inherited.ignore_children_again();
         let _ = mask.thread_set_mask();
         return outcome;
     }
