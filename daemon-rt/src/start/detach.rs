@@ -63,6 +63,7 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
         lead(&thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| report::give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
+    inherited.stop_ignoring_signals();
     remaining.apply_in_daemon(thread, to_leader);
     inherited.unblock_signals(mask);
     Ok(Role::Daemon)

@@ -80,10 +80,8 @@ fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -
     if let Ok(ForkResult::Parent { child: launcher }) = forked {
         drop(to_program);
         let outcome = outcome(launcher, &from_launcher, timeout);
-        if outcome.is_ok() {
-            if let Some(lock) = daemon.lock.take() {
-                lock.leave_to_daemon();
-            }
+        if let (Some(lock), Ok(_)) = (daemon.lock.take(), &outcome) {
+            lock.leave_to_daemon();
         }
         let _ = mask.thread_set_mask();
         return outcome;
@@ -123,10 +121,23 @@ fn be_daemon<T: Termination>(main: impl FnOnce() -> T) -> ! {
         mem::forget(payload); // whose destructor could panic, too
         PANICKED
     });
+    end_in_time(status);
     let _ = io::stdout().flush();
     sys::flush_c_streams();
+    end(status)
+}
+
+fn end(status: u8) -> ! {
     Lock::release();
     sys::exit_now(status)
+}
+
+/// Another thread may hold the lock of a stream for ever. The exit of a Rust program does not wait for that either.
+fn end_in_time(status: u8) {
+    let _ = thread::Builder::new().spawn(move || {
+        thread::sleep(MARGIN);
+        end(status)
+    });
 }
 
 /// What the launcher reports, once it has ended.
