@@ -719,8 +719,14 @@ impl Daemon {
     /// were. It may call `spawn` again.
     ///
     /// The daemon ends with `main`, by `_exit(2)`: with the status that it returned, or 101 after a panic. Guards on the
-    /// caller's stack, its thread-locals and its exit handlers are the caller's alone. What `main` captured exists twice:
-    /// the caller drops its own copy. [`exit`](std::process::exit) in `main` runs the exit handlers of the caller.
+    /// caller's stack, its thread-locals and its exit handlers are the caller's alone. So a lock that the caller holds, such
+    /// as that of [`stdout`](std::io::stdout), is never released in the daemon, whose other threads would wait for it for
+    /// ever. What `main` captured exists twice: the caller drops its own copy. [`exit`](std::process::exit) in `main` runs
+    /// the exit handlers of the caller.
+    ///
+    /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then and stays open on
+    /// exec counts as inherited. The daemon closes it, also where `main` has captured it. A lock that [`lock`](Self::lock)
+    /// took is the daemon's, or given up where the start fails.
     ///
     /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing, and the
     /// sockets that it passed are not the daemon's.

@@ -60,7 +60,8 @@ pub fn ready() -> Result<(), Error> {
 /// service manager gets it as `STATUS=`, `sd_notify(3)`, which `systemctl status` shows. In the foreground the program
 /// prints it itself, unless its standard output is a connection that inetd gave to it.
 ///
-/// Control characters are escaped, newlines too. A manager gets the first 1024 bytes, a launcher 64 KiB.
+/// What is printed, or goes to a manager, has its control characters escaped, newlines too. A manager gets the first 1024
+/// bytes, a launcher 64 KiB.
 ///
 /// ```no_run
 /// use std::{error::Error, net::TcpListener};

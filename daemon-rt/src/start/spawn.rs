@@ -51,7 +51,8 @@ impl Spawned {
         self.pid
     }
 
-    /// The line that it gave to [`ready_with`](crate::ready_with).
+    /// The text that it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. Unlike what a launcher prints, it
+    /// is as the daemon wrote it, control characters included: escape it for a terminal.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
