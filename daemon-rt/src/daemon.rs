@@ -726,6 +726,13 @@ impl Daemon {
     /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
     /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
+    /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
+    /// neither, or the daemon's other threads wait for it for ever.
+    ///
+    /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
+    /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
+    /// goes to the daemon, or is given up if the start fails.
+    ///
     /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
     /// and the daemon does not get the sockets that the manager passed.
     ///

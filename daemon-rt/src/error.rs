@@ -101,6 +101,11 @@ impl Error {
 
 #[cfg(unix)]
 impl Error {
+    /// What a daemon says of itself: it looks for no other instance, and the launcher reads what it printed.
+    pub(crate) fn of_daemon(self) -> Self {
+        Self { already_running: None, stderr: String::new(), ..self }
+    }
+
     /// A process of the start ended too early. The exit status is as in a shell: that of the process, or 128 and the
     /// signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
     pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
@@ -127,19 +132,20 @@ impl Error {
         format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{}", self.stderr)
     }
 
-    /// Whatever a hostile daemon wrote.
+    /// Whatever a hostile daemon wrote. The texts have their control characters escaped already, where they are not its own.
     pub(crate) fn decode(status: u8, text: &str) -> Self {
         let mut fields = text.splitn(6, '\0');
         let mut next = || fields.next().unwrap_or_default();
-        let (public, what, errno, why, pid, stderr) = (next(), next(), next(), next(), next(), next());
-        let (step, what) = if what.is_empty() { (None, public) } else { (Some(public.to_owned().into()), what) };
+        let [public, what] = [next(), next()].map(|text| shown(text).to_string());
+        let (errno, why, pid, stderr) = (next(), shown(next()).to_string(), next(), next());
+        let (step, what) = if what.is_empty() { (None, public) } else { (Some(public.into()), what) };
         let why = match errno.parse() {
             Ok(0) | Err(_) if why.is_empty() => None,
             Ok(0) | Err(_) => Some(refused(why)),
             Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
         };
         Self {
-            what: what.to_owned().into(),
+            what: what.into(),
             why,
             step,
             exit_status: status.max(1),

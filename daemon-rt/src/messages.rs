@@ -43,23 +43,32 @@ impl Messages {
         error.without_cause().filter(|_| self.withholds_causes).map_or_else(|| format!("{error:#}"), str::to_owned)
     }
 
+    /// For a program that shows it to its caller itself: what [`say`](Self::say) would print.
+    pub(crate) fn withhold(&self, error: Error) -> Error {
+        let Some(text) = self.without_cause(&error) else { return error };
+        syslog::say(&self.name, &format!("{error:#}"));
+        Error::new(text).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned())
+    }
+
+    fn without_cause(&self, error: &Error) -> Option<String> {
+        let step = error.without_cause().filter(|_| self.withholds_causes)?;
+        Some(format!("{step}: the cause is in the system's log"))
+    }
+
     /// Prints what the daemon wrote to standard error, and the message below it. An error of the write is ignored:
     /// nothing can be done about it. The message goes to the system's log where standard error is the peer of a
     /// connection, and where its reader may not know the cause.
     pub(crate) fn say(&self, error: &Error) {
-        let mut text = format!("{error:#}");
-        let without_cause = error.without_cause().filter(|_| self.withholds_causes);
-        if !self.has_reader || without_cause.is_some() {
-            syslog::say(&self.name, &text);
+        let withheld = self.without_cause(error);
+        if !self.has_reader || withheld.is_some() {
+            syslog::say(&self.name, &format!("{error:#}"));
         }
         if !self.has_reader {
             return;
         }
-        if let Some(without_cause) = without_cause {
-            text = format!("{without_cause}: the cause is in the system's log");
-        }
+        let text = withheld.unwrap_or_else(|| format!("{error:#}"));
         let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
-        ignore_limit();
+        let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
         let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
     }
 }
@@ -70,16 +79,27 @@ pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
     }
-    ignore_limit();
+    let restore = ignore_signals_of_writes();
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush());
+    if writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush()).is_ok() {
+        restore(); // otherwise the rest is in the buffer, and the exit of the program writes it
+    }
 }
 
-/// With a limit on the size of files, a write to a file can end the program by SIGXFSZ, setrlimit(2): in the middle of the
-/// line, and with the wrong exit status. The signal stays ignored, since the exit of the program writes what is buffered.
-fn ignore_limit() {
-    #[cfg(unix)]
-    let _ = crate::sys::ignore(nix::libc::SIGXFSZ);
+/// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of
+/// files is limited, setrlimit(2), and by SIGPIPE, where nobody reads the pipe and the program does not ignore that.
+#[cfg(unix)]
+fn ignore_signals_of_writes() -> impl FnOnce() {
+    use nix::libc::{SIGPIPE, SIGXFSZ};
+
+    use crate::sys::{self, Action};
+    let actions = [SIGPIPE, SIGXFSZ].map(sys::ignore);
+    || actions.into_iter().for_each(Action::restore)
+}
+
+#[cfg(not(unix))]
+fn ignore_signals_of_writes() -> impl FnOnce() {
+    || ()
 }
 
 fn zeroth_argument() -> String {

@@ -49,8 +49,8 @@ pub(crate) use self::{
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
-        Action, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt, stop_ignoring,
-        uninterrupted,
+        Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
+        stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, socket_family},
     statx::cached_file_id,

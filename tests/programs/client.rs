@@ -1,5 +1,5 @@
 //! A probe without the attribute, by `client start OPTIONS`; and a program that goes on, by `client obey`: it obeys its
-//! test as a probe does, and starts others by the command `spawn OPTIONS`.
+//! test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn` with the same `Daemon`.
 
 #![allow(unsafe_code)]
 
@@ -70,7 +70,7 @@ fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failur
     }
     let mut connection = BufReader::new(File::from(OwnedFd::from(UnixStream::connect(env::var("PROBE_SOCKET")?)?)));
     probe::answer(&mut connection, &sight())?;
-    let (mut kept, mut command) = (Kept::default(), String::new());
+    let (mut kept, mut daemon, mut command) = (Kept::default(), None, String::new());
     loop {
         command.clear();
         if connection.read_line(&mut command)? == 0 {
@@ -80,7 +80,15 @@ fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failur
         let said = match word {
             "return" => return Ok(ExitCode::SUCCESS),
             "look" => sight(),
-            "spawn" => spawn(rest).unwrap_or_else(|error| format!("error: {error:#}")),
+            "spawn" => {
+                let daemon = daemon.insert(Daemon::new());
+                let words = rest.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
+                match probe::obey_command_line(daemon, words) {
+                    Ok(kept) => spawn(daemon, kept),
+                    Err(error) => format!("error: {error:#}"),
+                }
+            }
+            "respawn" => spawn(daemon.as_mut().ok_or("nothing to spawn again")?, Kept::default()),
             "handle" => {
                 let handler: extern "C" fn(libc::c_int) = if rest == "SIGCHLD" { reap_all } else { nothing };
                 // SAFETY: the handlers call async-signal-safe functions alone, signal-safety(7).
@@ -108,15 +116,11 @@ extern "C" fn reap_all(_: libc::c_int) {
     while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
-fn spawn(options: &str) -> Result<String, Failure> {
-    let mut daemon = Daemon::new();
-    let kept =
-        probe::obey_command_line(&mut daemon, options.split(' ').filter(|word| !word.is_empty()).map(str::to_owned))?;
-    let spawned = daemon.spawn(|| probe::serve(kept));
-    Ok(match spawned {
+fn spawn(daemon: &mut Daemon, kept: Kept) -> String {
+    match daemon.spawn(|| probe::serve(kept)) {
         Ok(spawned) => format!("pid={}\nmessage={}", spawned.pid(), spawned.message().unwrap_or("none")),
         Err(error) => told(&error),
-    })
+    }
 }
 
 fn told(error: &Error) -> String {
