@@ -38,7 +38,8 @@ use crate::{
 /// The description of each option ends with the same list: what it takes; its default; whether it applies in the
 /// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
 ///
-/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
+/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited. [What a late start
+/// closes](crate::docs::what_nobody_can_change#what-a-late-start-closes) says why.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -200,7 +201,8 @@ impl Daemon {
     /// The file mode creation mask: the permission bits that new files do not get. Log files and the pidfile have modes
     /// of their own.
     ///
-    /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask.
+    /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask, as
+    ///   daemon(3) does.
     /// - **Default:** `0o027` after a detach, which leaves nothing to others. daemon(7) has 0, and leaves it to each
     ///   file.
     /// - **Foreground:** applies if the program sets it. Otherwise the mask stays what it is, by the shell or by
@@ -422,7 +424,8 @@ impl Daemon {
     }
 
     /// Whether the program detaches or stays in the foreground. Command lines set [`Detach::Never`] for an option such
-    /// as `--foreground`.
+    /// as `--foreground`. For an option such as `--daemon`, they set [`Detach::Always`] if it is given, and
+    /// [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
     ///
     /// - **Takes:** a [`Detach`]: `Auto`, `Always` or `Never`.
     /// - **Default:** [`Detach::Auto`], which goes by who [launched](Self::launched_by) the program.
@@ -478,7 +481,8 @@ impl Daemon {
     }
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
-    /// [`start_timeout`](Self::start_timeout) says for how long.
+    /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
+    /// [`ready_with`](crate::ready_with) prints nothing.
     ///
     /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
     /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec

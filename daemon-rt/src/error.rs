@@ -16,6 +16,10 @@ use crate::terminal::shown;
 /// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
 /// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name. `{:?}`, by
 /// which Rust prints the error that `main` returns, shows the same as `{:#}`.
+///
+/// None of these shows what the daemon itself wrote before it failed, which is often the reason. A `main` that passes on
+/// the error of [`start`](crate::Daemon::start) or [`spawn`](crate::Daemon::spawn) by `?` does not show it either, and
+/// exits with 1. Print [`stderr`](Self::stderr) above the error, and exit with [`exit_status`](Self::exit_status).
 pub struct Error {
     what: Cow<'static, str>,
     why: Option<io::Error>,

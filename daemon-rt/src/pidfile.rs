@@ -67,12 +67,12 @@ pub struct PidFile {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// A daemon runs (0).
+    /// A daemon runs (0). It may not have called [`ready`](crate::ready) yet.
     #[non_exhaustive]
     Running {
         /// Its process id.
         pid: u32,
-        /// When it wrote that, at the end of its start.
+        /// When it wrote that, before its `main` began.
         since: SystemTime,
     },
     /// A start is under way, and has the lock (0).
