@@ -31,6 +31,9 @@ impl Error {
     /// The status with which the launcher exits, or would exit if it called [`run`](crate::Daemon::run): that of a
     /// daemon that ended before it was ready, or 128 and the number of the signal that ended it, as in a shell (POSIX,
     /// sh, 2.8.2); and otherwise 1. Never 0.
+    ///
+    /// Of a [`PidFile`](crate::PidFile), the status that the Linux Standard Base gives to an init script: 7 where no daemon
+    /// runs, 4 without permission, 3 where a reload would end the daemon; and otherwise 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         self.exit_status

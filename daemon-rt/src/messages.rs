@@ -43,41 +43,47 @@ impl Messages {
         error.without_cause().filter(|_| self.withholds_causes).map_or_else(|| format!("{error:#}"), str::to_owned)
     }
 
+    /// The text for whoever started the program. A cause that is not for them goes to the system's log.
+    pub(crate) fn for_reader(&self, error: &Error) -> String {
+        match error.without_cause().filter(|_| self.withholds_causes) {
+            Some(without_cause) => {
+                syslog::say(&self.name, &format!("{error:#}"));
+                format!("{without_cause}: the cause is in the system's log")
+            }
+            None => format!("{error:#}"),
+        }
+    }
+
     /// Prints what the daemon wrote to standard error, and the message below it. An error of the write is ignored:
     /// nothing can be done about it. The message goes to the system's log where standard error is the peer of a
     /// connection, and where its reader may not know the cause.
     pub(crate) fn say(&self, error: &Error) {
-        let mut text = format!("{error:#}");
-        let without_cause = error.without_cause().filter(|_| self.withholds_causes);
-        if !self.has_reader || without_cause.is_some() {
-            syslog::say(&self.name, &text);
-        }
         if !self.has_reader {
-            return;
+            return syslog::say(&self.name, &format!("{error:#}"));
         }
-        if let Some(without_cause) = without_cause {
-            text = format!("{without_cause}: the cause is in the system's log");
-        }
-        let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
+        let line = escape_controls(format!("{}: {}", self.name, self.for_reader(error)).as_bytes());
         ignore_limit();
         let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
     }
 }
 
-/// Prints what a daemon gave to `ready_with`, on standard output. Where that takes no more, the daemon is ready all the
-/// same.
+/// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status
+/// tells it.
 pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
     }
-    ignore_limit();
+    #[cfg(unix)]
+    let on_limit = crate::sys::ignore(nix::libc::SIGXFSZ);
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush());
+    #[cfg(unix)]
+    on_limit.restore(); // the program goes on, and may start a daemon
 }
 
 /// With a limit on the size of files, a write to a file can end the program by SIGXFSZ, setrlimit(2): in the middle of the
 /// line, and with the wrong exit status. The signal stays ignored, since the exit of the program writes what is buffered.
-fn ignore_limit() {
+pub(crate) fn ignore_limit() {
     #[cfg(unix)]
     let _ = crate::sys::ignore(nix::libc::SIGXFSZ);
 }

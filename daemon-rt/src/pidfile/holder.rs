@@ -31,6 +31,9 @@ pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 /// machine may be busy.
 pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
 
+/// The exit status that the Linux Standard Base gives to it.
+const INSUFFICIENT_PRIVILEGE: u8 = 4;
+
 /// What one look at the file finds. A missing file counts as empty and unlocked.
 enum Look {
     Unlocked(Content),
@@ -121,5 +124,10 @@ fn cannot_tell(path: &Path, why: &str) -> Error {
 }
 
 pub(super) fn failed(cannot: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("{cannot} {}", shown(path)), error)
+    refused_by_system(format!("{cannot} {}", shown(path)), error)
+}
+
+pub(super) fn refused_by_system(cannot: String, error: io::Error) -> Error {
+    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+    Error::because(cannot, error).and_exit_status(if is_denied { INSUFFICIENT_PRIVILEGE } else { 1 })
 }
