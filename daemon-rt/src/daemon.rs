@@ -16,8 +16,9 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Error, Id, LaunchedBy, Spawned, Stdio, Umask,
+    Control, Error, Id, LaunchedBy, Spawned, Stdio, Umask,
     inherited::Inherited,
+    obey,
     pidfile::Lock,
     privileges::Identity,
     run,
@@ -595,6 +596,61 @@ impl Daemon {
         start::lock(self)
     }
 
+    /// Does what the command line of a daemon asks for. It returns where the start goes on: for [`Control::Start`], for
+    /// [`Control::Run`], which sets [`Detach::Never`], and for [`Control::Restart`] when the daemon that ran has ended.
+    /// After the other actions it exits.
+    ///
+    /// ```no_run
+    /// use daemon_rt::{Control, Daemon, Error, daemon};
+    ///
+    /// fn setup(daemon: &mut Daemon) -> Result<(), Error> {
+    ///     let control: Control = std::env::args().nth(1).unwrap_or_default().parse()?;
+    ///     daemon.pidfile("/run/clockd.pid").obey(control)
+    /// }
+    ///
+    /// #[daemon(setup = setup, stdout = "/var/log/clockd.log")]
+    /// fn main() {}
+    /// ```
+    ///
+    /// Call it in `setup`, behind the command line and the configuration: a configuration that cannot be read then keeps
+    /// `restart` from ending what runs. Call it before `setup` binds sockets, which the old daemon has until it ends.
+    /// Set the [`pidfile`](Self::pidfile) right before the call, as above, since whatever fails while it is set and
+    /// another instance runs is [taken for that](Self::run_with). Name it by an absolute path, so that the daemon is found
+    /// from every directory.
+    ///
+    /// | Action | Says on standard output | Exit status |
+    /// |---|---|---|
+    /// | `stop` | `clockd has ended`, `clockd was not running`, `clockd did not end within 10 seconds, and was killed` | 0 |
+    /// | `restart` | the same | that of the start |
+    /// | `reload` | nothing: the daemon got SIGHUP | 0 |
+    /// | `status` | `clockd has been running as process 4242 since 2026-11-30T20:47:58Z`, `clockd is starting` | 0 |
+    /// | | `clockd is not running, and left /run/clockd.pid behind` | 1 |
+    /// | | `clockd is not running` | 3 |
+    /// | | `cannot tell whether clockd is running`, and why | 4 |
+    ///
+    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart` or
+    /// `reload` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
+    /// is nobody to reload, 3 where the daemon would end on SIGHUP, 4 where the caller may not read the pidfile or signal
+    /// the daemon, and otherwise 1. These are the statuses of the Linux Standard Base, 22.2, but for one: where a daemon
+    /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
+    ///
+    /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
+    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds: see
+    /// [`PidFile::stop`](crate::PidFile::stop), also for other times.
+    ///
+    /// # Errors
+    ///
+    /// There is no pidfile, or it cannot be named; or [`lock`](Self::lock) was called before, so that no other daemon can be
+    /// meant.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Linux, the system does not tell whether the daemon would end on SIGHUP. Elsewhere than on Unix,
+    /// an error.
+    pub fn obey(&mut self, control: Control) -> Result<(), Error> {
+        obey::obey(self, control)
+    }
+
     /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
     /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
     ///
@@ -656,8 +712,8 @@ impl Daemon {
     ///
     /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
     /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
-    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` sets
-    /// the pidfile after that.
+    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
+    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) says what it has to say by itself.
     ///
     /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
     ///   the `S`.

@@ -35,6 +35,9 @@ impl Error {
     /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). A daemon that exited before it was
     /// ready gives its own status. If a signal ended it, this is 128 plus the number of the signal, as in a shell (POSIX,
     /// sh, 2.8.2). Everything else is 1. It is never 0.
+    ///
+    /// For an error of [`PidFile`](crate::PidFile), it is the status that the Linux Standard Base gives to an init script: 7
+    /// if no daemon runs, 4 without permission, 3 if a reload would end the daemon, and otherwise 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         self.exit_status

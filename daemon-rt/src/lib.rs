@@ -14,6 +14,7 @@
 //! program that goes on.
 #![cfg_attr(not(unix), allow(dead_code, reason = "without a fork, much of a start has no use"))]
 
+mod control;
 mod daemon;
 #[cfg(doc)]
 pub mod docs;
@@ -30,6 +31,8 @@ mod logs;
 mod messages;
 #[cfg(unix)]
 mod null;
+#[cfg_attr(not(unix), path = "elsewhere/obey.rs")]
+mod obey;
 mod pidfile;
 #[cfg_attr(not(unix), path = "elsewhere/privileges.rs")]
 mod privileges;
@@ -56,6 +59,7 @@ mod umask;
 pub use daemon_macro::daemon;
 
 pub use crate::{
+    control::Control,
     daemon::{Daemon, Detach},
     error::Error,
     id::Id,

@@ -40,41 +40,44 @@ impl Messages {
 
     /// The text for a place where more people read than the one who started the program.
     pub(crate) fn for_everybody(&self, error: &Error) -> String {
-        error.without_cause().filter(|_| self.withholds_causes).map_or_else(|| format!("{error:#}"), str::to_owned)
+        self.text_without_cause(error).map_or_else(|| format!("{error:#}"), str::to_owned)
     }
 
-    /// For a program that shows it to its caller itself: what [`say`](Self::say) would print.
+    /// For a program that shows it to its caller itself.
     pub(crate) fn withhold(&self, error: Error) -> Error {
-        let Some(text) = self.without_cause(&error) else { return error };
-        syslog::say(&self.name, &format!("{error:#}"));
-        Error::new(text).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned())
+        if self.text_without_cause(&error).is_none() {
+            return error;
+        }
+        Error::new(self.for_reader(&error)).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned())
     }
 
-    fn without_cause(&self, error: &Error) -> Option<String> {
-        let step = error.without_cause().filter(|_| self.withholds_causes)?;
-        Some(format!("{step}: the cause is in the system's log"))
+    /// The text for whoever started the program. A cause that is not for them goes to the system's log.
+    pub(crate) fn for_reader(&self, error: &Error) -> String {
+        let Some(without_cause) = self.text_without_cause(error) else { return format!("{error:#}") };
+        syslog::say(&self.name, &format!("{error:#}"));
+        format!("{without_cause}: the cause is in the system's log")
+    }
+
+    /// Step and object, where the reader may not know the cause.
+    fn text_without_cause<'error>(&self, error: &'error Error) -> Option<&'error str> {
+        error.without_cause().filter(|_| self.withholds_causes)
     }
 
     /// Prints what the daemon wrote to standard error, and the message below it. An error of the write is ignored:
     /// nothing can be done about it. The message goes to the system's log where standard error is the peer of a
     /// connection, and where its reader may not know the cause.
     pub(crate) fn say(&self, error: &Error) {
-        let withheld = self.without_cause(error);
-        if !self.has_reader || withheld.is_some() {
-            syslog::say(&self.name, &format!("{error:#}"));
-        }
         if !self.has_reader {
-            return;
+            return syslog::say(&self.name, &format!("{error:#}"));
         }
-        let text = withheld.unwrap_or_else(|| format!("{error:#}"));
-        let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
+        let line = escape_controls(format!("{}: {}", self.name, self.for_reader(error)).as_bytes());
         let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
         let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
     }
 }
 
-/// Prints what a daemon gave to `ready_with`, on standard output. Where that takes no more, the daemon is ready all the
-/// same.
+/// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status
+/// tells it.
 pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
@@ -89,7 +92,7 @@ pub(crate) fn print(message: &str) {
 /// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of
 /// files is limited, setrlimit(2), and by SIGPIPE, where nobody reads the pipe and the program does not ignore that.
 #[cfg(unix)]
-fn ignore_signals_of_writes() -> impl FnOnce() {
+pub(crate) fn ignore_signals_of_writes() -> impl FnOnce() {
     use nix::libc::{SIGPIPE, SIGXFSZ};
 
     use crate::sys::{self, Action};
@@ -98,7 +101,7 @@ fn ignore_signals_of_writes() -> impl FnOnce() {
 }
 
 #[cfg(not(unix))]
-fn ignore_signals_of_writes() -> impl FnOnce() {
+pub(crate) fn ignore_signals_of_writes() -> impl FnOnce() {
     || ()
 }
 

@@ -23,6 +23,7 @@ mod signals;
 mod sockets;
 mod statx;
 mod this_process;
+mod utc;
 mod wiped_on_fork;
 
 #[cfg(target_os = "linux")]
@@ -55,5 +56,6 @@ pub(crate) use self::{
     sockets::{connect, send, socket_family},
     statx::cached_file_id,
     this_process::ThisProcess,
+    utc::utc,
     wiped_on_fork::wiped_on_fork,
 };

@@ -35,6 +35,9 @@ pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
 /// just locked it has not erased the old number yet.
 pub(super) const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
+/// The exit status that the Linux Standard Base gives to it.
+const INSUFFICIENT_PRIVILEGE: u8 = 4;
+
 /// What one look at the file finds. A missing file counts as empty and unlocked.
 enum Look {
     Unlocked(Content),
@@ -125,5 +128,10 @@ fn cannot_tell(path: &Path, why: &str) -> Error {
 }
 
 pub(super) fn failed(cannot: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("{cannot} {}", shown(path)), error)
+    refused_by_system(format!("{cannot} {}", shown(path)), error)
+}
+
+pub(super) fn refused_by_system(cannot: String, error: io::Error) -> Error {
+    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+    Error::because(cannot, error).and_exit_status(if is_denied { INSUFFICIENT_PRIVILEGE } else { 1 })
 }
