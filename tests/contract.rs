@@ -13,4 +13,6 @@ mod limits;
 mod ready;
 mod session;
 mod shown;
+mod spawn;
+mod start;
 mod threads;

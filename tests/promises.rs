@@ -13,6 +13,7 @@ mod preload;
 mod privileges;
 
 const ARRANGE: &str = env!("CARGO_BIN_EXE_arrange");
+const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 const DAEMONIZE: &str = env!("CARGO_BIN_EXE_daemonize");
 const EARLY: &str = env!("CARGO_BIN_EXE_early");
 const INJECT: &str = env!("CARGO_BIN_EXE_inject");

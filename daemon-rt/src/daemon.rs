@@ -16,7 +16,7 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Error, Id, LaunchedBy, Stdio, Umask,
+    Error, Id, LaunchedBy, Spawned, Stdio, Umask,
     inherited::Inherited,
     pidfile::Lock,
     privileges::Identity,
@@ -72,6 +72,7 @@ pub struct Daemon {
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
+    pub(crate) setup_status: u8,
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) pidfile: Option<PathBuf>,
@@ -129,6 +130,7 @@ impl Daemon {
             keep_fds: Vec::new(),
             detach: Detach::Auto,
             notify: false,
+            setup_status: 1,
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             pidfile: None,
@@ -589,6 +591,32 @@ impl Daemon {
         start::lock(self)
     }
 
+    /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
+    /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
+    ///
+    /// ```no_run
+    /// use std::{fs, io, net::TcpListener};
+    ///
+    /// use daemon_rt::{Daemon, daemon};
+    ///
+    /// const EX_UNAVAILABLE: u8 = 69;
+    /// const EX_CONFIG: u8 = 78;
+    ///
+    /// fn setup(daemon: &mut Daemon) -> io::Result<TcpListener> {
+    ///     daemon.exit_status(EX_CONFIG);
+    ///     let address = fs::read_to_string("echod.conf")?;
+    ///     daemon.exit_status(EX_UNAVAILABLE);
+    ///     TcpListener::bind(address.trim())
+    /// }
+    ///
+    /// #[daemon(setup = setup)]
+    /// fn main(listener: TcpListener) {}
+    /// ```
+    pub fn exit_status(&mut self, status: u8) -> &mut Self {
+        self.setup_status = status;
+        self
+    }
+
     /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
     /// daemon, and is closed on exec.
     ///
@@ -603,13 +631,14 @@ impl Daemon {
 
     /// Starts the daemon, and runs `main` in it.
     ///
-    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. It
-    /// returns in the launcher only when the start fails before the first fork, and has said why on stderr then; a
-    /// launcher that forked leaves with `_exit(2)`, and its destructors and atexit handlers do not run.
+    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. In the
+    /// launcher it returns only if the start fails before the first fork, and it has printed why to standard error by
+    /// then. A launcher that forked leaves by `_exit(2)`: its destructors and atexit handlers do not run.
     ///
-    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with its
-    /// status, or 128 and the signal that ended it; with 1 when it exited with 0 before it was ready, when a step
-    /// failed, and when `start_timeout` was over. No process of the daemon's process group is left behind then.
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the same
+    /// status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with 0 before
+    /// it was ready, if a step failed, or if `start_timeout` was over. In all these cases no process of the daemon's
+    /// process group is left behind.
     pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
@@ -621,9 +650,10 @@ impl Daemon {
     /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
     /// a thread behind: only the calling thread lives on after a fork.
     ///
-    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1. But if another instance holds
-    /// the [`pidfile`](Self::pidfile), that is what is shown, since it is what `setup` ran into. A program that stops
-    /// or reloads its daemon in `setup` sets the pidfile after that.
+    /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
+    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
+    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` sets
+    /// the pidfile after that.
     ///
     /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
     ///   the `S`.
@@ -638,6 +668,111 @@ impl Daemon {
         main: impl FnOnce(S) -> T,
     ) -> ExitCode {
         run::run(self, setup, main)
+    }
+
+    /// Starts the daemon in the middle of a function, as daemon(3) does: the code after the call runs in the daemon, or in
+    /// the foreground.
+    ///
+    /// It is for a program that cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
+    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is ready.
+    /// If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals are then
+    /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    ///
+    /// use daemon_rt::Daemon;
+    ///
+    /// fn main() -> ExitCode {
+    ///     let mut daemon = Daemon::new();
+    ///     println!("starting");
+    ///     if let Err(error) = daemon.stdout("/var/log/clockd.log").start() {
+    ///         eprint!("{}", error.stderr());
+    ///         eprintln!("clockd: {error:#}");
+    ///         return error.exit_status().into();
+    ///     }
+    ///     println!("this line is in the log");
+    ///     ExitCode::SUCCESS
+    /// }
+    /// ```
+    ///
+    /// A service manager hears `STOPPING=1` when the program exits: because `main` returns or panics, or by exit(3). The
+    /// last words of a panic go to the system's log as always. But `start` does not see what the program's own `main`
+    /// returns. Rust prints such an error to standard error, which is the null device unless a [`stderr`](Self::stderr) or
+    /// [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
+    ///
+    /// The forks copy what is on the stack. If the daemon is ready, the launcher drops nothing. If the start fails, the
+    /// launcher drops it all as usual.
+    ///
+    /// # Errors
+    ///
+    /// The start failed: one of its steps did, or the daemon ended before it was ready.
+    /// [`exit_status`](Error::exit_status), [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell
+    /// more. In the foreground, what the start changed before it failed stays changed.
+    pub fn start(&mut self) -> Result<(), Error> {
+        run::start(self)
+    }
+
+    /// Starts a daemon that runs `main`, and lets the caller go on: for a client that starts its own server.
+    ///
+    /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
+    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
+    /// Its signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call `spawn`
+    /// again.
+    ///
+    /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
+    /// caller's guards, thread-locals and exit handlers run in the caller alone, unless `main` itself calls
+    /// [`exit`](std::process::exit), which runs exit handlers. Of what `main` captured there are two copies: the daemon's,
+    /// and one that the caller drops when `spawn` returns. [What the caller has
+    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon, too.
+    ///
+    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
+    /// and the daemon does not get the sockets that the manager passed.
+    ///
+    /// ```no_run
+    /// use std::os::unix::net::{UnixListener, UnixStream};
+    ///
+    /// use daemon_rt::Daemon;
+    ///
+    /// fn serve() -> std::io::Result<()> {
+    ///     let listener = UnixListener::bind("/run/clockd.socket")?;
+    ///     daemon_rt::ready()?;
+    ///     listener.incoming().try_for_each(|client| client.map(drop))
+    /// }
+    ///
+    /// let server = Daemon::new().notify(true).spawn(serve)?;
+    /// println!("started server {}", server.pid());
+    /// let connection = UnixStream::connect("/run/clockd.socket")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A process that has threads cannot be copied. Such a client runs its own program anew, which starts the daemon by
+    /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
+    /// program](macro@crate::daemon#a-client-with-threads).
+    ///
+    /// ```no_run
+    /// use std::{env, process::Command};
+    ///
+    /// let launcher = Command::new(env::current_exe()?).arg("--server").output()?;
+    /// if !launcher.status.success() {
+    ///     eprint!("{}", String::from_utf8_lossy(&launcher.stderr));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
+    /// if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a daemon of this
+    /// library, or if what it printed cannot be flushed to its standard output.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
+    /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
+    /// on Unix, it is an error.
+    pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
+        start::spawn(self, main)
     }
 }
 

@@ -5,6 +5,9 @@ mod tests;
 
 use std::{borrow::Cow, error, fmt, fs, io, path::Path};
 
+#[cfg(unix)]
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
+
 use crate::terminal::shown;
 
 /// Why a start, or a call that belongs to one, failed.
@@ -18,17 +21,51 @@ pub struct Error {
     why: Option<io::Error>,
     /// Step and object alone, where `what` says more.
     step: Option<Cow<'static, str>>,
+    /// Not 0.
+    exit_status: u8,
+    already_running: Option<u32>,
+    stderr: String,
 }
 
 impl Error {
+    /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). A daemon that exited before it was
+    /// ready gives its own status. If a signal ended it, this is 128 plus the number of the signal, as in a shell (POSIX,
+    /// sh, 2.8.2). Everything else is 1. It is never 0.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        self.exit_status
+    }
+
+    /// The process id of the other instance, if the start failed because that holds the
+    /// [`pidfile`](crate::Daemon::pidfile).
+    #[must_use]
+    pub fn already_running(&self) -> Option<u32> {
+        self.already_running
+    }
+
+    /// What the daemon wrote to standard error before it failed: at most the last 64 KiB, with control characters
+    /// escaped. [`run`](crate::Daemon::run) prints it above the message.
+    ///
+    /// It is empty if the daemon wrote nothing, if there was no daemon yet, or if its standard error is one that cannot be
+    /// read back, such as a terminal.
+    #[must_use]
+    pub fn stderr(&self) -> &str {
+        &self.stderr
+    }
+
     /// A mistake that has no cause outside, such as an option out of range.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
-        Self { what: what.into(), why: None, step: None }
+        let (what, stderr) = (what.into(), String::new());
+        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr }
     }
 
     /// A step that the system refused.
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
-        Self { what: what.into(), why: Some(why.into()), step: None }
+        Self { why: Some(why.into()), ..Self::new(what) }
+    }
+
+    pub(crate) fn and_exit_status(self, status: u8) -> Self {
+        Self { exit_status: status.max(1), ..self }
     }
 
     /// Of what it says, everything but step and object tells what was found in the file system.
@@ -47,9 +84,68 @@ impl Error {
         }
     }
 
+    /// Another instance is that process.
+    pub(crate) fn and_already_running(self, pid: u32) -> Self {
+        Self { already_running: Some(pid), ..self }
+    }
+
+    pub(crate) fn and_stderr(self, stderr: String) -> Self {
+        Self { stderr, ..self }
+    }
+
     /// The system's number of the cause, errno(3).
     pub(crate) fn errno(&self) -> Option<i32> {
         self.why.as_ref()?.raw_os_error()
+    }
+}
+
+#[cfg(unix)]
+impl Error {
+    /// A process of the start ended too early. The exit status is as in a shell: that of the process, or 128 and the
+    /// signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
+    pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
+        let code = match (status.code(), status.signal()) {
+            (Some(0), _) | (None, None) => 1,
+            (Some(code), _) => code,
+            (None, Some(signal)) => 128 + signal,
+        };
+        Self::new(format!("{who} ended before it was ready: {status}")).and_exit_status(u8::try_from(code).unwrap_or(1))
+    }
+}
+
+/// On its way from one process to another, but for its exit status.
+///
+/// The fields are separated by NUL bytes: no text has one, since names and paths are escaped. What everybody may read
+/// comes first, so that it is not that which is cut off.
+#[cfg(unix)]
+impl Error {
+    pub(crate) fn encode(&self) -> String {
+        let (public, what) = self.step.as_ref().map_or((&self.what, ""), |step| (step, &self.what));
+        let errno = self.errno().unwrap_or_default();
+        let why = self.why.as_ref().filter(|_| errno == 0).map(io::Error::to_string).unwrap_or_default();
+        let pid = self.already_running.unwrap_or_default();
+        format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{}", self.stderr)
+    }
+
+    /// Whatever a hostile daemon wrote.
+    pub(crate) fn decode(status: u8, text: &str) -> Self {
+        let mut fields = text.splitn(6, '\0');
+        let mut next = || fields.next().unwrap_or_default();
+        let (public, what, errno, why, pid, stderr) = (next(), next(), next(), next(), next(), next());
+        let (step, what) = if what.is_empty() { (None, public) } else { (Some(public.to_owned().into()), what) };
+        let why = match errno.parse() {
+            Ok(0) | Err(_) if why.is_empty() => None,
+            Ok(0) | Err(_) => Some(refused(why)),
+            Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
+        };
+        Self {
+            what: what.to_owned().into(),
+            why,
+            step,
+            exit_status: status.max(1),
+            already_running: pid.parse().ok().filter(|&pid| pid != 0),
+            stderr: stderr.to_owned(),
+        }
     }
 }
 

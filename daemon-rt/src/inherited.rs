@@ -112,17 +112,23 @@ impl Inherited {
         }
     }
 
-    /// In the launcher: signals end it as they did before `setup`. SIGCHLD is blocked, so that the end of the child is
-    /// not missed.
-    pub(crate) fn become_interruptible(&self) {
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
-            if !self.ignored_signals.contains(&signal) {
-                sys::set_default(signal);
-            }
-        }
+    /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
+    /// not missed. Returns what the signals did until now.
+    pub(crate) fn become_interruptible(&self) -> Vec<sys::Action> {
+        let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].into_iter();
+        let actions =
+            signals.filter(|signal| !self.ignored_signals.contains(signal)).map(sys::default_action).collect();
         let mut blocked = self.blocked_signals;
         blocked.add(Signal::SIGCHLD);
         let _ = blocked.thread_set_mask();
+        actions
+    }
+
+    /// In a program that goes on: what [`note`](Self::note) changed is as it was.
+    pub(crate) fn ignore_children_again(&self) {
+        if self.ignored_signals.contains(&libc::SIGCHLD) && sys::has_default(libc::SIGCHLD) {
+            let _ = sys::ignore(libc::SIGCHLD);
+        }
     }
 
     /// Blocks no signal but those that `setup` blocked: `before` is what was blocked at its end.

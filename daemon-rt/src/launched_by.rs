@@ -137,6 +137,13 @@ impl LaunchedBy {
         self.evidence.is_systemd_forking() || self.evidence == Evidence::Nothing
     }
 
+    /// Where a program starts a daemon and goes on: whoever launched that program waits for it, and not for the daemon.
+    pub(crate) fn forget_manager(&mut self) {
+        self.evidence = Evidence::Nothing;
+        self.variables.passed_fds = 0..0;
+        self.has_peer_on_stdin = false;
+    }
+
     /// The pidfile that systemd reads, `PIDFile=` in systemd.service(5).
     pub(crate) fn pidfile(&self) -> Option<&Path> {
         self.variables.pidfile.as_deref().filter(|_| self.evidence.is_systemd_forking())

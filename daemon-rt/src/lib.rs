@@ -60,7 +60,7 @@ pub use crate::{
     launched_by::LaunchedBy,
     logs::reopen_logs,
     pidfile::{PidFile, Status, Stopped},
-    start::ready,
+    start::{Spawned, ready, ready_with},
     stdio::Stdio,
     umask::Umask,
 };

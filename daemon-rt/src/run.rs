@@ -4,13 +4,35 @@ use std::{
     fmt::Display,
     mem,
     process::{ExitCode, Termination},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::{Daemon, Error, last_words, messages::Messages, start};
+use crate::{
+    Daemon, Error, last_words,
+    messages::{self, Messages},
+    start::{self, exit_now},
+};
+
+/// The process in which a start returns.
+#[cfg_attr(not(unix), allow(dead_code, reason = "without a fork there is one process"))]
+pub(crate) enum Role {
+    /// Where `main` is to run: the daemon or, in the foreground, the only one.
+    Daemon,
+    /// With what came of the daemon.
+    Launcher(Result<Ready, Error>),
+}
+
+/// The daemon is ready.
+#[derive(Default)]
+pub(crate) struct Ready {
+    /// Its process id.
+    pub(crate) daemon: u32,
+    /// What it gave to `ready_with`, or nothing.
+    pub(crate) message: String,
+}
 
 /// The exit status of a program whose main thread panics, `std::process`.
-const PANICKED: u8 = 101;
+pub(crate) const PANICKED: u8 = 101;
 
 /// See [`Daemon::run_with`].
 pub(crate) fn run<S, E: Display, T: Termination>(
@@ -18,35 +40,59 @@ pub(crate) fn run<S, E: Display, T: Termination>(
     setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
     main: impl FnOnce(S) -> T,
 ) -> ExitCode {
-    match set_up_and_start(daemon, setup) {
-        Ok(value) => run_main(|| main(value)),
+    if let Err(error) = refuse_second() {
+        Messages::of(daemon).say(&error); // and the manager hears of the first alone
+        return error.exit_status().into();
+    }
+    match set_up(daemon, setup).and_then(|value| Ok((start::start(daemon)?, value))) {
+        Ok((Role::Daemon, value)) => run_main(|| main(value)),
+        Ok((Role::Launcher(Ok(ready)), _)) => leave(&ready),
+        Ok((Role::Launcher(Err(error)), _)) => {
+            fail(daemon, &error);
+            exit_now(error.exit_status())
+        }
         Err(error) => {
-            Messages::of(daemon).say("", &error);
-            ExitCode::FAILURE
+            fail(daemon, &error);
+            error.exit_status().into()
         }
     }
 }
 
-fn set_up_and_start<S, E: Display>(
-    daemon: &mut Daemon,
-    setup: impl FnOnce(&mut Daemon) -> Result<S, E>,
-) -> Result<S, Error> {
-    refuse_second_run()?;
-    let started = match start::refuse_ready_in(|| setup(daemon)) {
-        Ok(value) => start::start(daemon).map(|()| value),
-        // It may have failed on what the other instance has: its socket, its port.
-        Err(error) => Err(start::other_instance(daemon).unwrap_or_else(|| Error::new(format!("{error:#}")))),
+/// See [`Daemon::start`].
+pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
+    refuse_second()?;
+    let error = match start::start(daemon) {
+        Ok(Role::Daemon) => {
+            start::stop_at_exit();
+            return Ok(());
+        }
+        Ok(Role::Launcher(Ok(ready))) => leave(&ready),
+        Ok(Role::Launcher(Err(error))) | Err(error) => error,
     };
-    started.inspect_err(|error| start::start_failed(daemon, error))
+    start::start_failed(daemon, &error);
+    Err(error)
 }
 
 /// A second start would close, redirect and report what belongs to the first.
-fn refuse_second_run() -> Result<(), Error> {
-    static RAN: AtomicBool = AtomicBool::new(false);
-    if RAN.swap(true, Ordering::Relaxed) {
+pub(crate) fn refuse_second() -> Result<(), Error> {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if STARTED.swap(true, Relaxed) {
         return Err(Error::new("cannot start a second daemon in one process"));
     }
     Ok(())
+}
+
+fn set_up<S, E: Display>(daemon: &mut Daemon, setup: impl FnOnce(&mut Daemon) -> Result<S, E>) -> Result<S, Error> {
+    start::refuse_ready_in(|| setup(daemon)).map_err(|error| {
+        // It may have failed on what the other instance has: its socket, its port.
+        let own = || Error::new(format!("{error:#}")).and_exit_status(daemon.setup_status);
+        start::other_instance(daemon).unwrap_or_else(own)
+    })
+}
+
+fn fail(daemon: &Daemon, error: &Error) {
+    Messages::of(daemon).say(error);
+    start::start_failed(daemon, error);
 }
 
 fn run_main<T: Termination>(main: impl FnOnce() -> T) -> ExitCode {
@@ -55,9 +101,15 @@ fn run_main<T: Termination>(main: impl FnOnce() -> T) -> ExitCode {
     mem::forget(panicked);
     start::stopping();
     let status = last_words::report(result);
-    let number = (0..=u8::MAX).find(|&number| ExitCode::from(number) == status).unwrap_or(1);
+    let number = number_of(status);
     start::ended(&format!("`main` returned exit status {number}"), number);
     status
+}
+
+/// Leaves the launcher of a daemon that is ready.
+fn leave(ready: &Ready) -> ! {
+    messages::print(&ready.message);
+    exit_now(0)
 }
 
 /// Dropped by a panic that ends `main`, and so the program.
@@ -67,4 +119,8 @@ impl Drop for Panicked {
     fn drop(&mut self) {
         start::ended("`main` panicked", PANICKED);
     }
+}
+
+pub(crate) fn number_of(status: ExitCode) -> u8 {
+    (0..=u8::MAX).find(|&number| ExitCode::from(number) == status).unwrap_or(1)
 }

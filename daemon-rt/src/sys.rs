@@ -22,6 +22,7 @@ mod record_lock;
 mod signals;
 mod sockets;
 mod statx;
+mod this_process;
 mod wiped_on_fork;
 
 #[cfg(target_os = "linux")]
@@ -48,10 +49,11 @@ pub(crate) use self::{
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
-        change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt, set_default, stop_ignoring,
+        Action, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt, stop_ignoring,
         uninterrupted,
     },
     sockets::{connect, send, socket_family},
     statx::cached_file_id,
+    this_process::ThisProcess,
     wiped_on_fork::wiped_on_fork,
 };

@@ -13,6 +13,8 @@ pub(crate) struct SingleThread(());
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Fork,
+    /// In a program that goes on.
+    Spawn,
     ForkAndGiveUpPrivileges,
     /// In the foreground. To the kernel, capabilities and ids belong to each thread.
     GiveUpPrivileges,

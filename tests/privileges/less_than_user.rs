@@ -116,18 +116,28 @@ impl Mounted {
             skip("/dev/fuse");
             return None;
         }
-        stage.create_directory("mnt");
-        let (uid, gid) = nobody();
         let mut command = stage.command("unshare");
-        command.args(["--mount", "--propagation", "private", "setpriv"]);
-        command.args([format!("--reuid={uid}"), format!("--regid={gid}")]);
+        command.args(["--mount", "--propagation", "private"]);
+        Self::serve(stage, command, "of-user", "mnt")
+    }
+
+    /// The file system once more under another name. Its server waits for the first one's.
+    fn again(&self, stage: &Stage, name: &str) -> Option<Self> {
+        Self::serve(stage, self.command(stage), "mnt", name)
+    }
+
+    fn serve(stage: &Stage, mut command: Command, from: &str, name: &str) -> Option<Self> {
+        stage.create_directory(name);
+        let (uid, gid) = nobody();
+        command.args(["setpriv".into(), format!("--reuid={uid}"), format!("--regid={gid}")]);
         let capable = "+sys_admin,+dac_override"; // to open the device, and to mount without fusermount3(1)
         command.args(["--clear-groups", "--inh-caps", capable, "--ambient-caps", capable]);
-        command.args(["bindfs", "--no-allow-other", "-f"]).args([stage.path("of-user"), stage.path("mnt")]);
+        command.args(["bindfs", "--no-allow-other", "-f"]).args([stage.path(from), stage.path(name)]);
         let mut server = Self(command.spawn().expect("start bindfs"));
         let mounts = format!("/proc/{}/mounts", server.0.id());
+        let mount = format!("{} fuse ", stage.path(name).display());
         let is_mounted = eventually("the file system", || {
-            let is_there = fs::read_to_string(&mounts).unwrap_or_default().contains(" fuse ");
+            let is_there = fs::read_to_string(&mounts).unwrap_or_default().contains(&mount);
             let has_ended = server.0.try_wait().expect("wait").is_some();
             (is_there || has_ended).then_some(is_there)
         });
@@ -138,10 +148,16 @@ impl Mounted {
         Some(server)
     }
 
-    fn probe(&self, stage: &Stage) -> Command {
+    /// Where it is mounted.
+    fn command(&self, stage: &Stage) -> Command {
         let mut command = stage.command("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.0.id()));
         command.arg(format!("--wd={}", stage.directory().display()));
+        command
+    }
+
+    fn probe(&self, stage: &Stage) -> Command {
+        let mut command = self.command(stage);
         command.args([PROBE, "--user", "nobody"]);
         command
     }
@@ -189,6 +205,20 @@ fn on_fuse_a_server_that_does_not_answer_holds_nobody_up_for_ever() {
     let launch = stage.launch(mounted.probe(&stage).args(["--stdout", "mnt/log"]));
     let line = format!("cannot open stdout {} as user nobody", stage.path("mnt/log").display());
     let why = format!("no permission to search the directory {}", stage.path("mnt").display());
+    assert_eq!(launch.stderr, format!("probe: {line}: {why}\n"));
+    assert!(stage.no_daemon_reported());
+}
+
+/// A server that has read a request has its caller wait for the answer, and even SIGKILL does not end that.
+#[test]
+fn on_fuse_a_server_that_has_the_request_and_does_not_answer_holds_up_no_reader_of_the_launcher() {
+    let stage = stage();
+    let Some(mounted) = Mounted::new(&stage) else { return };
+    let Some(_again) = mounted.again(&stage, "again") else { return };
+    Process(i32::try_from(mounted.0.id()).expect("an id")).signal(Signal::SIGSTOP);
+    let launch = stage.launch(mounted.probe(&stage).args(["--stdout", "again/log"]));
+    let line = format!("cannot open stdout {} as user nobody", stage.path("again/log").display());
+    let why = format!("no permission to search the directory {}", stage.path("again").display());
     assert_eq!(launch.stderr, format!("probe: {line}: {why}\n"));
     assert!(stage.no_daemon_reported());
 }

@@ -51,11 +51,11 @@ mod left_behind;
 #[path = "listeners.rs"]
 mod listeners;
 
-type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// What `setup` opened or took, by the word that the command line has for it; and what it was told of the launch.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     opened: Vec<(String, OwnedFd)>,
     launch: String,
     /// Whether to be ready before anything else.
@@ -64,19 +64,21 @@ struct Kept {
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
     Mark::Setup.set();
-    let kept = obey_command_line(daemon);
+    let kept = obey_command_line(daemon, env::args().skip(1));
     Mark::Start.set();
     kept
 }
 
 #[allow(clippy::too_many_lines, reason = "a line or two for each option")]
-fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
+pub(crate) fn obey_command_line(
+    daemon: &mut Daemon,
+    mut arguments: impl Iterator<Item = String>,
+) -> Result<Kept, Failure> {
     let launched_by = daemon.launched_by();
     let (id, detaches) = (process::id(), launched_by.detaches());
     let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     let mut kept = Kept { launch, ..Kept::default() };
     let mut variables = Vec::new();
-    let mut arguments = env::args().skip(1);
     while let Some(option) = arguments.next() {
         // No argument can hold a NUL byte: `\0` stands for it.
         let mut value = || arguments.next().map(|value| value.replace("\\0", "\0")).ok_or("an option without a value");
@@ -181,6 +183,7 @@ fn obey_command_line(daemon: &mut Daemon) -> Result<Kept, Failure> {
             "--printf" => printf(&CString::new(value()?)?),
             "--read" => print!("{}", fs::read_to_string(value()?)?),
             "--fail" => return Err(Caused(value()?).into()),
+            "--exit-status" => _ = daemon.exit_status(value()?.parse()?),
             "--joined-thread" => thread::spawn(linger).join().map_err(|_| "thread")?,
             "--thread" => {
                 thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(1000)))?;
@@ -278,7 +281,11 @@ fn stdio(value: &str) -> Result<Stdio, Failure> {
 }
 
 #[daemon_rt::daemon(setup = setup)]
-pub(crate) fn main(mut kept: Kept) -> Result<ExitCode, Failure> {
+pub(crate) fn main(kept: Kept) -> Result<ExitCode, Failure> {
+    serve(kept)
+}
+
+pub(crate) fn serve(mut kept: Kept) -> Result<ExitCode, Failure> {
     if kept.is_ready {
         daemon_rt::ready()?;
     }
@@ -314,16 +321,17 @@ pub(crate) fn main(mut kept: Kept) -> Result<ExitCode, Failure> {
     }
 }
 
-fn answer(connection: &mut BufReader<File>, text: &str) -> io::Result<()> {
+pub(crate) fn answer(connection: &mut BufReader<File>, text: &str) -> io::Result<()> {
     connection.get_mut().write_all(format!("{text}\n.\n").as_bytes())
 }
 
 #[allow(clippy::too_many_lines, reason = "a line or two for each command")]
-fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
+pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
     let mut said = String::new();
     match word {
         "look" => said = sight(),
         "ready" => daemon_rt::ready()?,
+        "ready-with" => daemon_rt::ready_with(rest.replace("\\n", "\n"))?,
         "reopen" => daemon_rt::reopen_logs()?,
         // What the system call said that the signal interrupted, it says still.
         "errno-after" => {
@@ -345,6 +353,8 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
         "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
+        "start-again" => said = format!("{:?}", Daemon::new().start()),
+        "spawn-again" => said = format!("{:?}", Daemon::new().spawn(|| ())),
         "run-again" => said = format!("{:?}", Daemon::default().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),
@@ -359,6 +369,7 @@ fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Failure> {
         }
         // SAFETY: has no preconditions.
         "raise" => _ = unsafe { libc::raise(rest.parse()?) },
+        "print" => print!("{rest}"),
         "stdout" => println!("{rest}"),
         "stderr" => eprintln!("{rest}"),
         "to-leader" => write_to_leader(rest)?,
@@ -618,7 +629,7 @@ fn escape(file: &str) -> String {
 }
 
 /// What this process finds itself to be, as lines of `key=value`.
-fn sight() -> String {
+pub(crate) fn sight() -> String {
     let mut sight = String::new();
     let mut tell = |key: &str, value: &str| sight.extend([key, "=", value, "\n"]);
     tell("pid", &process::id().to_string());
@@ -649,7 +660,7 @@ fn terminal() -> String {
     }
 }
 
-fn status(key: &str) -> String {
+pub(crate) fn status(key: &str) -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     value.unwrap_or("unknown").trim().to_owned()

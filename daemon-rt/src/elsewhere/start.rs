@@ -1,11 +1,20 @@
 //! The start where there is no fork: `main` runs in the foreground.
 
-use crate::{Daemon, Detach, Error};
+use std::{
+    process,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
-pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
+use crate::{Daemon, Detach, Error, messages, run::Role};
+
+/// Whether the program is still to tell a person that it is ready.
+static IS_AWAITED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     if daemon.pidfile.is_some() {
-        return lock(daemon);
+        lock(daemon)?;
     }
+    IS_AWAITED.store(daemon.notify, Relaxed);
     let unix_only = [
         ("user", daemon.identity.as_ref().is_some_and(|identity| identity.user.is_some())),
         ("group", daemon.identity.is_some()),
@@ -17,7 +26,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
     }
     match daemon.detach {
         Detach::Always => Err(Error::new("cannot detach: there is no fork on this platform")),
-        Detach::Auto | Detach::Never => Ok(()),
+        Detach::Auto | Detach::Never => Ok(Role::Daemon),
     }
 }
 
@@ -41,6 +50,8 @@ pub(crate) fn other_instance(_: &Daemon) -> Option<Error> {
 
 pub(crate) fn stopping() {}
 
+pub(crate) fn stop_at_exit() {}
+
 pub(crate) fn ended(_: &str, _: u8) {}
 
 pub(crate) fn start_failed(_: &Daemon, _: &Error) {}
@@ -49,11 +60,49 @@ pub(crate) fn refuse_ready_in<T>(setup: impl FnOnce() -> T) -> T {
     setup()
 }
 
+pub(crate) fn exit_now(status: u8) -> ! {
+    process::exit(status.into())
+}
+
 /// Nobody waits for the program to be ready.
 ///
 /// # Errors
 ///
 /// None here. On Unix, the launcher has gone.
 pub fn ready() -> Result<(), Error> {
+    ready_with("")
+}
+
+/// As [`ready`], with one line that is printed on standard output where the option `notify` is set.
+///
+/// # Errors
+///
+/// None here. On Unix, the launcher has gone.
+pub fn ready_with(message: impl AsRef<str>) -> Result<(), Error> {
+    if IS_AWAITED.swap(false, Relaxed) {
+        messages::print(message.as_ref());
+    }
     Ok(())
+}
+
+/// A daemon that was started by a program that goes on: not on this platform.
+#[derive(Debug, Clone)]
+pub struct Spawned(());
+
+impl Spawned {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        0
+    }
+
+    /// What it gave to [`ready_with`].
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        None
+    }
+}
+
+pub(crate) fn spawn<T: process::Termination>(_: &mut Daemon, _: impl FnOnce() -> T) -> Result<Spawned, Error> {
+    Err(Error::new("cannot spawn a daemon: there is no fork on this platform"))
 }

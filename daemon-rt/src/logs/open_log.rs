@@ -88,9 +88,9 @@ pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) 
 }
 
 /// Takes `O_NONBLOCK` back, which was for the open alone.
-pub(crate) fn let_block(file: impl AsFd) -> nix::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
-    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+pub(crate) fn let_block(file: BorrowedFd<'_>) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
     Ok(())
 }
 
@@ -98,7 +98,7 @@ fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<O
     let file = openat(directory, name, APPEND, Mode::empty())?;
     let status = fstat(&file)?;
     judge(&file, &status, &fstat(directory)?, owner)?;
-    let_block(&file)?;
+    let_block(file.as_fd())?;
     Ok(Opened { file, status, is_new: false })
 }
 
@@ -146,7 +146,7 @@ fn is_own(_: &OwnedFd) -> nix::Result<bool> {
 /// `O_EXCL` follows no symbolic link, open(2). What was created is removed again on an error.
 fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
     let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
-    match let_block(&file).and_then(|()| fstat(&file)) {
+    match let_block(file.as_fd()).and_then(|()| fstat(&file)) {
         Ok(status) => {
             if Mode::from_bits_truncate(status.st_mode) != MODE {
                 // Gives back what the umask took away. A file system that has modes of its own may refuse.

@@ -10,10 +10,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI32, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -22,13 +19,15 @@ use nix::libc;
 
 use super::{
     content::Content,
-    holder::{self, A_LOOK, UNTIL_NAMED},
+    holder::{self, A_LOOK, UNTIL_CLEAR, UNTIL_NAMED},
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
-use crate::{Error, error::refused, sys, terminal::shown};
-
-/// How long to try a file that keeps being replaced, or that is held by a process which it does not name.
-const UNTIL_CLEAR: Duration = Duration::from_secs(2);
+use crate::{
+    Error,
+    error::refused,
+    sys::{self, ThisProcess},
+    terminal::shown,
+};
 
 /// The lock belongs to the open file, flock(2): the daemon inherits it from the launcher by fork. A child that executes
 /// another program does not.
@@ -39,16 +38,15 @@ pub(crate) struct Lock {
     /// Until the daemon gives up its privileges.
     writer: Option<File>,
     path: PathBuf,
-    /// The process that is to remove the file: the launcher, and then the daemon.
-    owner: u32,
+    /// The launcher, which alone may wait for another process of a start that failed.
+    launcher: u32,
 }
 
 /// What the exit removes.
 struct Held {
     lock: Lock,
-    /// Not 0 in this process, and 0 in its workers. The process id alone does not tell: both the daemon and a worker
-    /// may be process 1, each of its own pid namespace.
-    is_own: Option<&'static AtomicI32>,
+    /// Its workers leave the file alone.
+    process: ThisProcess,
 }
 
 enum Attempt {
@@ -69,7 +67,7 @@ impl Lock {
             let elapsed = start.elapsed();
             match attempt {
                 Attempt::Locked(file) => {
-                    return Ok(Self { file, writer, path: path.to_owned(), owner: process::id() });
+                    return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id() });
                 }
                 // Where the file system changes the inode numbers, this would never end.
                 Attempt::Replaced if elapsed > UNTIL_CLEAR => {
@@ -117,11 +115,20 @@ impl Lock {
         sys::at_exit(remove_held)
             .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
         self.writer = None;
-        self.owner = process::id();
         let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
-        let is_own = sys::wiped_on_fork().inspect(|is_own| is_own.store(1, Relaxed)).ok();
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { lock: self, is_own });
+        let process = ThisProcess::mark();
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { lock: self, process });
         Ok(())
+    }
+
+    /// Closes this process's copy of what the daemon holds.
+    pub(crate) fn leave_to_daemon(mut self) {
+        self.writer = None;
+    }
+
+    /// For a daemon whose exit runs no exit handlers.
+    pub(crate) fn release() {
+        remove_held();
     }
 
     /// Removes the file while it is locked. Whoever has just opened it finds that it is not at its path any more, and
@@ -135,8 +142,8 @@ impl Lock {
     fn abandon(&mut self) {
         let Some(writer) = self.writer.take() else { return };
         self.file = writer;
-        // A process that was killed may take a moment to end. Only the launcher waits for it.
-        let patience = if self.owner == process::id() { A_LOOK } else { Duration::ZERO };
+        // A process that was killed may take a moment to end.
+        let patience = if self.launcher == process::id() { A_LOOK } else { Duration::ZERO };
         let start = Instant::now();
         loop {
             match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
@@ -214,7 +221,7 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
 }
 
 pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
-    Error::new(format!("cannot lock {}: already running as process {pid}", shown(path)))
+    Error::new(format!("cannot lock {}: already running as process {pid}", shown(path))).and_already_running(pid)
 }
 
 fn held_by_nobody(path: &Path, content: Content) -> Error {
@@ -231,10 +238,8 @@ static HELD: Mutex<Option<Held>> = Mutex::new(None);
 /// launcher's privileges.
 extern "C" fn remove_held() {
     let Ok(held) = HELD.try_lock() else { return };
-    if let Some(Held { lock, is_own }) = &*held {
-        if lock.owner == process::id() && is_own.is_none_or(|is_own| is_own.load(Relaxed) != 0) {
-            lock.remove();
-        }
+    if let Some(Held { lock, .. }) = held.as_ref().filter(|held| held.process.is_current()) {
+        lock.remove();
     }
 }
 

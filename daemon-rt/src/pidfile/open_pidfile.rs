@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::AsFd,
     path::{self, Path},
 };
 
@@ -89,7 +89,7 @@ pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
 
 /// Whether the file is still the one at that path.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    matches!((lstat(path), sys::file_id(file.as_raw_fd())), (Ok(found), Ok(own)) if FileId::of(&found) == own)
+    matches!((lstat(path), fstat(file)), (Ok(found), Ok(own)) if FileId::of(&found) == FileId::of(&own))
 }
 
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {

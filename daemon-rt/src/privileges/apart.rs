@@ -21,7 +21,8 @@ use nix::{
 use super::{account::Account, change::become_for_good};
 use crate::{
     error::refused,
-    sys::{self, FileId},
+    null,
+    sys::{self, FileId, StandardStream},
     threads::{self, Step},
 };
 
@@ -67,8 +68,18 @@ fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Foun
         }
         ForkResult::Child => {
             drop(here);
+            leave_standard_streams();
             let is_told = become_for_good(account, &thread).is_ok_and(|()| send(&there, action()).is_ok());
             sys::exit_now(u8::from(!is_told))
+        }
+    }
+}
+
+/// In the process apart: whoever reads the launcher's output to its end must not wait for a process that nobody can end.
+fn leave_standard_streams() {
+    if let Ok(null) = null::open() {
+        for stream in [StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr] {
+            let _ = sys::redirect(stream, null.file.as_fd());
         }
     }
 }

@@ -15,26 +15,43 @@ use super::{
     prepared::{Prepared, Remaining},
     process_group, report,
 };
-use crate::{Error, inherited::Inherited, sys, threads::SingleThread};
+use crate::{
+    Error,
+    inherited::Inherited,
+    run::Role,
+    sys::{self, Action},
+    threads::SingleThread,
+};
 
-/// Returns in the daemon, or with an error in the launcher; the launcher and the leader leave by `_exit`.
-pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<(), Error> {
+/// Returns in the daemon and, with the outcome, in the launcher; the leader leaves by `_exit`. An error is from before
+/// the first fork.
+pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<Role, Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     // Blocked from its first instruction on, the signals of the terminal do not end the leader. The launcher unblocks them.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // ignored, it would hide how a child ended, wait(2)
-    process_group::adopt_orphans();
+    let adopted_orphans = process_group::adopt_orphans(true);
+    // The program may go on in the launcher where the start failed.
+    let restore = |on_child: Action| {
+        process_group::adopt_orphans(adopted_orphans);
+        on_child.restore();
+        let _ = mask.thread_set_mask();
+    };
     match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
-            inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending the launcher
-            launcher::wait(leader, to_leader, prepared)
+            let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
+            let outcome = launcher::wait(leader, to_leader, prepared);
+            if outcome.is_err() {
+                actions.into_iter().for_each(Action::restore);
+                restore(on_child);
+            }
+            return Ok(Role::Launcher(outcome));
         }
         Ok(ForkResult::Child) => drop(to_leader),
         Err(error) => {
-            let _ = mask.thread_set_mask();
-            on_child.restore();
+            restore(on_child);
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
@@ -44,7 +61,7 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
     on_child.restore();
     remaining.apply_in_daemon(thread, to_leader);
     inherited.unblock_signals(mask);
-    Ok(())
+    Ok(Role::Daemon)
 }
 
 /// In the leader: makes the new session, applies what the daemon inherits, and forks. After that the daemon can never gain
@@ -59,7 +76,7 @@ fn lead(
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
     let remaining = prepared.apply_in_leader(inherited)?;
     let (from_daemon, to_leader) = remaining.is_awaited().then(socket_pair).transpose()?.unzip();
-    process_group::adopt_orphans();
+    process_group::adopt_orphans(true);
     process_group::continue_at_end_of_parent();
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
@@ -70,6 +87,6 @@ fn lead(
     }
 }
 
-fn socket_pair() -> Result<(UnixStream, UnixStream), Error> {
+pub(crate) fn socket_pair() -> Result<(UnixStream, UnixStream), Error> {
     UnixStream::pair().map_err(|error: io::Error| Error::because("cannot create a socket pair", error))
 }

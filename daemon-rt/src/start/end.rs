@@ -1,17 +1,14 @@
 //! The end of the program, as the service manager hears of it.
 
-use std::{
-    process,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use std::sync::OnceLock;
 
 use super::{ready, sd_notify};
-use crate::sys;
+use crate::sys::{self, ThisProcess};
 
 const EXITED: &str = "`main` exited before it was ready";
 
-/// The process whose exit is watched.
-static WATCHED: AtomicU32 = AtomicU32::new(0);
+/// The process whose exit is watched. Its workers have no part in it.
+static WATCHED: OnceLock<ThisProcess> = OnceLock::new();
 
 /// The exit status of `main`, and what it means where it is a failure. After a detach, the launcher tells of a daemon that
 /// was not ready.
@@ -24,13 +21,31 @@ pub(crate) fn ended(why: &str, status: u8) {
 
 /// In the foreground: has the manager hear of a `main` that leaves by exit(3) before it is ready, too.
 pub(crate) fn watch_exit() {
-    WATCHED.store(process::id(), Relaxed);
+    WATCHED.get_or_init(ThisProcess::mark);
     let _ = sys::at_exit(exited); // without it, the manager waits for its time to be over
 }
 
-/// Nobody tells an exit handler the status. A worker that was forked has no part in it.
-extern "C" fn exited() {
-    if WATCHED.load(Relaxed) == process::id() && ready::is_up_to_main() {
-        sd_notify::exited(EXITED);
+/// Of a program that called `start`, nobody else knows when its `main` returns.
+pub(crate) fn stop_at_exit() {
+    if sd_notify::is_kept() {
+        WATCHED.get_or_init(ThisProcess::mark);
+        let _ = sys::at_exit(stop); // without it, the manager sees the end
     }
+}
+
+/// Nobody tells an exit handler the status.
+extern "C" fn exited() {
+    if is_watched() && ready::is_up_to_main() {
+        sd_notify::at_exit(&format!("STATUS={EXITED}\nERRNO=0"));
+    }
+}
+
+extern "C" fn stop() {
+    if is_watched() {
+        sd_notify::at_exit(sd_notify::STOPPING);
+    }
+}
+
+fn is_watched() -> bool {
+    WATCHED.get().is_some_and(ThisProcess::is_current)
 }

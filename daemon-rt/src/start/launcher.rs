@@ -1,7 +1,7 @@
-//! The launcher after the fork: it waits for the result, shows it and leaves with it.
+//! The launcher after the fork: it waits for the result.
 
 use std::{
-    io,
+    io, mem,
     net::Shutdown,
     os::unix::net::UnixStream,
     process::ExitStatus,
@@ -21,7 +21,7 @@ use super::{
     ready_fd::ReadyFd,
     report::{Incoming, Report},
 };
-use crate::{Error, messages::Message, sys};
+use crate::{Error, run::Ready, sys};
 
 /// How much later than `start_timeout` the leader, which enforces it, may report.
 const MARGIN: Duration = Duration::from_secs(1);
@@ -29,7 +29,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// How long the leader may take to end the group and say so.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared) -> ! {
+/// Returns when the daemon is ready, or with the reason why there is none.
+pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> Result<Ready, Error> {
     let report = match Children::watch(SigSet::from(Signal::SIGCHLD)) {
         Ok(children) => outcome(leader, from_leader, &children, &prepared),
         Err(error) => {
@@ -38,29 +39,22 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, mut prepared: Prepared)
         }
     };
     match report {
-        Report::Ready(_) => sys::exit_now(0),
-        Report::Failed { status, text } => {
-            let (said, manager, messages) =
-                (prepared.streams.said(), prepared.common.manager.take(), prepared.take_back());
-            let message = Message::decode(&text);
-            let why = messages.for_everybody(&message).to_owned();
-            messages.say(&said, message);
-            if let Some(manager) = manager {
-                manager.failed(&why, status, None);
-            }
-            sys::exit_now(status)
+        Report::Ready(ready) => {
+            mem::forget(prepared); // all of it is the daemon's, and what would be removed is in use
+            Ok(ready)
         }
+        Report::Failed(error) => Err(error.and_stderr(prepared.streams.stderr_tail())),
     }
 }
 
 /// What the leader reports, once it has ended.
 fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: &Prepared) -> Report {
     match receive(leader, &from_leader, prepared.start_timeout) {
-        Ok(Some(Report::Ready(daemon))) => {
-            tell_manager(prepared, daemon);
+        Ok(Some(Report::Ready(ready))) => {
+            tell_manager(prepared, &ready);
             tell_supervisor(prepared);
             drop(from_leader); // the leader waits for that before it answers `ready()`
-            after_ready(leader, daemon, children)
+            after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
             let _ = killpg(leader, Signal::SIGKILL); // in case the leader does not get to its last act, the same call
@@ -76,20 +70,21 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
 }
 
 /// Where the manager cannot be told, the daemon is ready all the same: the manager has a timeout of its own.
-fn tell_manager(prepared: &Prepared, daemon: u32) {
-    let Some(Err(error)) = prepared.common.manager.as_ref().map(|manager| manager.ready_as(daemon)) else { return };
-    prepared.messages.say("", format!("cannot tell the service manager that process {daemon} is ready: {error}"));
+fn tell_manager(prepared: &Prepared, ready: &Ready) {
+    let Some(Err(error)) = prepared.common.manager.as_ref().map(|manager| manager.ready_as(ready)) else { return };
+    let step = format!("cannot tell the service manager that process {} is ready", ready.daemon);
+    prepared.messages.say(&Error::because(step, error));
 }
 
 /// As [`tell_manager`].
 fn tell_supervisor(prepared: &Prepared) {
     let Some(Err(error)) = prepared.ready_fd.as_ref().map(ReadyFd::tell) else { return };
-    prepared.messages.say("", &error);
+    prepared.messages.say(&error);
 }
 
 /// None where the leader ended without a report, or is stuck.
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
-    let mut incoming = Incoming::default();
+    let mut incoming = Incoming::from_daemon();
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(MARGIN));
     match incoming.receive(from_leader, deadline) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -104,15 +99,15 @@ fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Resu
 
 /// After its report that the daemon is ready, the leader answers `ready()` and exits. A leader that does not exit, or not
 /// with 0, may not have answered.
-fn after_ready(leader: Pid, daemon: u32, children: &Children) -> Report {
+fn after_ready(leader: Pid, ready: Ready, children: &Children) -> Report {
     match await_end(leader, children) {
         Ok(Some(End::Well)) => {
             let _ = sys::reap(leader); // where process 1 of a container reaps nobody, it would stay a zombie
-            Report::Ready(daemon)
+            Report::Ready(ready)
         }
         Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, children, "report"),
         Ok(None) => leader_failed(leader, None, children, "end"),
-        Err(_) => Report::Ready(daemon), // somebody else reaped it
+        Err(_) => Report::Ready(ready), // somebody else reaped it
     }
 }
 

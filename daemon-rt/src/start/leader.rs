@@ -20,7 +20,7 @@ use super::{
     process_group,
     report::{Arrived, Incoming, Report},
 };
-use crate::{Error, stderr_buffer::BETWEEN_TRIMS, sys};
+use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
@@ -49,20 +49,23 @@ enum Outcome {
 
 impl Leader<'_> {
     pub(crate) fn watch(self) -> ! {
-        let mut incoming = Incoming::default();
+        let mut incoming = Incoming::from_daemon();
         let outcome = match &self.from_daemon {
-            None => Outcome::Reported(Report::Ready(self.daemon.as_raw().unsigned_abs())),
+            None => Outcome::Reported(Report::Ready(Ready::default())),
             Some(from_daemon) => self
                 .first_outcome(from_daemon, &mut incoming)
                 .unwrap_or_else(|error| Outcome::Reported(Error::because("cannot wait for the daemon", error).into())),
         };
         let word = self.last_word(&outcome, &mut incoming);
-        let report = if let Outcome::Reported(report) = &outcome { Some(report) } else { word.as_ref() };
-        if report.is_some_and(Report::is_ready)
-            && Report::Ready(self.daemon.as_raw().unsigned_abs()).send(self.launcher).is_ok()
+        if let (Outcome::Reported(Report::Ready(Ready { message, .. })), _)
+        | (_, Some(Report::Ready(Ready { message, .. }))) = (&outcome, &word)
         {
-            self.await_manager();
-            sys::exit_now(u8::from(!self.answer_ready()))
+            // The number is the one that the leader knows: the daemon may name anybody.
+            let ready = Ready { daemon: self.daemon.as_raw().unsigned_abs(), message: message.clone() };
+            if Report::Ready(ready).send(self.launcher).is_ok() {
+                self.await_manager();
+                sys::exit_now(u8::from(!self.answer_ready()))
+            }
         }
         self.end_group(outcome, word)
     }

@@ -19,7 +19,8 @@ use super::{
     streams::{RedirectedStreams, Reopener, Streams},
 };
 use crate::{
-    Daemon, Error, inherited::Inherited, messages::Messages, stderr_buffer::StderrBuffer, sys, threads::SingleThread,
+    Daemon, Error, inherited::Inherited, messages::Messages, run::Ready, stderr_buffer::StderrBuffer, sys,
+    threads::SingleThread,
 };
 
 pub(crate) struct Prepared {
@@ -68,11 +69,6 @@ impl Prepared {
         })
     }
 
-    /// Removes what was created in vain, before a stderr that nobody reads may end this process.
-    pub(crate) fn take_back(self) -> Messages {
-        self.messages
-    }
-
     /// In the leader: the daemon inherits all of this, and has it from its first instruction on.
     pub(crate) fn apply_in_leader(mut self, inherited: &Inherited) -> Result<Remaining, Error> {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
@@ -115,7 +111,7 @@ impl Remaining {
         self.streams.install_handlers(self.name);
         if self.notify {
             ready::await_ready(leader, self.start_timeout, self.streams.stderr_buffer);
-        } else if Report::Ready(process::id()).send(&leader).is_err() {
+        } else if Report::Ready(Ready { daemon: process::id(), ..Ready::default() }).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use nix::{
     sys::signal::{Signal, kill, killpg},
-    unistd::{Pid, getpid},
+    unistd::{Pid, getpid, getppid},
 };
 
 use super::children::Children;
@@ -22,16 +22,32 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Whether this process can adopt orphans, and so wait for processes that it did not start.
 const ADOPTS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Makes this process the parent of what its descendants orphan, so that it can wait for them.
-pub(crate) fn adopt_orphans() {
+/// Makes this process the parent of what its descendants orphan, so that it can wait for them; or makes it no longer
+/// so. Returns whether it was before.
+pub(crate) fn adopt_orphans(adopt: bool) -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = nix::sys::prctl::set_child_subreaper(true); // without it the grace is cut short, no more
+    {
+        let did = nix::sys::prctl::get_child_subreaper().unwrap_or(false);
+        let _ = nix::sys::prctl::set_child_subreaper(adopt); // without it the grace is cut short, no more
+        did
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    adopt
 }
 
 /// Has the kernel continue this process when its parent ends: if it is stopped, it would not notice.
 pub(crate) fn continue_at_end_of_parent() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGCONT);
+}
+
+/// Ends this process with its parent, that one: nobody would be told what becomes of the start.
+pub(crate) fn end_with(parent: Pid) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    if getppid() != parent {
+        sys::exit_now(1); // it ended before that
+    }
 }
 
 /// What [`terminate`] saw.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{ready_fd::ReadyFd, report::Report, sd_notify};
-use crate::{Error, stderr_buffer::StderrBuffer};
+use crate::{Error, messages, run::Ready, stderr_buffer::StderrBuffer};
 
 /// How much longer than `start_timeout` the daemon waits for the leader: by then the launcher has given up a leader that
 /// is stuck, and with it the start.
@@ -22,8 +22,8 @@ enum State {
     InSetup,
     /// The leader waits for the call.
     Awaited(Awaited),
-    /// In the foreground, a service manager or a supervisor does, if there is one.
-    Managed(Option<ReadyFd>),
+    /// In the foreground, a service manager, a supervisor or the person at the terminal does, if there is one.
+    Foreground { ready_fd: Option<ReadyFd>, is_shown: bool },
     /// Nobody waits, or not any more.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
@@ -42,7 +42,7 @@ struct Awaited {
 ///
 /// Only with the option [`notify`](crate::Daemon::notify) does anybody wait for it. Call it when requests can be
 /// served, from any thread, as often as you like: only the first call does anything. It returns when the launcher
-/// knows. In the foreground it tells the service manager, if there is one. Before `run` is called it does nothing. It is
+/// knows. In the foreground it tells the service manager, if there is one. Before a start it does nothing. It is
 /// for the daemon alone, not for a worker that was forked from it: the leader answers once.
 ///
 /// # Errors
@@ -51,13 +51,49 @@ struct Awaited {
 /// should not serve anybody. Or, in the foreground, the service manager takes no message; then the next call tries
 /// again. Or `setup` calls it, which runs before the start: it belongs in `main`.
 pub fn ready() -> Result<(), Error> {
+    ready_with("")
+}
+
+/// As [`ready`], with one line for the person who started the program, such as `listening on 127.0.0.1:8080`.
+///
+/// The launcher prints it to its standard output before it exits. A service manager gets it as `STATUS=`, `sd_notify(3)`,
+/// which `systemctl status` shows. In the foreground the program itself prints it, unless its standard output is a
+/// connection that inetd gave to it. In all three places control characters are escaped, newlines too.
+/// [`spawn`](crate::Daemon::spawn) returns it [unchanged](crate::Spawned::message).
+///
+/// It is cut off after 64 KiB, and for a manager after 1024 bytes.
+///
+/// ```no_run
+/// use std::{error::Error, net::TcpListener};
+///
+/// use daemon_rt::daemon;
+///
+/// #[daemon(notify)]
+/// fn main() -> Result<(), Box<dyn Error>> {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     daemon_rt::ready_with(format!("listening on {}", listener.local_addr()?))?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// Those of [`ready`].
+pub fn ready_with(message: impl AsRef<str>) -> Result<(), Error> {
+    tell(message.as_ref())
+}
+
+fn tell(message: &str) -> Result<(), Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
-        State::Awaited(awaited) => *state = if awaited.tell().is_ok() { State::Told } else { State::Gone },
-        State::Managed(ready_fd) => {
-            sd_notify::ready()
+        State::Awaited(awaited) => *state = if awaited.tell(message).is_ok() { State::Told } else { State::Gone },
+        State::Foreground { ready_fd, is_shown } => {
+            sd_notify::ready(message)
                 .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
             ready_fd.as_ref().map_or(Ok(()), ReadyFd::tell)?;
+            if *is_shown {
+                messages::print(message);
+            }
             *state = State::Told;
         }
         State::InSetup | State::Told | State::Gone => {}
@@ -80,8 +116,8 @@ pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
 }
 
 /// In the foreground: leaves it to the program to call [`ready`].
-pub(crate) fn await_ready_in_foreground(ready_fd: Option<ReadyFd>) {
-    be(State::Managed(ready_fd));
+pub(crate) fn await_ready_in_foreground(ready_fd: Option<ReadyFd>, is_shown: bool) {
+    be(State::Foreground { ready_fd, is_shown });
 }
 
 /// In the daemon: leaves it to the program to call [`ready`].
@@ -96,7 +132,7 @@ fn be(state: State) {
 
 /// Whether `main` is still to call [`ready`], in the foreground.
 pub(crate) fn is_up_to_main() -> bool {
-    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Managed(_)))
+    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Foreground { .. }))
 }
 
 /// Whether the launcher reports, or has reported, what became of the start.
@@ -105,8 +141,8 @@ pub(crate) fn is_up_to_launcher() -> bool {
 }
 
 impl Awaited {
-    fn tell(&mut self) -> io::Result<()> {
-        Report::Ready(process::id()).send(&self.leader)?;
+    fn tell(&mut self, message: &str) -> io::Result<()> {
+        Report::Ready(Ready { daemon: process::id(), message: message.to_owned() }).send(&self.leader)?;
         self.await_answer()?;
         self.stderr_buffer.take().map_or(Ok(()), StderrBuffer::uninstall).or(Ok(()))
     }

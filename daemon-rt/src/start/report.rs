@@ -1,48 +1,44 @@
-//! What became of a start, on its way from the daemon to the leader and from the leader to the launcher.
+//! What became of a start, on its way from the daemon to the leader, from there to the launcher, and from the launcher
+//! to a program that called `spawn`.
 
 use std::{
+    borrow::Cow,
     io::{self, Read},
-    os::{
-        fd::AsFd,
-        unix::{net::UnixStream, process::ExitStatusExt},
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
     time::{Duration, Instant},
 };
 
-use crate::{Error, messages::Message, sys};
+use crate::{Error, run::Ready, sys};
 
-/// The longest text that is read: whoever writes it may be hostile.
+/// The longest text that is read from a daemon, which may be hostile.
 const LIMIT: usize = 64 * 1024;
 
+/// From a launcher, whose text has the end of the daemon's standard error in it, and each control character escaped.
+const LAUNCHERS_LIMIT: usize = 16 * LIMIT;
+
 const CUT: &str = " (cut off after 64 KiB)";
+
+/// Status and length come first.
+const HEADER: usize = 1 + size_of::<u32>();
 
 /// How long a sender waits for a reader that has stopped, and a reader for the rest of a report.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Travels as the launcher's exit status, one byte, and behind it the daemon's process id or the text.
+/// Travels as the launcher's exit status, one byte; the length of the rest, four bytes; and the daemon's process id with
+/// its message, or the error.
 pub(crate) enum Report {
-    /// The process id of the daemon.
-    Ready(u32),
-    /// The launcher's exit status, which is not 0, and the line that it prints.
-    Failed { status: u8, text: String },
+    Ready(Ready),
+    Failed(Error),
 }
 
 impl Report {
-    pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Self::Failed { status: 1, text: text.into() }
+    pub(crate) fn failed(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Failed(Error::new(text))
     }
 
-    /// As a shell puts it: the exit status, or 128 and the signal, POSIX sh 2.8.2. An exit with 0 before ready is a
-    /// failure.
     pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
-        let code = match (status.code(), status.signal()) {
-            (Some(0), _) | (None, None) => 1,
-            (Some(code), _) => code,
-            (None, Some(signal)) => 128 + signal,
-        };
-        let text = format!("{who} ended before it was ready: {status}");
-        Self::Failed { status: u8::try_from(code).unwrap_or(1), text }
+        Self::Failed(Error::ended(who, status))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -50,14 +46,15 @@ impl Report {
     }
 
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        let bytes = match self {
-            Self::Ready(daemon) => [&[0], &daemon.to_ne_bytes()[..]].concat(),
-            Self::Failed { status, text } => {
-                let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
-                let sent = text.len().min(LIMIT + 1); // one byte too many tells the reader that there is more
-                [&[*status], &text.as_bytes()[..sent]].concat()
-            }
+        let (status, text) = match self {
+            Self::Ready(Ready { daemon, message }) => (0, [&daemon.to_ne_bytes(), message.as_bytes()].concat()),
+            Self::Failed(error) => (error.exit_status(), error.encode().into_bytes()),
         };
+        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        if text.len() > size_of::<u32>() {
+            let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
+        }
+        let bytes = [&[status], &length.to_ne_bytes()[..], &text].concat();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let sent = sys::send(socket.as_fd(), rest)?;
@@ -65,11 +62,22 @@ impl Report {
         }
         Ok(())
     }
+
+    fn parse(status: u8, text: &[u8], is_cut: bool) -> Self {
+        let string = |bytes| String::from_utf8_lossy(bytes).into_owned() + if is_cut { CUT } else { "" };
+        match (status, text.split_first_chunk()) {
+            (0, Some((daemon, message))) => {
+                Self::Ready(Ready { daemon: u32::from_ne_bytes(*daemon), message: string(message) })
+            }
+            (0, None) => Self::Ready(Ready::default()),
+            _ => Self::Failed(Error::decode(status, &string(text))),
+        }
+    }
 }
 
 impl From<Error> for Report {
     fn from(error: Error) -> Self {
-        Self::failed(Message::from(&error).encode())
+        Self::Failed(error)
     }
 }
 
@@ -79,9 +87,11 @@ pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
     sys::exit_now(1)
 }
 
-/// A report that arrives in parts. What is longer than [`LIMIT`] is not read.
-#[derive(Default)]
-pub(crate) struct Incoming(Vec<u8>);
+/// A report that arrives in parts. What is longer than the limit is not read.
+pub(crate) struct Incoming {
+    bytes: Vec<u8>,
+    limit: usize,
+}
 
 /// What one read brought.
 pub(crate) enum Arrived {
@@ -92,17 +102,35 @@ pub(crate) enum Arrived {
 }
 
 impl Incoming {
+    /// From a daemon, or from the leader, who hands it on.
+    pub(crate) fn from_daemon() -> Self {
+        Self { bytes: Vec::new(), limit: LIMIT }
+    }
+
+    /// From a launcher.
+    pub(crate) fn from_launcher() -> Self {
+        Self { bytes: Vec::new(), limit: LAUNCHERS_LIMIT }
+    }
+
     /// Reads once, which does not wait where something has come, or the other end is closed.
     pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
         let mut buffer = [0; 4096];
         let read = sys::uninterrupted(|| socket.read(&mut buffer))?;
-        self.0.extend_from_slice(&buffer[..read]);
-        Ok(match self.0[..] {
-            [0, a, b, c, d, ..] => Arrived::Whole(Report::Ready(u32::from_ne_bytes([a, b, c, d]))),
-            // The other end is closed behind a failure.
-            [1..=u8::MAX, _, ..] if read == 0 || self.0.len() > 1 + LIMIT => Arrived::Whole(self.failure()),
-            _ if read == 0 => Arrived::End,
-            _ => Arrived::Part,
+        self.bytes.extend_from_slice(&buffer[..read]);
+        let is_end = read == 0;
+        let nothing_yet = if is_end { Arrived::End } else { Arrived::Part };
+        let Some((&[status, ref length @ ..], text)) = self.bytes.split_first_chunk::<HEADER>() else {
+            return Ok(nothing_yet);
+        };
+        let announced = usize::try_from(u32::from_ne_bytes(*length)).unwrap_or(usize::MAX);
+        let text = &text[..text.len().min(announced).min(self.limit)];
+        let is_whole = text.len() == announced.min(self.limit);
+        // Of a failure, whatever came before its sender ended counts.
+        let is_all_that_comes = is_end && status != 0;
+        Ok(if is_whole || is_all_that_comes {
+            Arrived::Whole(Report::parse(status, text, text.len() < announced))
+        } else {
+            nothing_yet
         })
     }
 
@@ -121,14 +149,5 @@ impl Incoming {
                 Arrived::Part => deadline = deadline.or_else(|| Instant::now().checked_add(PATIENCE)),
             }
         }
-    }
-
-    fn failure(&self) -> Report {
-        let (status, text) = self.0.split_first().unwrap_or((&1, &[]));
-        let mut shown = String::from_utf8_lossy(&text[..text.len().min(LIMIT)]).into_owned();
-        if text.len() > LIMIT {
-            shown += CUT;
-        }
-        Report::Failed { status: *status, text: shown }
     }
 }

@@ -21,13 +21,15 @@ use std::{
     },
 };
 
-use crate::{Daemon, Error, messages::Messages, sys, terminal::shown};
+use crate::{Daemon, Error, messages::Messages, run::Ready, sys, terminal::shown};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of the messages that systemd reads, none has more than 4 KiB.
 const LONGEST: usize = 1024;
+
+pub(crate) const STOPPING: &str = "STOPPING=1";
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
 pub(crate) struct Manager {
@@ -57,8 +59,8 @@ impl Manager {
 
     /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
     /// main process.
-    pub(crate) fn ready_as(&self, daemon: u32) -> io::Result<()> {
-        self.tell(&format!("MAINPID={daemon}\nREADY=1"))?;
+    pub(crate) fn ready_as(&self, ready: &Ready) -> io::Result<()> {
+        self.tell(&format!("MAINPID={}\n{}", ready.daemon, ready_state(&ready.message)))?;
         self.await_reading();
         Ok(())
     }
@@ -99,23 +101,32 @@ impl Manager {
 }
 
 /// In the foreground: the program is ready.
-pub(crate) fn ready() -> io::Result<()> {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(Ok(()), |manager| manager.tell("READY=1"))
+pub(crate) fn ready(message: &str) -> io::Result<()> {
+    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    own.as_ref().map_or(Ok(()), |manager| manager.tell(&ready_state(message)))
 }
 
-/// `main` has returned. Whoever does not hear of it sees the end.
+fn ready_state(message: &str) -> String {
+    if message.is_empty() { "READY=1".into() } else { format!("READY=1\nSTATUS={}", one_line(message)) }
+}
+
+/// `main` has returned. A manager that does not hear of it sees the end.
 pub(crate) fn stopping() {
     if let Some(manager) = &*OWN.lock().unwrap_or_else(PoisonError::into_inner) {
-        let _ = manager.tell("STOPPING=1");
+        let _ = manager.tell(STOPPING);
     }
 }
 
 /// From an exit handler, which must not wait for a lock.
-pub(crate) fn exited(why: &str) {
-    let Ok(own) = OWN.try_lock() else { return };
-    if let Some(manager) = &*own {
-        let _ = manager.tell(&format!("STATUS={why}\nERRNO=0"));
+pub(crate) fn at_exit(state: &str) {
+    if let Some(manager) = OWN.try_lock().ok().as_deref().and_then(Option::as_ref) {
+        let _ = manager.tell(state);
     }
+}
+
+/// Whether there is one to whom the program speaks.
+pub(crate) fn is_kept() -> bool {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
 /// The manager of the running program, if there is one, for its last message.
@@ -128,8 +139,7 @@ pub(crate) fn take() -> Option<Manager> {
 pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
     // One that cannot be reached, which may be why it failed, is not told.
     if let Some(manager) = take().or_else(|| Manager::connect(daemon).ok()?) {
-        let message = error.into();
-        manager.failed(Messages::of(daemon).for_everybody(&message), 1, error.errno());
+        manager.failed(&Messages::of(daemon).for_everybody(error), error.exit_status(), error.errno());
     }
 }
 

@@ -101,7 +101,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Opens standard error for reading, for [`said`](Self::said). A log may hold what others said: it is not shown to a
+    /// Opens standard error for reading, for [`stderr_tail`](Self::stderr_tail). A log may hold what others said: it is not shown to a
     /// caller who could not read it.
     fn open_tail(&mut self, account: Option<&Account>, caller_sees_less: bool) -> Result<(), Error> {
         match &self.stderr {
@@ -126,7 +126,7 @@ impl Streams {
     }
 
     /// What the daemon wrote to standard error so far.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn stderr_tail(&self) -> String {
         self.stderr_tail.as_ref().map_or_else(String::new, StderrTail::appended)
     }
 

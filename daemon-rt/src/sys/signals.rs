@@ -24,11 +24,6 @@ pub(crate) fn stop_ignoring(signal: c_int) {
     }
 }
 
-/// Gives a signal its default action.
-pub(crate) fn set_default(signal: c_int) {
-    set_action(signal, &action_of(libc::SIG_DFL));
-}
-
 /// Whether a signal has its default action.
 pub(crate) fn has_default(signal: c_int) -> bool {
     action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_DFL)
@@ -59,9 +54,10 @@ pub(crate) fn ignore(signal: c_int) -> Action {
 }
 
 fn replace(signal: c_int, handler: libc::sighandler_t) -> Action {
-    let before = Action { signal, action: action(signal) };
-    set_action(signal, &action_of(handler));
-    before
+    let (new, mut before) = (action_of(handler), no_action());
+    // SAFETY: as in `set_action`; what the signal did is written where the call succeeds.
+    let is_replaced = unsafe { libc::sigaction(signal, &raw const new, &raw mut before) } == 0;
+    Action { signal, action: is_replaced.then_some(before) }
 }
 
 /// Lets a signal interrupt a wait, and do nothing else.

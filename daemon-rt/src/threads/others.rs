@@ -46,7 +46,7 @@ pub(super) fn refuse(before: Step) -> Result<(), Error> {
         let others = others().map_err(|error| Error::because("cannot tell whether there is a second thread", error))?;
         let patience = match &others {
             Others::Nobody => return Ok(()),
-            Others::Emulator if before == Step::Fork => return Ok(()),
+            Others::Emulator if matches!(before, Step::Fork | Step::Spawn) => return Ok(()),
             Others::Emulator => return Err(Error::new(EMULATOR)),
             Others::Threads(threads) if threads.iter().all(|thread| thread.is_ending) => LINGERS,
             Others::Threads(_) | Others::Process => PATIENCE,
@@ -89,18 +89,20 @@ fn are_emulators(count: usize) -> bool {
 
 fn refusal(before: Step, others: &Others) -> Error {
     let (cannot, fate, place) = match before {
-        Step::Fork | Step::ForkAndGiveUpPrivileges => ("cannot fork", "would be lost", "after the fork"),
-        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", "without them"),
+        Step::Fork | Step::ForkAndGiveUpPrivileges => ("cannot fork", "would be lost", Some("after the fork")),
+        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", Some("without them")),
+        Step::Spawn => ("cannot spawn a daemon", "would be lost", None),
+    };
+    let cure = |them: &str| match place {
+        Some(place) => format!("start {them} in `main`, which runs {place}"),
+        None => "execute this program anew, by `Command::new(current_exe()?)`, and have it start the daemon".into(),
     };
     let Others::Threads(threads) = others else {
-        let what = "another process shares the memory of this one";
-        return Error::new(format!("{cannot}: {what}; start it in `main`, which runs {place}"));
+        return Error::new(format!("{cannot}: another process shares the memory of this one; {}", cure("it")));
     };
     let (count, s) = (threads.len(), if threads.len() == 1 { "" } else { "s" });
     let names = threads.iter().map(|thread| thread.name.as_str()).collect::<Vec<_>>().join(", ");
-    Error::new(format!(
-        "{cannot}: {count} other thread{s} {fate} ({names}); start threads in `main`, which runs {place}"
-    ))
+    Error::new(format!("{cannot}: {count} other thread{s} {fate} ({names}); {}", cure("threads")))
 }
 
 /// All but this one.

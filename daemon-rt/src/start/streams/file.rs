@@ -131,7 +131,7 @@ pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<Foun
     if file.metadata()?.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    open_log::let_block(&file)?;
+    open_log::let_block(file.as_fd())?;
     Ok(Found { file: Some(file.into()), created: None })
 }
 

@@ -1,0 +1,163 @@
+//! A daemon of a program that goes on. A process between the two is the launcher, so that nothing changes in the program.
+
+use std::{
+    io::{self, Write},
+    mem,
+    os::unix::net::UnixStream,
+    panic::{self, AssertUnwindSafe},
+    process::{ExitStatus, Termination},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{SigSet, SigmaskHow, Signal, kill},
+    unistd::{self, ForkResult, Pid},
+};
+
+use super::{
+    check,
+    detach::socket_pair,
+    flush, process_group,
+    report::{Incoming, Report},
+    start,
+};
+use crate::{
+    Daemon, Detach, Error, last_words,
+    pidfile::Lock,
+    run::{PANICKED, Ready, Role, number_of, refuse_second},
+    sys,
+    threads::{self, Step},
+};
+
+/// How much longer than `start_timeout` the launcher may take: it ends a daemon that does not end by itself.
+const LAUNCHER_GRACE: Duration = Duration::from_secs(60);
+
+/// How long the launcher may take to exit behind its report.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A daemon that is ready, started by [`Daemon::spawn`].
+#[derive(Debug, Clone)]
+pub struct Spawned {
+    pid: u32,
+    message: Option<String>,
+}
+
+impl Spawned {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What it gave to [`ready_with`](crate::ready_with), as it is: at most 64 KiB, and nothing in it is escaped.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+}
+
+pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
+    if daemon.detach == Detach::Never {
+        return Err(Error::new("cannot spawn a daemon in the foreground: `detach` is `Never`"));
+    }
+    let timeout = check::start_timeout(daemon.start_timeout)?;
+    flush_or_fail()?;
+    let thread = threads::require_single_thread(Step::Spawn)?;
+    let program = unistd::getpid();
+    let (from_launcher, to_program) = socket_pair()?;
+    // A handler of the program's that reaps every child would take the launcher, too.
+    let mask = sys::change_mask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(Signal::SIGCHLD)))
+        .map_err(|error| Error::because("cannot block signals", error))?;
+    let forked = sys::fork(&thread);
+    if let Ok(ForkResult::Parent { child: launcher }) = forked {
+        drop(to_program);
+        let outcome = outcome(launcher, &from_launcher, timeout);
+        if outcome.is_ok() {
+            if let Some(lock) = daemon.lock.take() {
+                lock.leave_to_daemon();
+            }
+        }
+        daemon.inherited.ignore_children_again();
+        let _ = mask.thread_set_mask();
+        return outcome;
+    }
+    let _ = mask.thread_set_mask();
+    forked.map_err(|error| Error::because("cannot fork the launcher", error))?;
+    drop(from_launcher);
+    process_group::end_with(program);
+    launch(daemon, main, to_program)
+}
+
+/// What stays in the buffer would be written twice.
+fn flush_or_fail() -> Result<(), Error> {
+    flush().map_err(|error| Error::because("cannot write to standard output", error))
+}
+
+/// In the launcher, and in the daemon.
+fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_program: UnixStream) -> ! {
+    daemon.launched_by.forget_manager();
+    daemon.detach = Detach::Always;
+    let report = match refuse_second().and_then(|()| start(daemon)) {
+        Ok(Role::Daemon) => {
+            drop(to_program);
+            be_daemon(main)
+        }
+        Ok(Role::Launcher(Ok(ready))) => Report::Ready(ready),
+        Ok(Role::Launcher(Err(error))) | Err(error) => error.into(),
+    };
+    let _ = report.send(&to_program); // where nobody reads, nobody is left to tell
+    sys::exit_now(0)
+}
+
+/// Runs `main`, and leaves nothing to the exit handlers, thread-locals and buffers that are the program's.
+fn be_daemon<T: Termination>(main: impl FnOnce() -> T) -> ! {
+    let status = panic::catch_unwind(AssertUnwindSafe(|| number_of(last_words::report(main()))));
+    let status = status.unwrap_or_else(|payload| {
+        mem::forget(payload); // whose destructor could panic, too
+        PANICKED
+    });
+    let _ = io::stdout().flush();
+    sys::flush_c_streams();
+    Lock::release();
+    sys::exit_now(status)
+}
+
+/// What the launcher reports, once it has ended.
+fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Result<Spawned, Error> {
+    let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(LAUNCHER_GRACE));
+    let received = Incoming::from_launcher().receive(from_launcher, deadline);
+    if received.is_err() {
+        let _ = kill(launcher, Signal::SIGKILL); // with it, the leader ends the daemon
+    }
+    let ended = reap(launcher);
+    match received {
+        Ok(Some(Report::Ready(Ready { daemon: pid, message }))) => {
+            Ok(Spawned { pid, message: Some(message).filter(|message| !message.is_empty()) })
+        }
+        Ok(Some(Report::Failed(error))) => Err(error),
+        // It was ended, by Ctrl-C for example.
+        Ok(None) => Err(ended.map_or_else(
+            || Error::new("the launcher ended without a report"),
+            |status| Error::ended("the launcher", status),
+        )),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Error::new("the launcher did not report in time"))
+        }
+        Err(error) => Err(Error::because("cannot hear from the launcher", error)),
+    }
+}
+
+/// Behind its report, the launcher does nothing but exit. None where SIGCHLD is ignored, and nobody learns how it ended.
+fn reap(launcher: Pid) -> Option<ExitStatus> {
+    let deadline = Instant::now() + MARGIN;
+    loop {
+        if let Some((_, status)) = sys::reap(launcher).ok()? {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            let _ = kill(launcher, Signal::SIGKILL); // somebody stopped it
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}

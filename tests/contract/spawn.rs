@@ -1,0 +1,258 @@
+//! `Daemon::spawn`: a program starts a daemon, and goes on as before.
+
+use std::process::Command;
+
+use nix::sys::{signal::Signal, wait::WaitStatus};
+use support::{Daemon, Launcher, Process, Stage, Terminal, eventually};
+
+use crate::{ARRANGE, CLIENT};
+
+/// A client that runs, and that obeys.
+fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
+    (stage.start(command), stage.daemon())
+}
+
+fn obeying(stage: &Stage) -> Command {
+    let mut command = stage.command(CLIENT);
+    command.args(["obey", "quietly"]);
+    command
+}
+
+/// The daemon that the client spawns by these options, and what the client was told.
+fn spawned(stage: &Stage, client: &mut Daemon, options: &str) -> (Daemon, String) {
+    client.send(&format!("spawn {options}"));
+    let daemon = stage.daemon();
+    let said = client.answer();
+    assert_eq!(said, format!("pid={}\nmessage=none", daemon.process.0));
+    (daemon, said)
+}
+
+#[test]
+fn it_returns_the_daemons_number_and_word() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready-with listening on 127.0.0.1:7\\nand so on"), "");
+    assert_eq!(client.answer(), format!("pid={}\nmessage=listening on 127.0.0.1:7\nand so on", daemon.process.0));
+}
+
+#[test]
+fn the_daemon_is_one() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (daemon, _) = spawned(&stage, &mut client, "");
+    let sight = &daemon.sight;
+    assert_ne!(sight.number("session"), client.sight.number("session"));
+    assert_ne!(sight.number("session"), daemon.process.0, "it could gain a terminal");
+    assert_eq!((sight.get("directory"), sight.get("Umask"), sight.get("terminal")), ("/", "0027", "none"));
+    let null = "/dev/null";
+    let descriptors = sight.descriptors();
+    assert_eq!((descriptors[&0], descriptors[&1], descriptors[&2]), (null, null, null));
+    assert_eq!(descriptors.len(), 4, "{sight:?}"); // what the client has opened stays open: its connection
+}
+
+/// Parent, session, directory, umask, mask, actions, descriptors, children, and whether it adopts orphans.
+#[test]
+fn the_client_is_as_before() {
+    for options in [&[][..], &["--ignore", "SIGCHLD"], &["--ignore", "SIGINT", "--ignore", "SIGHUP"], &["--block-all"]]
+    {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        let (_launcher, mut client) = client(&stage, command.args(options).args(["--", CLIENT, "obey", "quietly"]));
+        let before = client.look();
+        for start in ["", "--notify", "--pidfile missing/pid", "--notify --start-timeout 100"] {
+            client.send(&format!("spawn {start}"));
+            let daemon = (start != "--pidfile missing/pid").then(|| stage.daemon());
+            if let (Some(mut daemon), "--notify") = (daemon, start) {
+                daemon.ask("ready");
+            }
+            let _ = client.answer();
+            assert_eq!(client.look(), before, "{options:?} {start}");
+        }
+    }
+}
+
+/// The test adopts orphans, and the client does not.
+#[test]
+fn the_client_is_no_parent_of_the_daemon() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (daemon, _) = spawned(&stage, &mut client, "");
+    assert_eq!(daemon.process.parent(), Process::own().0);
+    assert_eq!(client.look().get("children"), "");
+}
+
+/// The launcher between the two is not the handler's to reap.
+#[test]
+fn a_handler_that_reaps_every_child_takes_nobody() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.ask("handle SIGCHLD");
+    for _ in 0..20 {
+        let (_daemon, _) = spawned(&stage, &mut client, "");
+    }
+}
+
+#[test]
+fn it_can_be_called_again() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (first, _) = spawned(&stage, &mut client, "--pidfile first");
+    let (second, _) = spawned(&stage, &mut client, "--pidfile second");
+    assert_ne!(first.process, second.process);
+    let said = client.ask("spawn --pidfile first");
+    let directory = stage.directory().canonicalize().expect("a path");
+    let line = format!("cannot lock {}/first: already running as process {}", directory.display(), first.process.0);
+    assert_eq!(said, format!("error={line}\nstatus=1\nrunning={}\nstderr=", first.process.0));
+}
+
+#[test]
+fn a_client_with_threads_is_told_what_to_do() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.ask("thread");
+    assert_eq!(
+        client.ask("spawn"),
+        "error=cannot spawn a daemon: 1 other thread would be lost (second); execute this program anew, by \
+         `Command::new(current_exe()?)`, and have it start the daemon\nstatus=1\nrunning=none\nstderr="
+    );
+    assert!(stage.no_daemon_reported());
+}
+
+#[test]
+fn a_failure_comes_with_status_and_what_was_printed() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    for (ending, status, words) in [
+        ("exit 78", 78, "ended before it was ready: exit status: 78"),
+        ("return-status 3", 3, "ended before it was ready: exit status: 3"),
+        ("exit 0", 1, "exited with status 0 without calling ready"),
+        ("raise 9", 137, "ended before it was ready: signal: 9 (SIGKILL)"),
+    ] {
+        client.send("spawn --notify --stderr log");
+        let mut daemon = stage.daemon();
+        daemon.ask("stderr what it printed");
+        daemon.send(ending);
+        let expected = format!("error=the daemon {words}\nstatus={status}\nrunning=none\nstderr=what it printed\\n");
+        assert_eq!(client.answer(), expected);
+        assert_eq!(stage.processes(), [client.process], "left behind");
+    }
+}
+
+#[test]
+fn a_panic_is_101() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let mut daemon = stage.daemon();
+    daemon.send("panic no luck");
+    let said = client.answer();
+    assert!(said.contains("\nstatus=101\n") && said.contains("no luck"), "{said}");
+
+    let (mut daemon, _) = spawned(&stage, &mut client, "--pidfile pid");
+    daemon.send("panic no luck");
+    assert_eq!(daemon.wait(), WaitStatus::Exited(nix::unistd::Pid::from_raw(daemon.process.0), 101));
+    assert_eq!(stage.files(), [""; 0]);
+}
+
+#[test]
+fn the_daemon_ends_with_main() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (mut daemon, _) = spawned(&stage, &mut client, "--pidfile pid --stdout log");
+    daemon.ask("print the end");
+    daemon.send("return-status 7");
+    assert_eq!(daemon.wait(), WaitStatus::Exited(nix::unistd::Pid::from_raw(daemon.process.0), 7));
+    assert_eq!((stage.files(), stage.read("log")), (vec!["log".to_owned()], "the end".into()));
+    assert!(client.process.is_alive());
+}
+
+/// Guards, thread-locals, exit handlers and buffered output are the client's.
+#[test]
+fn what_is_the_clients_happens_once() {
+    let stage = Stage::new();
+    let mut command = stage.command(CLIENT);
+    let (launcher, mut client) = client(&stage, command.args(["obey", "trace"]));
+    for ending in ["return", "panic no luck", "raise 9"] {
+        let (mut daemon, _) = spawned(&stage, &mut client, "--stdout log");
+        daemon.send(ending);
+        daemon.wait();
+    }
+    client.send("return");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str()), (0, "from Rust, from C, "));
+    let id = client.process.0;
+    let mut traces: Vec<_> = stage.read("trace").lines().map(str::to_owned).collect();
+    traces.sort();
+    assert_eq!(traces, [format!("exit handler {id}"), format!("guard {id}"), format!("thread-local {id}")]);
+    assert!(!stage.read("log").contains("from"), "{}", stage.read("log"));
+}
+
+/// What cannot be written out before the fork would be written twice.
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.ask("stdout-to /dev/full");
+    client.ask("print some words");
+    let said = client.ask("spawn");
+    assert!(said.starts_with("error=cannot write to standard output: No space left on device"), "{said}");
+}
+
+#[test]
+fn ctrl_c_ends_the_start() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::open();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--default", "SIGINT", "--terminal"]).arg(&terminal.path);
+    let (_launcher, mut client) = client(&stage, command.args(["--", CLIENT, "obey", "quietly"]));
+    client.ask("handle SIGINT");
+    client.send("spawn --notify");
+    let daemon = stage.daemon();
+    terminal.type_in("\u{3}");
+    let said = client.answer();
+    assert_eq!(
+        said,
+        "error=the launcher ended before it was ready: signal: 2 (SIGINT)\nstatus=130\nrunning=none\nstderr="
+    );
+    eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
+}
+
+#[test]
+fn nobody_is_left_where_the_client_is_killed() {
+    let stage = Stage::new();
+    let (launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let daemon = stage.daemon();
+    client.process.signal(Signal::SIGKILL);
+    drop(launcher);
+    eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
+    eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
+}
+
+/// A lock that was taken before goes to the daemon.
+#[test]
+fn a_lock_of_the_client_is_the_daemons() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (daemon, _) = spawned(&stage, &mut client, "--pidfile pid --lock");
+    assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+    assert!(client.ask("spawn --pidfile pid --lock").contains("already running as process"));
+    client.send("spawn --pidfile other --lock --notify");
+    let mut failing = stage.daemon();
+    failing.send("exit 3");
+    assert!(client.answer().contains("status=3"));
+    assert_eq!(stage.files(), ["pid"]);
+}
+
+#[test]
+fn it_never_stays_in_the_foreground() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let said = client.ask("spawn --foreground");
+    assert_eq!(
+        said,
+        "error=cannot spawn a daemon in the foreground: `detach` is `Never`\nstatus=1\nrunning=none\nstderr="
+    );
+}
