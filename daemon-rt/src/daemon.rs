@@ -739,20 +739,13 @@ impl Daemon {
     /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
     ///
     /// ```no_run
-    /// use std::process::ExitCode;
-    ///
     /// use daemon_rt::Daemon;
     ///
-    /// fn main() -> ExitCode {
+    /// fn main() {
     ///     let mut daemon = Daemon::new();
     ///     println!("starting");
-    ///     if let Err(error) = daemon.stdout("/var/log/clockd.log").start() {
-    ///         eprint!("{}", error.stderr());
-    ///         eprintln!("clockd: {error:#}");
-    ///         return error.exit_status().into();
-    ///     }
+    ///     daemon.stdout("/var/log/clockd.log").start().unwrap_or_else(|error| error.exit());
     ///     println!("this line is in the log");
-    ///     ExitCode::SUCCESS
     /// }
     /// ```
     ///

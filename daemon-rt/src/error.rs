@@ -14,12 +14,11 @@ use crate::terminal::shown;
 ///
 /// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
 /// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
-/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name. `{:?}`, by
-/// which Rust prints the error that `main` returns, shows the same as `{:#}`.
+/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name.
 ///
-/// None of these shows what the daemon itself wrote before it failed, which is often the reason. A `main` that passes on
-/// the error of [`start`](crate::Daemon::start) or [`spawn`](crate::Daemon::spawn) by `?` does not show it either, and
-/// exits with 1. Print [`stderr`](Self::stderr) above the error, and exit with [`exit_status`](Self::exit_status).
+/// What the daemon itself wrote before it failed is often the reason. [`exit`](Self::exit) prints it above the message, and
+/// exits with the right status. `{:?}`, by which Rust prints the error that `main` returns, shows the same as `{:#}`, and
+/// below it what the daemon wrote; but such a program exits with 1.
 pub struct Error {
     what: Cow<'static, str>,
     why: Option<io::Error>,
@@ -29,6 +28,8 @@ pub struct Error {
     exit_status: u8,
     already_running: Option<u32>,
     stderr: String,
+    /// Whose message it is, where that has an option `name`.
+    pub(crate) program: Option<String>,
 }
 
 impl Error {
@@ -63,7 +64,7 @@ impl Error {
     /// A mistake that has no cause outside, such as an option out of range.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         let (what, stderr) = (what.into(), String::new());
-        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr }
+        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr, program: None }
     }
 
     /// A step that the system refused.
@@ -158,6 +159,7 @@ impl Error {
             exit_status: status.max(1),
             already_running: pid.parse().ok().filter(|&pid| pid != 0),
             stderr: stderr.to_owned(),
+            program: None,
         }
     }
 }
@@ -174,7 +176,8 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{self:#}")
+        write!(formatter, "{self:#}")?;
+        if self.stderr.is_empty() { Ok(()) } else { write!(formatter, "\n{}", self.stderr.trim_end()) }
     }
 }
 

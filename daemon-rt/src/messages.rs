@@ -4,6 +4,7 @@ use std::{
     env,
     io::{self, Write},
     path::Path,
+    process,
 };
 
 use crate::{
@@ -44,11 +45,13 @@ impl Messages {
     }
 
     /// For a program that shows it to its caller itself.
-    pub(crate) fn withhold(&self, error: Error) -> Error {
-        if self.text_without_cause(&error).is_none() {
-            return error;
+    pub(crate) fn withhold(&self, mut error: Error) -> Error {
+        if self.text_without_cause(&error).is_some() {
+            let text = self.for_reader(&error);
+            error = Error::new(text).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned());
         }
-        Error::new(self.for_reader(&error)).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned())
+        error.program = Some(self.name.clone());
+        error
     }
 
     /// The text for whoever started the program. A cause that is not for them goes to the system's log.
@@ -70,10 +73,32 @@ impl Messages {
         if !self.has_reader {
             return syslog::say(&self.name, &format!("{error:#}"));
         }
-        let line = escape_controls(format!("{}: {}", self.name, self.for_reader(error)).as_bytes());
-        let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
-        let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
+        write(&self.name, &self.for_reader(error), error.stderr());
     }
+}
+
+impl Error {
+    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does, and exits with
+    /// [`exit_status`](Self::exit_status): on standard error, what the daemon wrote, and below it the message behind the
+    /// program's name.
+    ///
+    /// ```no_run
+    /// use daemon_rt::Daemon;
+    ///
+    /// Daemon::new().stdout("/var/log/clockd.log").start().unwrap_or_else(|error| error.exit());
+    /// println!("this line is in the log");
+    /// ```
+    pub fn exit(&self) -> ! {
+        let name = self.program.clone().unwrap_or_else(zeroth_argument);
+        write(&name, &format!("{self:#}"), self.stderr());
+        process::exit(self.exit_status().into())
+    }
+}
+
+fn write(name: &str, text: &str, stderr: &str) {
+    let line = escape_controls(format!("{name}: {text}").as_bytes());
+    let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
+    let _ = io::stderr().write_all(format!("{stderr}{line}").as_bytes());
 }
 
 /// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status

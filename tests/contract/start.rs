@@ -109,6 +109,23 @@ fn a_failed_daemon_is_an_error_with_its_status_and_words() {
     assert_eq!(stage.processes(), [], "left behind");
 }
 
+#[test]
+fn a_program_that_exits_by_its_error_does_so_as_run_does() {
+    let stage = Stage::new();
+    let options = ["--name", "named", "--notify", "--stderr", "log"];
+    let [by_exit, by_run] = [&[CLIENT, "exit"][..], &[PROBE]].map(|program| {
+        let launcher = stage.start(stage.command(program[0]).args(&program[1..]).args(options));
+        let mut daemon = stage.daemon();
+        daemon.ask("stderr what it printed");
+        daemon.send("exit 78");
+        let launch = launcher.end();
+        (launch.status, launch.stdout, launch.stderr)
+    });
+    assert_eq!(by_exit, by_run);
+    let line = "named: the daemon ended before it was ready: exit status: 78";
+    assert_eq!(by_exit, (78, String::new(), format!("what it printed\n{line}\n")));
+}
+
 /// The program may go on.
 #[test]
 fn a_failed_start_leaves_the_launcher_as_it_was() {

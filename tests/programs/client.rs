@@ -37,18 +37,20 @@ fn main() -> Result<ExitCode, Failure> {
     let mut arguments = env::args().skip(1);
     let _ = TRACES.set(env::current_dir()?.join("trace"));
     match arguments.next().as_deref() {
-        Some("start") => start(arguments),
+        Some("start") => start(arguments, false),
+        Some("exit") => start(arguments, true),
         Some("obey") => go_on(arguments),
         _ => Err("start or obey".into()),
     }
 }
 
-fn start(arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
+fn start(arguments: impl Iterator<Item = String>, exits: bool) -> Result<ExitCode, Failure> {
     let mut daemon = Daemon::new();
     let kept = probe::obey_command_line(&mut daemon, arguments)?;
     let _guard = Trace("guard");
     match daemon.start() {
         Ok(()) => probe::serve(kept),
+        Err(error) if exits => error.exit(),
         Err(error) => {
             println!("{}\n{}", told(&error), sight());
             Ok(error.exit_status().into())
