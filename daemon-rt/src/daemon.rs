@@ -647,8 +647,8 @@ impl Daemon {
         obey::obey(self, control)
     }
 
-    /// The status with which the launcher exits if `setup` fails from here on, for example one of `sysexits.h(3head)`.
-    /// Default: 1. 0 would tell of a daemon that runs, and becomes 1.
+    /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
+    /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
     ///
     /// ```no_run
     /// use std::{fs, io, net::TcpListener};
@@ -687,13 +687,14 @@ impl Daemon {
 
     /// Starts the daemon, and runs `main` in it.
     ///
-    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. It
-    /// returns in the launcher only when the start fails before the first fork, and has said why on stderr then; a
-    /// launcher that forked leaves with `_exit(2)`, and its destructors and atexit handlers do not run.
+    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. In the
+    /// launcher it returns only if the start fails before the first fork, and it has printed why to standard error by
+    /// then. A launcher that forked leaves by `_exit(2)`: its destructors and atexit handlers do not run.
     ///
-    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with its
-    /// status, or 128 and the signal that ended it; with 1 when it exited with 0 before it was ready, when a step
-    /// failed, and when `start_timeout` was over. No process of the daemon's process group is left behind then.
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the same
+    /// status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with 0 before
+    /// it was ready, if a step failed, or if `start_timeout` was over. In all these cases no process of the daemon's
+    /// process group is left behind.
     pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
@@ -705,11 +706,10 @@ impl Daemon {
     /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
     /// a thread behind: only the calling thread lives on after a fork.
     ///
-    /// If it fails, its error is shown as `{:#}` shows it, and the launcher exits with 1, or with the [`exit_status`](Self::exit_status)
-    /// that it has set. But if another instance holds
-    /// the [`pidfile`](Self::pidfile), that is what is shown, since it is what `setup` ran into. A program that stops
-    /// or reloads its daemon in `setup` by [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey)
-    /// says what it has to say by itself.
+    /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
+    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
+    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
+    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) prints its errors itself.
     ///
     /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
     ///   the `S`.
@@ -726,12 +726,13 @@ impl Daemon {
         run::run(self, setup, main)
     }
 
-    /// Starts the daemon in the middle of a function, as daemon(3) does: what comes after the call runs in the daemon.
+    /// Starts the daemon in the middle of a function, as daemon(3) does: the code after the call runs in the daemon, or in
+    /// the foreground.
     ///
-    /// It is for a program that cannot give its rest to [`run`](Self::run) as a closure. The options are the same, and so
-    /// is the promise: the launcher exits with 0, by `_exit(2)`, if and only if the daemon is ready. Where the start
-    /// fails, `start` prints nothing and returns the error in the launcher, whose signals are as before the call. Call
-    /// it once; a second call is an error, and so is one behind `run`.
+    /// It is for a program that cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
+    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is ready.
+    /// If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals are then
+    /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
     ///
     /// ```no_run
     /// use std::process::ExitCode;
@@ -751,36 +752,38 @@ impl Daemon {
     /// }
     /// ```
     ///
-    /// A service manager hears `STOPPING=1` when the program exits: when `main` returns or panics, and by exit(3). A panic
-    /// leaves its last words in the system's log as always. But `start` does not see what the program's own `main`
-    /// returns. Rust prints such an error on standard error, which is the null device where no
-    /// [`stderr`](Self::stderr) is given: give it a log, or use `run`.
+    /// A service manager hears `STOPPING=1` when the program exits: because `main` returns or panics, or by exit(3). The
+    /// last words of a panic go to the system's log as always. But `start` does not see what the program's own `main`
+    /// returns. Rust prints such an error to standard error, which is the null device unless a [`stderr`](Self::stderr) or
+    /// [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
     ///
-    /// What is on the stack is copied by the forks. In the launcher it is never dropped where the daemon is ready, and
-    /// dropped as usual where the start fails.
+    /// The forks copy what is on the stack. If the daemon is ready, the launcher drops nothing. If the start fails, the
+    /// launcher drops it all as usual.
     ///
     /// # Errors
     ///
-    /// The start failed: a step of it, or the daemon ended before it was ready.
+    /// The start failed: one of its steps did, or the daemon ended before it was ready.
     /// [`exit_status`](Error::exit_status), [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell
     /// more. In the foreground, what the start changed before it failed stays changed.
     pub fn start(&mut self) -> Result<(), Error> {
         run::start(self)
     }
 
-    /// Starts a daemon that runs `main`, and goes on: for a client that starts its own server.
+    /// Starts a daemon that runs `main`, and lets the caller go on: for a client that starts its own server.
     ///
-    /// It returns when the daemon is ready, with [`notify`](Self::notify) when that has called
-    /// [`ready`](crate::ready). The caller goes on as before: it is neither the daemon's parent nor the one that adopts
-    /// it, it has no child more, and its signal mask, the action of SIGCHLD, its streams and descriptors are what they
-    /// were. It may call `spawn` again.
+    /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
+    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
+    /// The caller's signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call
+    /// `spawn` again.
     ///
-    /// The daemon ends with `main`, by `_exit(2)`: with the status that it returned, or 101 after a panic. Guards on the
-    /// caller's stack, its thread-locals and its exit handlers are the caller's alone. What `main` captured exists twice:
-    /// the caller drops its own copy. [`exit`](std::process::exit) in `main` runs the exit handlers of the caller.
+    /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
+    /// caller's guards, thread-locals and exit handlers are the caller's alone, and nothing of them runs in the daemon. But
+    /// if `main` calls [`exit`](std::process::exit), the exit handlers run there, too. Of what `main` captured there are
+    /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
+    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
-    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing, and the
-    /// sockets that it passed are not the daemon's.
+    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
+    /// and the daemon does not get the sockets that the manager passed.
     ///
     /// ```no_run
     /// use std::os::unix::net::{UnixListener, UnixStream};
@@ -799,30 +802,21 @@ impl Daemon {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A process that has threads cannot be copied. Such a client runs its own program, which starts the daemon by
-    /// `start` or `run`, and takes its exit status and what it printed:
-    ///
-    /// ```no_run
-    /// use std::{env, process::Command};
-    ///
-    /// let launcher = Command::new(env::current_exe()?).arg("--server").output()?;
-    /// if !launcher.status.success() {
-    ///     eprint!("{}", String::from_utf8_lossy(&launcher.stderr));
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// A process that has threads cannot be copied. Such a client runs its own program anew, which starts the daemon by
+    /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
+    /// program](macro@crate::daemon#a-client-with-threads).
     ///
     /// # Errors
     ///
-    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, `detach` is
-    /// [`Detach::Never`]; the caller has a second thread; the caller is itself a daemon of this library; or its standard
-    /// output cannot be written out before the fork.
+    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
+    /// if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a daemon of this
+    /// library, or if what it printed cannot be flushed to its standard output.
     ///
     /// # Platform-specific behavior
     ///
-    /// Where the caller is killed meanwhile, Linux ends the start; elsewhere the daemon may come up. A caller that made
-    /// itself a subreaper, `prctl(2)`, or is process 1 adopts the daemon, as it adopts every orphan. An error elsewhere
-    /// than on Unix.
+    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
+    /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
+    /// on Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
         start::spawn(self, main)
     }

@@ -28,9 +28,9 @@ pub struct Error {
 }
 
 impl Error {
-    /// The status with which the launcher exits, or would exit if it called [`run`](crate::Daemon::run): that of a
-    /// daemon that ended before it was ready, or 128 and the number of the signal that ended it, as in a shell (POSIX,
-    /// sh, 2.8.2); and otherwise 1. Never 0.
+    /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). A daemon that exited before it was
+    /// ready gives its own status. If a signal ended it, this is 128 plus the number of the signal, as in a shell (POSIX,
+    /// sh, 2.8.2). Everything else is 1. It is never 0.
     ///
     /// Of a [`PidFile`](crate::PidFile), the status that the Linux Standard Base gives to an init script: 7 where no daemon
     /// runs, 4 without permission, 3 where a reload would end the daemon; and otherwise 1.
@@ -39,16 +39,18 @@ impl Error {
         self.exit_status
     }
 
-    /// The process id of the other instance, where the start failed because one holds the
+    /// The process id of the other instance, if the start failed because that holds the
     /// [`pidfile`](crate::Daemon::pidfile).
     #[must_use]
     pub fn already_running(&self) -> Option<u32> {
         self.already_running
     }
 
-    /// What the daemon wrote to standard error before it failed, at most its last 64 KiB; control characters are
-    /// escaped. Empty where the daemon wrote nothing, was never there, or had a standard error that nobody can read back,
-    /// such as a terminal. [`run`](crate::Daemon::run) prints it above the message.
+    /// What the daemon wrote to standard error before it failed: at most the last 64 KiB, with control characters
+    /// escaped. [`run`](crate::Daemon::run) prints it above the message.
+    ///
+    /// It is empty if the daemon wrote nothing, if there was no daemon yet, or if its standard error is one that cannot be
+    /// read back, such as a terminal.
     #[must_use]
     pub fn stderr(&self) -> &str {
         &self.stderr

@@ -30,7 +30,7 @@ impl Inventory {
         Self {
             children: processes.filter(|process| process.stat(4) == own).map(|process| process.0).collect(),
             processes: stage.processes().len(),
-            descriptors: entries("/proc/self/fd").count(),
+            descriptors: entries("/proc/thread-self/fd").count(),
             files: stage.files(),
             temporary_files: entries(&stage.path("temporary").to_string_lossy()).count(),
         }

@@ -21,13 +21,16 @@ use crate::{
     verdict::{Objection, Verdict, judge, met, met_without, not_met},
 };
 
+/// daemon(1) has a second file, whose name is this one's to the last dot, be it in a directory's name.
+const NAME: &str = "audit.pid";
+
 /// How many starts there are at once.
 const AT_ONCE: usize = 8;
 
 /// A daemon with a pidfile, which names it or another process of its start.
 pub(crate) fn starts(program: &Program, stage: &Stage) -> Result<Daemon, Objection> {
     let daemon = program.starts(stage, &[], &["--pidfile", &path(stage)])?;
-    let named = stage.read("pid").trim().parse().map(Process);
+    let named = stage.read(NAME).trim().parse().map(Process);
     if named.is_ok_and(|process| stage.processes().contains(&process)) {
         Ok(daemon)
     } else {
@@ -36,13 +39,13 @@ pub(crate) fn starts(program: &Program, stage: &Stage) -> Result<Daemon, Objecti
 }
 
 pub(crate) fn path(stage: &Stage) -> String {
-    stage.path("pid").display().to_string()
+    stage.path(NAME).display().to_string()
 }
 
 pub(crate) fn content(program: &Program) -> Verdict {
     let stage = stage();
     let daemon = starts(program, &stage)?;
-    match stage.read("pid") {
+    match stage.read(NAME) {
         text if text == format!("{}\n", daemon.process.0) => met("the process id of main, and a newline"),
         text if text.trim() == daemon.process.0.to_string() => met("the process id of main"),
         _ => not_met("the number is another process's"),
@@ -52,7 +55,7 @@ pub(crate) fn content(program: &Program) -> Verdict {
 pub(crate) fn lock(program: &Program) -> Verdict {
     let stage = stage();
     let _daemon = starts(program, &stage)?;
-    let Ok(file) = File::options().read(true).write(true).open(stage.path("pid")) else {
+    let Ok(file) = File::options().read(true).write(true).open(stage.path(NAME)) else {
         return not_met("it is missing");
     };
     let mut in_the_way = whole_file(libc::F_WRLCK);
@@ -69,13 +72,13 @@ pub(crate) fn lock(program: &Program) -> Verdict {
 pub(crate) fn one_instance(program: &Program) -> Verdict {
     let stage = stage();
     let first = starts(program, &stage)?;
-    let (content, before) = (stage.read("pid"), stage.processes());
+    let (content, before) = (stage.read(NAME), stage.processes());
     let _second = program.launch(&stage, &["--pidfile", &path(&stage)])?;
     let is_alone = looking_around(WATCH, || stage.processes().iter().all(|process| before.contains(process)));
     let objections = [
         (!is_alone).then_some("a process of the second start is left"),
         (!first.process.is_alive()).then_some("the first one has ended"),
-        (stage.read("pid") != content).then_some("the pidfile has changed"),
+        (stage.read(NAME) != content).then_some("the pidfile has changed"),
     ];
     met_without(&objections, "after a second start the first one runs on, alone, and the pidfile is the same")
 }
@@ -138,7 +141,7 @@ pub(crate) fn left_behind(program: &Program) -> Verdict {
 pub(crate) fn of_another_process(program: &Program) -> Verdict {
     let stage = stage();
     let other = Spawned::new(Command::new("sleep").arg("1000"));
-    fs::write(stage.path("pid"), format!("{}\n", other.process().0)).expect("write a pidfile");
+    fs::write(stage.path(NAME), format!("{}\n", other.process().0)).expect("write a pidfile");
     let _daemon = starts(program, &stage)?;
     judge(other.process().is_alive(), "it starts, and the other process lives")
 }
@@ -150,7 +153,7 @@ pub(crate) fn removal(program: &Program) -> Verdict {
     if !ends(daemon.process) {
         return not_met("it does not end");
     }
-    let is_gone = within(WATCH, || (!stage.path("pid").exists()).then_some(())).is_some();
+    let is_gone = within(WATCH, || (!stage.path(NAME).exists()).then_some(())).is_some();
     judge(is_gone, if is_gone { "it is gone" } else { "it stays" })
 }
 

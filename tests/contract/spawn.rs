@@ -52,6 +52,18 @@ fn the_daemon_is_one() {
     assert_eq!(descriptors.len(), 4, "{sight:?}"); // what the client has opened stays open: its connection
 }
 
+/// A client may end the process of that number.
+#[test]
+fn a_number_that_the_daemon_gives_does_not_count() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let mut daemon = stage.daemon();
+    daemon.ask("to-leader 0 1"); // ready
+    daemon.ask(&format!("to-leader 1 {}", 4 + (64 << 10))); // of a long text, the part that is read: process 0x01010101
+    assert_eq!(client.answer().lines().next(), Some(format!("pid={}", daemon.process.0).as_str()));
+}
+
 /// Parent, session, directory, umask, mask, actions, descriptors, children, and whether it adopts orphans.
 #[test]
 fn the_client_is_as_before() {
@@ -138,6 +150,23 @@ fn a_failure_comes_with_status_and_what_was_printed() {
         assert_eq!(client.answer(), expected);
         assert_eq!(stage.processes(), [client.process], "left behind");
     }
+}
+
+#[test]
+fn what_a_failed_daemon_wrote_is_escaped_and_has_a_limit() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify --stderr log");
+    let mut daemon = stage.daemon();
+    daemon.ask("fill-stderr 1");
+    daemon.ask("stderr \u{1b}[2J");
+    daemon.send("exit 3");
+    let said = client.answer();
+    let (_, wrote) = said.split_once("stderr=").expect(&said);
+    let kept = "y".repeat((64 << 10) - "\u{1b}[2J\n".len());
+    // The client escapes it once more.
+    let expected = format!("(only the last 64 KiB of standard error follow)\\n{kept}\\\\u{{1b}}[2J\\n");
+    assert!(wrote == expected, "{} bytes: {wrote:.100} … {}", wrote.len(), &wrote[wrote.len().saturating_sub(30)..]);
 }
 
 #[test]

@@ -415,7 +415,7 @@ fn assert_failure_with(status: i32, launch: &Launch, why: &str) {
 }
 
 /// The one process that is left of a start.
-fn the_daemon(stage: &Stage) -> Process {
+pub(super) fn the_daemon(stage: &Stage) -> Process {
     eventually("the leader's end", || match stage.processes()[..] {
         [daemon] => Some(daemon),
         _ => None,
@@ -426,7 +426,7 @@ fn executable(process: Process) -> PathBuf {
     fs::read_link(format!("/proc/{}/exe", process.0)).expect("a process that runs")
 }
 
-fn stop_by_default_action(daemon: Process) {
+pub(super) fn stop_by_default_action(daemon: Process) {
     daemon.signal(Signal::SIGTERM);
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
 }
@@ -469,7 +469,7 @@ fn listener(line: &str) -> (Process, SocketAddr) {
     (Process(process.parse().expect(line)), address.parse().expect(line))
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let connection = TcpStream::connect(address)?;
     connection.set_read_timeout(Some(DEADLINE))?;
     Ok(connection)

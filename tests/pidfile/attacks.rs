@@ -318,7 +318,7 @@ fn root_that_may_not_look_at_its_daemon_stops_it() {
 
 #[test]
 fn a_number_without_its_newline_is_half_written() {
-    let stage = Stage::new();
+    let stage = Stage::of_the_process();
     let path = stage.path("pid");
     let mut bystander = Bystander::new(&stage);
     let pidfile = PidFile::new(&path);

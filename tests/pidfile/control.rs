@@ -83,7 +83,7 @@ fn a_signal_reaches_the_daemon() {
 
 #[test]
 fn a_signal_waits_for_a_start_that_is_under_way() {
-    let stage = Stage::new();
+    let stage = Stage::of_the_process();
     let held = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
     thread::scope(|scope| {
         let signal = scope.spawn(|| PidFile::new(stage.path("pid")).signal(libc::SIGCONT));

@@ -80,7 +80,7 @@ fn what_setup_ran_into_is_the_other_instance() {
 
 #[test]
 fn what_setup_ran_into_is_a_start_that_is_under_way() {
-    let stage = Stage::new();
+    let stage = Stage::of_the_process();
     let starting = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
     let launch = stage.launch(probe(&stage).args(["--fail", "address in use"]));
     refused(&stage, &launch, "already starting as a process that has not written its number yet");

@@ -1,6 +1,7 @@
 //! A directory and a socket for one test, and everything that it starts there.
 
 use std::{
+    cell::Cell,
     ffi::OsStr,
     fs::{self, File, Permissions},
     os::{
@@ -16,7 +17,9 @@ use std::{
 };
 
 use nix::{
+    libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sched::{CloneFlags, unshare},
     sys::{prctl::set_child_subreaper, signal::Signal},
 };
 use tempfile::TempDir;
@@ -32,13 +35,24 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A new directory, in which a probe finds the socket to report to.
+    /// A new directory, in which a probe finds the socket to report to. Nothing is open in the test before.
     ///
     /// # Panics
     ///
     /// Panics when the system refuses these.
     #[must_use]
     pub fn new() -> Self {
+        own_descriptors();
+        Self::of_the_process()
+    }
+
+    /// The same for a test that holds a pidfile itself: what it opens is seen to be open in this process.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system refuses it.
+    #[must_use]
+    pub fn of_the_process() -> Self {
         // Daemons become children of the test, which learns how they end, and their numbers stay theirs until then.
         set_child_subreaper(true).expect("become a subreaper");
         let directory = TempDir::new().expect("create a directory");
@@ -240,6 +254,18 @@ impl Stage {
     #[must_use]
     pub fn create(&self, name: &str) -> File {
         File::create(self.path(name)).expect("create a file")
+    }
+}
+
+/// Gives this thread, and those that it starts, descriptors of their own, and none yet. What another test starts has all
+/// of this process's for a moment, until it is exec'ed: a lock that was given up would still be held, and a terminal open.
+#[allow(unsafe_code)]
+fn own_descriptors() {
+    thread_local!(static ARE_OWN: Cell<bool> = const { Cell::new(false) });
+    if !ARE_OWN.replace(true) {
+        unshare(CloneFlags::CLONE_FILES).expect("descriptors of its own");
+        // SAFETY: these are copies. What they are copies of stays open, and its owners are other threads.
+        unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
     }
 }
 

@@ -96,7 +96,7 @@ impl Spawned {
         0
     }
 
-    /// The line that it gave to [`ready_with`].
+    /// What it gave to [`ready_with`].
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         None

@@ -24,14 +24,18 @@ const INIT: Pid = Pid::from_raw(1);
 /// Whether the kernel tells every caller who holds the file: elsewhere, a number may have to be taken at its word.
 const IS_TOLD: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// How long a look may hold the lock, and how long the old number may stay in the file after a start has locked it.
+/// How long a look may hold the lock.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 
 /// How long a process that holds the lock may take to write its number: a start has two forks before that, and the
 /// machine may be busy.
 pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
 
-/// The exit status that the Linux Standard Base gives to it.
+/// How long to try a file that keeps being replaced, or that is held by a process which it does not name: a start that has
+/// just locked it has not erased the old number yet.
+pub(super) const UNTIL_CLEAR: Duration = Duration::from_secs(2);
+
+/// The exit status of the Linux Standard Base for a caller without permission.
 const INSUFFICIENT_PRIVILEGE: u8 = 4;
 
 /// What one look at the file finds. A missing file counts as empty and unlocked.
@@ -68,9 +72,9 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
             (Ok(Some(process)), _) => return Ok(Seen::Holder(process, file)),
             (_, Content::Empty | Content::Unfinished(_)) if elapsed < until_named => {}
             (_, Content::Empty | Content::Unfinished(_)) => return Ok(Seen::Unnamed),
-            // A start that has just locked the file has not erased the old number yet.
-            (_, _) if elapsed <= A_LOOK => {}
+            (Ok(None), _) if elapsed < UNTIL_NAMED => {} // one daemon after another, on a busy machine
             (Ok(None), _) => return Err(cannot_tell(path, "it keeps changing")),
+            (Err(_), _) if elapsed < UNTIL_CLEAR => {}
             (Err(error), _) => return Err(error),
         }
         thread::sleep(Duration::from_millis(5));
@@ -91,7 +95,7 @@ fn look(path: &Path) -> Result<Look, Error> {
             return Ok(if is_free { Look::Unlocked(content) } else { Look::Locked(file, content) });
         }
         // Where the file system changes the inode numbers, this would never end.
-        if start.elapsed() > A_LOOK {
+        if start.elapsed() > UNTIL_CLEAR {
             return Err(failed("cannot open", path, refused(KEEPS_BEING_REPLACED)));
         }
     }

@@ -19,7 +19,7 @@ use nix::libc;
 
 use super::{
     content::Content,
-    holder::{self, A_LOOK, UNTIL_NAMED},
+    holder::{self, A_LOOK, UNTIL_CLEAR, UNTIL_NAMED},
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
 use crate::{
@@ -28,9 +28,6 @@ use crate::{
     sys::{self, ThisProcess},
     terminal::shown,
 };
-
-/// How long to try a file that keeps being replaced, or that is held by a process which it does not name.
-const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
 /// The lock belongs to the open file, flock(2): the daemon inherits it from the launcher by fork. A child that executes
 /// another program does not.

@@ -56,11 +56,12 @@ pub fn ready() -> Result<(), Error> {
 
 /// As [`ready`], with one line for the person who started the program, such as `listening on 127.0.0.1:8080`.
 ///
-/// The launcher prints it on its standard output before it exits, and [`spawn`](crate::Daemon::spawn) returns it. A
-/// service manager gets it as `STATUS=`, `sd_notify(3)`, which `systemctl status` shows. In the foreground the program
-/// prints it itself, unless its standard output is a connection that inetd gave to it.
+/// The launcher prints it to its standard output before it exits. A service manager gets it as `STATUS=`, `sd_notify(3)`,
+/// which `systemctl status` shows. In the foreground the program itself prints it, unless its standard output is a
+/// connection that inetd gave to it. In all three places control characters are escaped, newlines too.
+/// [`spawn`](crate::Daemon::spawn) returns it [unchanged](crate::Spawned::message).
 ///
-/// Control characters are escaped, newlines too. A manager gets the first 1024 bytes, a launcher 64 KiB.
+/// It is cut off after 64 KiB, and for a manager after 1024 bytes.
 ///
 /// ```no_run
 /// use std::{error::Error, net::TcpListener};

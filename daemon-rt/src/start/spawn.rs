@@ -50,7 +50,7 @@ impl Spawned {
         self.pid
     }
 
-    /// The line that it gave to [`ready_with`](crate::ready_with).
+    /// What it gave to [`ready_with`](crate::ready_with), as it is: at most 64 KiB, and nothing in it is escaped.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()

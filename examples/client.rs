@@ -1,0 +1,50 @@
+//! A command that starts its own server the first time, and goes on: each run says how often it was called.
+
+use std::{
+    error::Error,
+    fs,
+    io::{self, BufRead, BufReader, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use daemon_rt::Daemon;
+
+const SOCKET: &str = "client.socket";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut answer = String::new();
+    BufReader::new(connect()?).read_line(&mut answer)?;
+    print!("{answer}");
+    Ok(())
+}
+
+/// Connects to the server, and starts it if nobody answers.
+fn connect() -> Result<UnixStream, Box<dyn Error>> {
+    let start = Instant::now();
+    loop {
+        if let Ok(connection) = UnixStream::connect(SOCKET) {
+            return Ok(connection);
+        }
+        match Daemon::new().pidfile("client.pid").stderr("client.log").chdir(".").notify(true).spawn(serve) {
+            Ok(server) => println!("started a server, process {}", server.pid()),
+            // Another client is starting it right now.
+            Err(error) if error.already_running().is_some() && start.elapsed() < Duration::from_secs(10) => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// In the daemon.
+fn serve() -> io::Result<()> {
+    let _ = fs::remove_file(SOCKET); // left by a server that has ended: this one holds the pidfile
+    let listener = UnixListener::bind(SOCKET)?;
+    daemon_rt::ready()?;
+    for (call, connection) in (1..).zip(listener.incoming()) {
+        let _ = writeln!(connection?, "call {call}, answered by process {}", process::id());
+    }
+    Ok(())
+}
