@@ -713,7 +713,7 @@ impl Daemon {
     /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
     /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
     /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
-    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) says what it has to say by itself.
+    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) prints its errors itself.
     ///
     /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
     ///   the `S`.

@@ -37,7 +37,7 @@ const UNTIL_ERASED: Duration = Duration::from_millis(500);
 /// How long to try a file that keeps being replaced.
 pub(super) const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
-/// The exit status that the Linux Standard Base gives to it.
+/// The exit status of the Linux Standard Base for a caller without permission.
 const INSUFFICIENT_PRIVILEGE: u8 = 4;
 
 /// What one look at the file finds. A missing file counts as empty and unlocked.
