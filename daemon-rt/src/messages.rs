@@ -109,9 +109,25 @@ pub(crate) fn print(message: &str) {
     }
     let restore = ignore_signals_of_writes();
     let mut stdout = io::stdout().lock();
-    if writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush()).is_ok() {
-        restore(); // otherwise the rest is in the buffer, and the exit of the program writes it
+    let line = format!("{}\n", shown(message));
+    // By itself, so that no rest of it stays in the buffer for the exit of the program to write.
+    let _ = stdout.flush().and_then(|()| write_unbuffered(&mut stdout, line.as_bytes()));
+    restore();
+}
+
+#[cfg(unix)]
+fn write_unbuffered(stdout: &mut io::StdoutLock<'_>, line: &[u8]) -> io::Result<()> {
+    let mut rest = line;
+    while !rest.is_empty() {
+        let written = crate::sys::uninterrupted(|| Ok(nix::unistd::write(&*stdout, rest)?))?;
+        rest = &rest[written..];
     }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn write_unbuffered(stdout: &mut io::StdoutLock<'_>, line: &[u8]) -> io::Result<()> {
+    stdout.write_all(line)
 }
 
 /// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of

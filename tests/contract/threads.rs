@@ -51,10 +51,14 @@ fn a_thread_that_the_look_up_of_the_user_starts() {
 /// It has the same locks, and what it has open and may do stays with it.
 #[test]
 fn a_process_that_shares_the_memory() {
-    let why = "another process shares the memory of this one; start it in `main`, which runs";
+    let refused = |cannot: &str, when: &str| {
+        format!(
+            "{cannot}: another process shares the memory of this one; start it after {when}: in `main`, or behind `start`"
+        )
+    };
     for (options, line) in [
-        (["--detach", "always"].as_slice(), format!("cannot fork: {why} after the fork")),
-        (&["--detach", "never", "--no-new-privs"], format!("cannot give up privileges: {why} without them")),
+        (["--detach", "always"].as_slice(), refused("cannot fork", "the fork")),
+        (&["--detach", "never", "--no-new-privs"], refused("cannot give up privileges", "that")),
     ] {
         let stage = Stage::new();
         let Some(mut command) = behind(&stage, "A_PROCESS_SHARES_MEMORY") else { return };

@@ -69,9 +69,10 @@ fn a_server_that_cannot_listen_fails_the_call() {
     let stage = Stage::new();
     stage.create_directory("client.socket");
     let launch = call(&stage);
-    let line = "Error: the daemon ended before it was ready: exit status: 1\n";
-    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (1, "", line));
-    assert!(stage.read("client.log").contains("Address already in use"), "{}", stage.read("client.log"));
+    let log = stage.read("client.log");
+    assert!(log.contains("Address already in use"), "{log}");
+    let lines = format!("Error: the daemon ended before it was ready: exit status: 1\n{log}");
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr), (1, "", lines));
     eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
 }
 

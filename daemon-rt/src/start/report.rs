@@ -56,11 +56,13 @@ impl Report {
 
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
         let (status, text, limit) = match self {
-            Self::Ready(Ready { daemon, message }) => (0, [&daemon.to_ne_bytes(), message.as_bytes()].concat(), LIMIT),
+            Self::Ready(Ready { daemon, message }) => {
+                (0, [&daemon.to_ne_bytes(), message.as_bytes()].concat(), 2 * LIMIT)
+            }
             Self::Failed(error) => (error.exit_status(), error.encode().into_bytes(), LAUNCHERS_LIMIT),
         };
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let text = &text[..text.len().min(limit)]; // nobody reads more
+        let text = &text[..text.len().min(limit)]; // what was cut off after `LIMIT` says so, and nobody reads more
         if text.len() > size_of::<u32>() {
             let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
         }
