@@ -69,14 +69,15 @@ pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> 
     // A handler of the program's that reaps every child would take the launcher, too.
     let mask = sys::change_mask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(Signal::SIGCHLD)))
         .map_err(|error| Error::because("cannot block signals", error))?;
+    sys::leave_termination_alone(); // the pidfile goes with the launcher, or with its daemon
     let forked = sys::fork(&thread);
     if let Ok(ForkResult::Parent { child: launcher }) = forked {
         drop(to_program);
         let outcome = outcome(launcher, &from_launcher, timeout);
-        if outcome.is_ok() {
-            if let Some(lock) = daemon.lock.take() {
-                lock.leave_to_daemon();
-            }
+        if outcome.is_err() {
+            let _ = daemon.lock.as_ref().map(Lock::remove_on_termination);
+        } else if let Some(lock) = daemon.lock.take() {
+            lock.leave_to_daemon();
         }
         daemon.inherited.ignore_children_again();
         let _ = mask.thread_set_mask();
