@@ -16,8 +16,8 @@ fn main() -> ExitCode {
     match start() {
         Ok(listener) => serve(&listener),
         Err(error) => {
-            eprintln!("echo: {error:#}");
-            error.downcast_ref().map_or(1, daemon_rt::Error::exit_status).into()
+            eprintln!("echo: {error}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -33,7 +33,7 @@ fn start() -> Result<TcpListener, Box<dyn Error>> {
         }
     }
     let listener = TcpListener::bind(&address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    daemon.stdout("echo.log").notify(true).start()?;
+    daemon.stdout("echo.log").notify(true).start().unwrap_or_else(|error| error.exit());
     daemon_rt::ready_with(format!("listening on {}", listener.local_addr()?))?; // the launcher prints this, and exits
     Ok(listener)
 }

@@ -203,6 +203,7 @@ fn try_all<'case>(scene: &Scene, good: &Good, cases: &'case [Case]) -> Table<'ca
                     let start = Instant::now();
                     let outcome = attempt(scene, &place, good, case);
                     if outcome.is_err() {
+                        drop(place);
                         place = scene.place();
                     }
                     rows.lock().expect("the rows").insert(index, Row { case, outcome, time: start.elapsed() });

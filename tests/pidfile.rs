@@ -3,4 +3,5 @@
 mod attacks;
 mod control;
 mod lock;
+mod obey;
 mod torture;

@@ -16,8 +16,9 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Error, Id, LaunchedBy, Spawned, Stdio, Umask,
+    Control, Error, Id, LaunchedBy, Spawned, Stdio, Umask,
     inherited::Inherited,
+    obey,
     pidfile::Lock,
     privileges::Identity,
     run,
@@ -38,7 +39,8 @@ use crate::{
 /// The description of each option ends with the same list: what it takes; its default; whether it applies in the
 /// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
 ///
-/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited.
+/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited. [What a late start
+/// closes](crate::docs::what_nobody_can_change#what-a-late-start-closes) says why.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -200,7 +202,8 @@ impl Daemon {
     /// The file mode creation mask: the permission bits that new files do not get. Log files and the pidfile have modes
     /// of their own.
     ///
-    /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask.
+    /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask, as
+    ///   daemon(3) does.
     /// - **Default:** `0o027` after a detach, which leaves nothing to others. daemon(7) has 0, and leaves it to each
     ///   file.
     /// - **Foreground:** applies if the program sets it. Otherwise the mask stays what it is, by the shell or by
@@ -422,7 +425,8 @@ impl Daemon {
     }
 
     /// Whether the program detaches or stays in the foreground. Command lines set [`Detach::Never`] for an option such
-    /// as `--foreground`.
+    /// as `--foreground`. For an option such as `--daemon`, they set [`Detach::Always`] if it is given, and
+    /// [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
     ///
     /// - **Takes:** a [`Detach`]: `Auto`, `Always` or `Never`.
     /// - **Default:** [`Detach::Auto`], which goes by who [launched](Self::launched_by) the program.
@@ -478,7 +482,8 @@ impl Daemon {
     }
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
-    /// [`start_timeout`](Self::start_timeout) says for how long.
+    /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
+    /// [`ready_with`](crate::ready_with) prints nothing.
     ///
     /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
     /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec
@@ -598,6 +603,61 @@ impl Daemon {
         start::lock(self)
     }
 
+    /// Does what the command line of a daemon asks for. It returns where the start goes on: for [`Control::Start`], for
+    /// [`Control::Run`], which sets [`Detach::Never`], and for [`Control::Restart`] when the daemon that ran has ended.
+    /// After the other actions it exits.
+    ///
+    /// ```no_run
+    /// use daemon_rt::{Control, Daemon, Error, daemon};
+    ///
+    /// fn setup(daemon: &mut Daemon) -> Result<(), Error> {
+    ///     let control: Control = std::env::args().nth(1).unwrap_or_default().parse()?;
+    ///     daemon.pidfile("/run/clockd.pid").obey(control)
+    /// }
+    ///
+    /// #[daemon(setup = setup, stdout = "/var/log/clockd.log")]
+    /// fn main() {}
+    /// ```
+    ///
+    /// Call it in `setup`, behind the command line and the configuration: a configuration that cannot be read then keeps
+    /// `restart` from ending what runs. Call it before `setup` binds sockets, which the old daemon has until it ends.
+    /// Set the [`pidfile`](Self::pidfile) right before the call, as above, since whatever fails while it is set and
+    /// another instance runs is [taken for that](Self::run_with). Name it by an absolute path, so that the daemon is found
+    /// from every directory.
+    ///
+    /// | Action | Says on standard output | Exit status |
+    /// |---|---|---|
+    /// | `stop` | `clockd has ended`, `clockd was not running`, `clockd did not end within 10 seconds, and was killed` | 0 |
+    /// | `restart` | the same | that of the start |
+    /// | `reload` | nothing: the daemon got SIGHUP | 0 |
+    /// | `status` | `clockd has been running as process 4242 since 2026-11-30T20:47:58Z`, `clockd is starting` | 0 |
+    /// | | `clockd is not running, and left /run/clockd.pid behind` | 1 |
+    /// | | `clockd is not running` | 3 |
+    /// | | `cannot tell whether clockd is running`, and why | 4 |
+    ///
+    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart` or
+    /// `reload` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
+    /// is nobody to reload, 3 where the daemon would end on SIGHUP, 4 where the caller may not read the pidfile or signal
+    /// the daemon, and otherwise 1. These are the statuses of the Linux Standard Base, 22.2, but for one: where a daemon
+    /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
+    ///
+    /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
+    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds: see
+    /// [`PidFile::stop`](crate::PidFile::stop), also for other times.
+    ///
+    /// # Errors
+    ///
+    /// There is no pidfile, or it cannot be named; or [`lock`](Self::lock) was called before, so that no other daemon can be
+    /// meant.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Linux, the system does not tell whether the daemon would end on SIGHUP. Elsewhere than on Unix,
+    /// an error.
+    pub fn obey(&mut self, control: Control) -> Result<(), Error> {
+        obey::obey(self, control)
+    }
+
     /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
     /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
     ///
@@ -659,8 +719,8 @@ impl Daemon {
     ///
     /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
     /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
-    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` sets
-    /// the pidfile after that.
+    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
+    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) prints its errors itself.
     ///
     /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
     ///   the `S`.
@@ -686,20 +746,13 @@ impl Daemon {
     /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
     ///
     /// ```no_run
-    /// use std::process::ExitCode;
-    ///
     /// use daemon_rt::Daemon;
     ///
-    /// fn main() -> ExitCode {
+    /// fn main() {
     ///     let mut daemon = Daemon::new();
     ///     println!("starting");
-    ///     if let Err(error) = daemon.stdout("/var/log/clockd.log").start() {
-    ///         eprint!("{}", error.stderr());
-    ///         eprintln!("clockd: {error:#}");
-    ///         return error.exit_status().into();
-    ///     }
+    ///     daemon.stdout("/var/log/clockd.log").start().unwrap_or_else(|error| error.exit());
     ///     println!("this line is in the log");
-    ///     ExitCode::SUCCESS
     /// }
     /// ```
     ///
@@ -724,14 +777,21 @@ impl Daemon {
     ///
     /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
     /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
-    /// Its signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call `spawn`
-    /// again.
+    /// The caller's signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call
+    /// `spawn` again.
     ///
     /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
-    /// caller's guards, thread-locals and exit handlers run in the caller alone, unless `main` itself calls
-    /// [`exit`](std::process::exit), which runs exit handlers. Of what `main` captured there are two copies: the daemon's,
-    /// and one that the caller drops when `spawn` returns. [What the caller has
-    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon, too.
+    /// caller's guards, thread-locals and exit handlers are the caller's alone, and nothing of them runs in the daemon. But
+    /// if `main` calls [`exit`](std::process::exit), the exit handlers run there, too. Of what `main` captured there are
+    /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
+    /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
+    ///
+    /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
+    /// neither, or the daemon's other threads wait for it for ever.
+    ///
+    /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
+    /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
+    /// goes to the daemon, or is given up if the start fails.
     ///
     /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
     /// and the daemon does not get the sockets that the manager passed.
@@ -757,16 +817,6 @@ impl Daemon {
     /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
     /// program](macro@crate::daemon#a-client-with-threads).
     ///
-    /// ```no_run
-    /// use std::{env, process::Command};
-    ///
-    /// let launcher = Command::new(env::current_exe()?).arg("--server").output()?;
-    /// if !launcher.status.success() {
-    ///     eprint!("{}", String::from_utf8_lossy(&launcher.stderr));
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    ///
     /// # Errors
     ///
     /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
@@ -777,7 +827,7 @@ impl Daemon {
     ///
     /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
     /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
-    /// on Unix, it is an error.
+    /// on Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
         start::spawn(self, main)
     }

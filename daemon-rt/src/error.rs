@@ -14,8 +14,11 @@ use crate::terminal::shown;
 ///
 /// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
 /// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
-/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name. `{:?}`, by
-/// which Rust prints the error that `main` returns, shows the same as `{:#}`.
+/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name.
+///
+/// What the daemon itself wrote before it failed is often the reason. [`exit`](Self::exit) prints it above the message, and
+/// exits with the right status. `{:?}`, by which Rust prints the error that `main` returns, shows the same as `{:#}`, and
+/// below it what the daemon wrote; but such a program exits with 1.
 pub struct Error {
     what: Cow<'static, str>,
     why: Option<io::Error>,
@@ -25,12 +28,17 @@ pub struct Error {
     exit_status: u8,
     already_running: Option<u32>,
     stderr: String,
+    /// Whose message it is, where that has an option `name`.
+    pub(crate) program: Option<String>,
 }
 
 impl Error {
     /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). A daemon that exited before it was
     /// ready gives its own status. If a signal ended it, this is 128 plus the number of the signal, as in a shell (POSIX,
     /// sh, 2.8.2). Everything else is 1. It is never 0.
+    ///
+    /// For an error of [`PidFile`](crate::PidFile), it is the status that the Linux Standard Base gives to an init script: 7
+    /// if no daemon runs, 4 without permission, 3 if a reload would end the daemon, and otherwise 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         self.exit_status
@@ -56,7 +64,7 @@ impl Error {
     /// A mistake that has no cause outside, such as an option out of range.
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         let (what, stderr) = (what.into(), String::new());
-        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr }
+        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr, program: None }
     }
 
     /// A step that the system refused.
@@ -101,6 +109,11 @@ impl Error {
 
 #[cfg(unix)]
 impl Error {
+    /// What a daemon says of itself: it looks for no other instance, and the launcher reads what it printed.
+    pub(crate) fn of_daemon(self) -> Self {
+        Self { already_running: None, stderr: String::new(), ..self }
+    }
+
     /// A process of the start ended too early. The exit status is as in a shell: that of the process, or 128 and the
     /// signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
     pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
@@ -127,24 +140,26 @@ impl Error {
         format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{}", self.stderr)
     }
 
-    /// Whatever a hostile daemon wrote.
+    /// Whatever a hostile daemon wrote. The texts have their control characters escaped already, where they are not its own.
     pub(crate) fn decode(status: u8, text: &str) -> Self {
         let mut fields = text.splitn(6, '\0');
         let mut next = || fields.next().unwrap_or_default();
-        let (public, what, errno, why, pid, stderr) = (next(), next(), next(), next(), next(), next());
-        let (step, what) = if what.is_empty() { (None, public) } else { (Some(public.to_owned().into()), what) };
+        let [public, what] = [next(), next()].map(|text| shown(text).to_string());
+        let (errno, why, pid, stderr) = (next(), shown(next()).to_string(), next(), next());
+        let (step, what) = if what.is_empty() { (None, public) } else { (Some(public.into()), what) };
         let why = match errno.parse() {
             Ok(0) | Err(_) if why.is_empty() => None,
             Ok(0) | Err(_) => Some(refused(why)),
             Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
         };
         Self {
-            what: what.to_owned().into(),
+            what: what.into(),
             why,
             step,
             exit_status: status.max(1),
             already_running: pid.parse().ok().filter(|&pid| pid != 0),
             stderr: stderr.to_owned(),
+            program: None,
         }
     }
 }
@@ -161,7 +176,8 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{self:#}")
+        write!(formatter, "{self:#}")?;
+        if self.stderr.is_empty() { Ok(()) } else { write!(formatter, "\n{}", self.stderr.trim_end()) }
     }
 }
 

@@ -115,9 +115,11 @@ impl Inherited {
     /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
     /// not missed. Returns what the signals did until now.
     pub(crate) fn become_interruptible(&self) -> Vec<sys::Action> {
-        let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM].into_iter();
-        let actions =
-            signals.filter(|signal| !self.ignored_signals.contains(signal)).map(sys::default_action).collect();
+        let actions = sys::INTERRUPTING
+            .into_iter()
+            .filter(|signal| !self.ignored_signals.contains(signal))
+            .map(sys::default_action)
+            .collect();
         let mut blocked = self.blocked_signals;
         blocked.add(Signal::SIGCHLD);
         let _ = blocked.thread_set_mask();

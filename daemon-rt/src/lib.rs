@@ -9,9 +9,12 @@
 //! }
 //! ```
 //!
-//! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute.
+//! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute:
+//! [`Daemon::start`] makes the program a daemon in the middle of a function, and [`Daemon::spawn`] starts one beside a
+//! program that goes on.
 #![cfg_attr(not(unix), allow(dead_code, reason = "without a fork, much of a start has no use"))]
 
+mod control;
 mod daemon;
 #[cfg(doc)]
 pub mod docs;
@@ -28,6 +31,8 @@ mod logs;
 mod messages;
 #[cfg(unix)]
 mod null;
+#[cfg_attr(not(unix), path = "elsewhere/obey.rs")]
+mod obey;
 mod pidfile;
 #[cfg_attr(not(unix), path = "elsewhere/privileges.rs")]
 mod privileges;
@@ -54,6 +59,7 @@ mod umask;
 pub use daemon_macro::daemon;
 
 pub use crate::{
+    control::Control,
     daemon::{Daemon, Detach},
     error::Error,
     id::Id,

@@ -4,6 +4,7 @@ use std::{
     env,
     io::{self, Write},
     path::Path,
+    process,
 };
 
 use crate::{
@@ -40,46 +41,93 @@ impl Messages {
 
     /// The text for a place where more people read than the one who started the program.
     pub(crate) fn for_everybody(&self, error: &Error) -> String {
-        error.without_cause().filter(|_| self.withholds_causes).map_or_else(|| format!("{error:#}"), str::to_owned)
+        self.text_without_cause(error).map_or_else(|| format!("{error:#}"), str::to_owned)
+    }
+
+    /// For a program that shows it to its caller itself.
+    pub(crate) fn withhold(&self, mut error: Error) -> Error {
+        if self.text_without_cause(&error).is_some() {
+            let text = self.for_reader(&error);
+            error = Error::new(text).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned());
+        }
+        error.program = Some(self.name.clone());
+        error
+    }
+
+    /// The text for whoever started the program. A cause that is not for them goes to the system's log.
+    pub(crate) fn for_reader(&self, error: &Error) -> String {
+        let Some(without_cause) = self.text_without_cause(error) else { return format!("{error:#}") };
+        syslog::say(&self.name, &format!("{error:#}"));
+        format!("{without_cause}: the cause is in the system's log")
+    }
+
+    /// Step and object, where the reader may not know the cause.
+    fn text_without_cause<'error>(&self, error: &'error Error) -> Option<&'error str> {
+        error.without_cause().filter(|_| self.withholds_causes)
     }
 
     /// Prints what the daemon wrote to standard error, and the message below it. An error of the write is ignored:
     /// nothing can be done about it. The message goes to the system's log where standard error is the peer of a
     /// connection, and where its reader may not know the cause.
     pub(crate) fn say(&self, error: &Error) {
-        let mut text = format!("{error:#}");
-        let without_cause = error.without_cause().filter(|_| self.withholds_causes);
-        if !self.has_reader || without_cause.is_some() {
-            syslog::say(&self.name, &text);
-        }
         if !self.has_reader {
-            return;
+            return syslog::say(&self.name, &format!("{error:#}"));
         }
-        if let Some(without_cause) = without_cause {
-            text = format!("{without_cause}: the cause is in the system's log");
-        }
-        let line = escape_controls(format!("{}: {text}", self.name).as_bytes());
-        ignore_limit();
-        let _ = io::stderr().write_all(format!("{}{line}", error.stderr()).as_bytes());
+        write(&self.name, &self.for_reader(error), error.stderr());
     }
 }
 
-/// Prints what a daemon gave to `ready_with`, on standard output. Where that takes no more, the daemon is ready all the
-/// same.
+impl Error {
+    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does, and exits with
+    /// [`exit_status`](Self::exit_status): on standard error, what the daemon wrote, and below it the message behind the
+    /// program's name.
+    ///
+    /// ```no_run
+    /// use daemon_rt::Daemon;
+    ///
+    /// Daemon::new().stdout("/var/log/clockd.log").start().unwrap_or_else(|error| error.exit());
+    /// println!("this line is in the log");
+    /// ```
+    pub fn exit(&self) -> ! {
+        let name = self.program.clone().unwrap_or_else(zeroth_argument);
+        write(&name, &format!("{self:#}"), self.stderr());
+        process::exit(self.exit_status().into())
+    }
+}
+
+fn write(name: &str, text: &str, stderr: &str) {
+    let line = escape_controls(format!("{name}: {text}").as_bytes());
+    let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
+    let _ = io::stderr().write_all(format!("{stderr}{line}").as_bytes());
+}
+
+/// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status
+/// tells it.
 pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
     }
-    ignore_limit();
+    let restore = ignore_signals_of_writes();
     let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush());
+    if writeln!(stdout, "{}", shown(message)).and_then(|()| stdout.flush()).is_ok() {
+        restore(); // otherwise the rest is in the buffer, and the exit of the program writes it
+    }
 }
 
-/// With a limit on the size of files, a write to a file can end the program by SIGXFSZ, setrlimit(2): in the middle of the
-/// line, and with the wrong exit status. The signal stays ignored, since the exit of the program writes what is buffered.
-fn ignore_limit() {
-    #[cfg(unix)]
-    let _ = crate::sys::ignore(nix::libc::SIGXFSZ);
+/// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of
+/// files is limited, setrlimit(2), and by SIGPIPE, where nobody reads the pipe and the program does not ignore that.
+#[cfg(unix)]
+pub(crate) fn ignore_signals_of_writes() -> impl FnOnce() {
+    use nix::libc::{SIGPIPE, SIGXFSZ};
+
+    use crate::sys::{self, Action};
+    let actions = [SIGPIPE, SIGXFSZ].map(sys::ignore);
+    || actions.into_iter().for_each(Action::restore)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn ignore_signals_of_writes() -> impl FnOnce() {
+    || ()
 }
 
 fn zeroth_argument() -> String {

@@ -1,9 +1,9 @@
 //! One running instance, seen and stopped by the file that it locks.
 
+#[cfg_attr(not(unix), path = "elsewhere/actions.rs")]
+mod actions;
 #[cfg(unix)]
 mod content;
-#[cfg_attr(not(unix), path = "elsewhere/control.rs")]
-mod control;
 #[cfg(unix)]
 mod holder;
 #[cfg_attr(not(unix), path = "elsewhere/lock.rs")]
@@ -67,12 +67,12 @@ pub struct PidFile {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// A daemon runs (0).
+    /// A daemon runs (0). It may not have called [`ready`](crate::ready) yet.
     #[non_exhaustive]
     Running {
         /// Its process id.
         pid: u32,
-        /// When it wrote that, at the end of its start.
+        /// When it wrote that, before its `main` began.
         since: SystemTime,
     },
     /// A start is under way, and has the lock (0).
@@ -113,7 +113,7 @@ impl PidFile {
     ///
     /// See [`PidFile`].
     pub fn status(&self) -> Result<Status, Error> {
-        control::status(&self.path)
+        actions::status(&self.path)
     }
 
     /// Sends a signal, by its number, to the daemon.
@@ -122,7 +122,7 @@ impl PidFile {
     ///
     /// No daemon runs, the caller may not signal it, or there is no such signal; and see [`PidFile`].
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
-        control::signal(&self.path, signal)
+        actions::signal(&self.path, signal)
     }
 
     /// Sends SIGHUP, on which daemons read their configuration anew, daemon(7).
@@ -132,7 +132,7 @@ impl PidFile {
     /// As [`signal`](Self::signal); and where the system tells (Linux), when the daemon neither handles nor ignores
     /// SIGHUP, and would be ended by it.
     pub fn reload(&self) -> Result<(), Error> {
-        control::reload(&self.path)
+        actions::reload(&self.path)
     }
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
@@ -144,6 +144,6 @@ impl PidFile {
     ///
     /// The caller may not signal the daemon, or it did not end within 5 seconds after SIGKILL; and see [`PidFile`].
     pub fn stop(&self, timeout: Duration) -> Result<Stopped, Error> {
-        control::stop(&self.path, timeout)
+        actions::stop(&self.path, timeout)
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<(), Error> {
         Ok(Role::Launcher(Err(error))) | Err(error) => error,
     };
     start::start_failed(daemon, &error);
-    Err(error)
+    Err(Messages::of(daemon).withhold(error))
 }
 
 /// A second start would close, redirect and report what belongs to the first.

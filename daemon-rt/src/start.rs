@@ -21,7 +21,7 @@ pub(crate) mod streams;
 
 pub(crate) use self::{
     end::{ended, stop_at_exit},
-    instance::{lock, other_instance},
+    instance::{lock, other_instance, pidfile},
     ready::refuse_in as refuse_ready_in,
     sd_notify::{start_failed, stopping},
     spawn::spawn,

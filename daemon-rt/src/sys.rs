@@ -25,6 +25,7 @@ mod sockets;
 mod statx;
 mod termination;
 mod this_process;
+mod utc;
 mod wiped_on_fork;
 
 #[cfg(target_os = "linux")]
@@ -52,8 +53,8 @@ pub(crate) use self::{
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
     record_lock::{lock_record, record_locker},
     signals::{
-        Action, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt, stop_ignoring,
-        uninterrupted,
+        Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
+        stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, socket_family},
     statx::cached_file_id,
@@ -62,5 +63,6 @@ pub(crate) use self::{
         remove_held_file,
     },
     this_process::ThisProcess,
+    utc::utc,
     wiped_on_fork::wiped_on_fork,
 };

@@ -28,6 +28,11 @@ fn only_who_sets_reopen_logs_can_reopen_them() {
     }
 }
 
+#[test]
+fn only_who_obeys_a_command_line_has_its_words() {
+    is_in_the_first_alone("daemon_rt::obey::obey");
+}
+
 fn is_in_the_first_alone(function: &str) {
     needs_tools!("nm");
     let functions = [SETS_ALL_OF_THEM, SETS_NO_OPTION].map(functions);

@@ -193,7 +193,7 @@ fn directory_with_mode(stage: &Stage, name: &str, mode: Mode) {
 #[test]
 fn a_second_thread() {
     let stage = Stage::new();
-    let advice = "start threads in `main`, which runs after the fork";
+    let advice = "start threads after the fork: in `main`, or behind `start`";
     let one = format!("cannot fork: 1 other thread would be lost (second); {advice}");
     refused(&stage, &["--thread", "--stdout", "new"], &one);
     let two = format!("cannot fork: 2 other threads would be lost (second, second); {advice}");

@@ -160,6 +160,82 @@ fn it_errs_when_the_launcher_went_meanwhile() {
     assert_eq!(daemon.answer(), "error: cannot report readiness: the launcher has gone");
 }
 
+/// Nobody gets a daemon that they were not told about.
+#[test]
+fn it_errs_when_the_launcher_went_before_it_knew() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    kill_when_the_leader_reported(launcher.process, &mut daemon);
+    assert_eq!(launcher.end().status, 137);
+    eventually("the daemon's end", || (!daemon.process.is_alive()).then_some(()));
+}
+
+/// The launcher is stopped meanwhile: the report is on its way, and not read.
+pub(crate) fn kill_when_the_leader_reported(launcher: Process, daemon: &mut Daemon) {
+    stop(launcher);
+    let leader = Process(daemon.process.session());
+    daemon.send("ready");
+    eventually("the report", || (!waits_for_the_daemon(leader)).then_some(()));
+    launcher.signal(Signal::SIGKILL);
+}
+
+/// By ppoll(2). A process that runs right now has no number there, proc(5).
+fn waits_for_the_daemon(leader: Process) -> bool {
+    let call = fs::read_to_string(format!("/proc/{}/syscall", leader.0)).unwrap_or_default();
+    ["running", &nix::libc::SYS_ppoll.to_string()].contains(&call.split_whitespace().next().unwrap_or_default())
+}
+
+/// From then on the daemon is ready, and the exit status says so.
+#[test]
+fn ctrl_c_is_too_late_once_the_launcher_has_answered() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    stop(launcher.process);
+    let leader = Process(daemon.process.session());
+    daemon.send("ready");
+    eventually("the report", || (!waits_for_the_daemon(leader)).then_some(()));
+    leader.signal(Signal::SIGSTOP);
+    let before = launcher.process.status("SigIgn");
+    launcher.process.signal(Signal::SIGCONT);
+    eventually("the answer", || (launcher.process.status("SigIgn") != before).then_some(()));
+    launcher.process.signal(Signal::SIGINT);
+    assert_eq!((daemon.answer(), launcher.end().status), (String::new(), 0));
+}
+
+#[test]
+fn a_word_of_any_length_is_no_reason_to_fail() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &[]);
+    assert_eq!(daemon.ask(&format!("ready-with {}", "x".repeat(4 << 20))), "");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// A program may have given SIGPIPE its default action.
+#[test]
+fn a_pipe_that_nobody_reads_changes_no_exit_status() {
+    let closed = "mkfifo fifo && exec 4<>fifo 5>fifo 4<&- && \"$0\" \"$@\" >&5 2>&5 5>&-; echo $?";
+    for (ending, status) in [("ready-with listening", "0\n"), ("exit 7", "7\n")] {
+        for options in [&["--detach", "always"][..], &["--foreground"]] {
+            let stage = Stage::new();
+            let mut command = stage.command("sh");
+            command.args(["-c", closed, PROBE, "--notify", "--default-signal", "SIGPIPE"]).args(options);
+            let launcher = stage.start(&mut command);
+            let mut daemon = stage.daemon();
+            daemon.send(ending);
+            if ending.starts_with("ready") {
+                assert_eq!(daemon.answer(), "");
+                daemon.send("return");
+            }
+            assert_eq!(launcher.end().stdout, status, "{ending} {options:?}");
+        }
+    }
+}
+
+fn stop(process: Process) {
+    process.signal(Signal::SIGSTOP);
+    eventually("the stop", || process.stat(3).filter(|state| state == "T"));
+}
+
 fn stop_leader(daemon: &Daemon) -> Process {
     let leader = Process(daemon.process.session());
     leader.signal(Signal::SIGSTOP);

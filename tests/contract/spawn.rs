@@ -1,10 +1,11 @@
 //! `Daemon::spawn`: a program starts a daemon, and goes on as before.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::chown, process::Command};
 
 use nix::sys::{signal::Signal, wait::WaitStatus};
-use support::{Daemon, Launcher, Process, Stage, Terminal, eventually};
+use support::{Daemon, Launcher, Process, Stage, Terminal, eventually, needs_root};
 
+use super::ready::kill_when_the_leader_reported;
 use crate::{ARRANGE, CLIENT};
 
 /// A client that runs, and that obeys.
@@ -50,6 +51,18 @@ fn the_daemon_is_one() {
     let descriptors = sight.descriptors();
     assert_eq!((descriptors[&0], descriptors[&1], descriptors[&2]), (null, null, null));
     assert_eq!(descriptors.len(), 4, "{sight:?}"); // what the client has opened stays open: its connection
+}
+
+/// A client may end the process of that number.
+#[test]
+fn a_number_that_the_daemon_gives_does_not_count() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let mut daemon = stage.daemon();
+    daemon.ask("to-leader 0 1"); // ready
+    daemon.ask(&format!("to-leader 1 {}", 4 + (64 << 10))); // of a long text, the part that is read: process 0x01010101
+    assert_eq!(client.answer().lines().next(), Some(format!("pid={}", daemon.process.0).as_str()));
 }
 
 /// Parent, session, directory, umask, mask, actions, descriptors, children, and whether it adopts orphans.
@@ -139,6 +152,23 @@ fn a_failure_comes_with_status_and_what_was_printed() {
         assert_eq!(client.answer(), expected);
         assert_eq!(stage.processes(), [client.process], "left behind");
     }
+}
+
+#[test]
+fn what_a_failed_daemon_wrote_is_escaped_and_has_a_limit() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify --stderr log");
+    let mut daemon = stage.daemon();
+    daemon.ask("fill-stderr 1");
+    daemon.ask("stderr \u{1b}[2J");
+    daemon.send("exit 3");
+    let said = client.answer();
+    let (_, wrote) = said.split_once("stderr=").expect(&said);
+    let kept = "y".repeat((64 << 10) - "\u{1b}[2J\n".len());
+    // The client escapes it once more.
+    let expected = format!("(only the last 64 KiB of standard error follow)\\n{kept}\\\\u{{1b}}[2J\\n");
+    assert!(wrote == expected, "{} bytes: {wrote:.100} … {}", wrote.len(), &wrote[wrote.len().saturating_sub(30)..]);
 }
 
 #[test]
@@ -232,6 +262,36 @@ fn nobody_is_left_where_the_client_is_killed() {
     eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
 }
 
+/// Whoever acted as another user meanwhile would not hear of it, `PR_SET_PDEATHSIG(2const)`.
+#[test]
+fn nobody_is_left_where_the_client_of_a_users_daemon_is_killed() {
+    needs_root!();
+    let stage = Stage::new();
+    stage.open_to_all();
+    stage.create_directory("logs");
+    chown(stage.path("logs"), Some(65534), None).expect("chown");
+    let (launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify --user nobody --stdout logs/log --connect");
+    let daemon = stage.daemon();
+    client.process.signal(Signal::SIGKILL);
+    drop(launcher);
+    eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
+}
+
+/// The client is told that the start failed.
+#[test]
+fn nobody_is_left_where_the_launcher_is_killed_before_it_hears_of_the_daemon() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify");
+    let mut daemon = stage.daemon();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", client.process.0)).expect("its children");
+    let launcher = Process(children.trim().parse().expect("the launcher"));
+    kill_when_the_leader_reported(launcher, &mut daemon);
+    assert!(client.answer().contains("\nstatus=137\n"));
+    eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
+}
+
 /// A lock that was taken before goes to the daemon.
 #[test]
 fn a_lock_of_the_client_is_the_daemons() {
@@ -245,6 +305,69 @@ fn a_lock_of_the_client_is_the_daemons() {
     failing.send("exit 3");
     assert!(client.answer().contains("status=3"));
     assert_eq!(stage.files(), ["pid"]);
+}
+
+/// That of a start that failed may be gone: another instance may have come since.
+#[test]
+fn a_lock_is_for_one_start() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --pidfile pid --lock --notify");
+    let mut failing = stage.daemon();
+    failing.send("exit 3");
+    assert!(client.answer().contains("\nstatus=3\n"));
+    let other = stage.started(stage.command(CLIENT).args(["start", "--pidfile", "pid"]));
+    assert!(client.ask("respawn").contains(&format!("\nrunning={}\n", other.process.0)));
+}
+
+#[test]
+fn signals_of_the_client_that_were_ignored_are_not_ignored_in_any_daemon() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    let (_launcher, mut client) =
+        client(&stage, command.args(["--ignore", "SIGCHLD", "--", CLIENT, "obey", "quietly"]));
+    let (first, _) = spawned(&stage, &mut client, "");
+    client.send("respawn");
+    let second = stage.daemon();
+    let _ = client.answer();
+    assert_eq!(second.sight.get("SigIgn"), first.sight.get("SigIgn"));
+}
+
+#[test]
+fn signals_of_the_client_stay_where_it_is_refused() {
+    for way in ["--foreground", "--start-timeout 0"] {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        command.args(["--ignore", "SIGCHLD", "--", CLIENT, "obey", "quietly"]);
+        let (_launcher, mut client) = client(&stage, &mut command);
+        let before = client.look();
+        assert!(client.ask(&format!("spawn {way}")).starts_with("error="));
+        assert_eq!(client.look().get("SigIgn"), before.get("SigIgn"), "{way}");
+    }
+}
+
+/// It waits for a lock no longer than exit(3) does.
+#[test]
+fn the_daemon_ends_while_a_thread_holds_standard_output() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    let (mut daemon, _) = spawned(&stage, &mut client, "--pidfile pid");
+    daemon.ask("hold-stdout-in-thread");
+    daemon.send("return-status 7");
+    assert_eq!(daemon.wait(), WaitStatus::Exited(nix::unistd::Pid::from_raw(daemon.process.0), 7));
+    assert_eq!(stage.files(), [""; 0]);
+}
+
+/// Whatever a daemon says, a client may print it.
+#[test]
+fn what_a_daemon_forges_is_fit_for_a_terminal() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --notify --start-timeout 2000");
+    let mut daemon = stage.daemon();
+    daemon.send("to-leader 1 200000");
+    let said = client.answer();
+    assert!(said.starts_with("error=\\u{1}\\u{1}") && !said.contains('\u{1}'), "{said:.100}");
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! `Daemon::start`: the middle of a function, from which on the program is a daemon.
 
-use std::os::unix::net::UnixDatagram;
+use std::{
+    fs::File,
+    io::{ErrorKind, Write},
+    os::unix::{fs::OpenOptionsExt, net::UnixDatagram},
+};
 
+use nix::{libc::O_NONBLOCK, sys::stat::Mode, unistd::mkfifo};
 use support::{DEADLINE, Stage, Syslog, needs_root};
 
 use crate::{ARRANGE, CLIENT, PROBE};
@@ -104,6 +109,23 @@ fn a_failed_daemon_is_an_error_with_its_status_and_words() {
     assert_eq!(stage.processes(), [], "left behind");
 }
 
+#[test]
+fn a_program_that_exits_by_its_error_does_so_as_run_does() {
+    let stage = Stage::new();
+    let options = ["--name", "named", "--notify", "--stderr", "log"];
+    let [by_exit, by_run] = [&[CLIENT, "exit"][..], &[PROBE]].map(|program| {
+        let launcher = stage.start(stage.command(program[0]).args(&program[1..]).args(options));
+        let mut daemon = stage.daemon();
+        daemon.ask("stderr what it printed");
+        daemon.send("exit 78");
+        let launch = launcher.end();
+        (launch.status, launch.stdout, launch.stderr)
+    });
+    assert_eq!(by_exit, by_run);
+    let line = "named: the daemon ended before it was ready: exit status: 78";
+    assert_eq!(by_exit, (78, String::new(), format!("what it printed\n{line}\n")));
+}
+
 /// The program may go on.
 #[test]
 fn a_failed_start_leaves_the_launcher_as_it_was() {
@@ -130,6 +152,39 @@ fn a_failed_start_leaves_the_launcher_as_it_was() {
         assert!(sights[0].contains("adopts=false") && sights[0].contains("children=\n"), "{sights:?}");
         assert_eq!(sights[0], sights[1], "{options:?}");
     }
+}
+
+/// What SIGKILL ended, nobody else waits for.
+#[test]
+fn a_failed_start_leaves_no_zombie() {
+    let stage = Stage::new();
+    let launcher = stage.start(stage.command(CLIENT).args(["start", "--notify", "--block-signal", "SIGTERM"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("fork");
+    daemon.send("exit 3");
+    let stdout = launcher.end().stdout;
+    assert!(stdout.contains("\nstatus=3\n") && stdout.contains("\nchildren=\n"), "{stdout}");
+}
+
+/// The word is printed to a pipe that is full.
+#[test]
+fn a_word_that_nobody_reads_keeps_nothing_from_its_end() {
+    let stage = Stage::new();
+    let manager = Manager::listen(&stage);
+    mkfifo(&stage.path("fifo"), Mode::S_IRWXU).expect("a fifo");
+    let mut fifo = File::options().read(true).write(true).custom_flags(O_NONBLOCK).open(stage.path("fifo"));
+    let full = fifo.as_mut().expect("open").write_all(&vec![0; 1 << 20]).expect_err("full");
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    let mut command = stage.command(ARRANGE);
+    command
+        .args(["--fd", "1=fifo", "--", PROBE, "--notify", "--foreground"])
+        .env("NOTIFY_SOCKET", stage.path("notify"));
+    let launcher = stage.start(&mut command);
+    let mut program = stage.daemon();
+    program.ask("begin-ready-with listening");
+    assert_eq!(manager.hear(), "READY=1\nSTATUS=listening");
+    program.send("return-status 3");
+    assert_eq!(launcher.end().status, 3);
 }
 
 #[test]

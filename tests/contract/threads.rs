@@ -33,12 +33,12 @@ fn a_thread_that_the_look_up_of_the_user_starts() {
     for (detach, line) in [
         (
             "always",
-            "cannot fork: 1 other thread would be lost (look-up); start threads in `main`, which runs after the fork",
+            "cannot fork: 1 other thread would be lost (look-up); start threads after the fork: in `main`, or behind `start`",
         ),
         (
             "never",
             "cannot give up privileges: 1 other thread would keep them (look-up); \
-             start threads in `main`, which runs without them",
+             start threads after that: in `main`, or behind `start`",
         ),
     ] {
         let stage = Stage::new();
@@ -69,7 +69,7 @@ fn a_process_that_shares_the_memory() {
     assert_eq!(launcher.end().status, 0);
 }
 
-const LOST: &str = "start threads in `main`, which runs after the fork";
+const LOST: &str = "start threads after the fork: in `main`, or behind `start`";
 
 /// One that nobody named has the program's name to the kernel. That libc knows nothing of it makes it nobody else's.
 #[test]

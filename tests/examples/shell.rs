@@ -197,20 +197,21 @@ fn control_tells_its_status() {
         let launch = control(&stage, "status");
         assert_eq!((launch.status, launch.stdout, launch.stderr), (status, format!("{text}\n"), String::new()));
     };
-    status(3, "control does not run");
+    status(3, "control is not running");
 
     let before = Timestamp::now().as_second();
     let daemon = started(&stage);
     let launch = control(&stage, "status");
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    let line = format!("control runs as process {} since ", daemon.0);
+    let line = format!("control has been running as process {} since ", daemon.0);
     let since: Timestamp = launch.stdout.strip_prefix(&line).expect(&launch.stdout).trim_end().parse().expect("a time");
     assert!((before..=Timestamp::now().as_second()).contains(&since.as_second()), "{since}");
     assert_eq!(launch.stdout, format!("{line}{since:.0}\n"));
 
     daemon.signal(Signal::SIGKILL);
     daemon.wait();
-    status(1, "control does not run any more, and left control.pid");
+    let pidfile = stage.path("control.pid").display().to_string();
+    status(1, &format!("control is not running, and left {pidfile} behind"));
 
     fs::remove_file(stage.path("control.pid")).expect("remove the pidfile");
     let starting = Flock::lock(stage.create("control.pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
@@ -219,7 +220,8 @@ fn control_tells_its_status() {
 
     fs::remove_file(stage.path("control.pid")).expect("remove the pidfile");
     stage.create_directory("control.pid");
-    status(4, "control may run or not: cannot open control.pid: it is not a regular file");
+    let why = format!("cannot open {pidfile}: it is not a regular file");
+    status(4, &format!("cannot tell whether control is running: {why}"));
 }
 
 #[test]
@@ -280,7 +282,8 @@ fn control_restarts() {
 #[test]
 fn control_reloads() {
     let stage = Stage::new();
-    assert_failure(&control(&stage, "reload"), "no daemon runs that holds control.pid");
+    let why = format!("no daemon runs that holds {}", stage.path("control.pid").display());
+    assert_failure_with(7, &control(&stage, "reload"), &why);
     let daemon = started(&stage);
     assert_silent_success(&control(&stage, "reload"));
     assert_eq!(lines(&stage, "control.log", 2), ["started", "read the configuration"]);
@@ -293,7 +296,7 @@ fn control_spares_a_daemon_that_a_reload_would_end() {
     assert_silent_success(&stage.launch(stage.command(PROBE).args(["--pidfile", "control.pid"])));
     let mut daemon = stage.daemon();
     let why = format!("cannot reload process {}: it would end on SIGHUP", daemon.process.0);
-    assert_failure(&control(&stage, "reload"), &why);
+    assert_failure_with(3, &control(&stage, "reload"), &why);
     daemon.look();
 }
 
@@ -306,7 +309,9 @@ fn control_says_what_a_user_may_not_stop() {
     let control = stage.copy(example("control"));
     for command in ["stop", "restart", "reload"] {
         let launch = stage.launch(stage.command(&control).arg(command).uid(NOBODY).gid(NOBODY));
-        assert_failure(&launch, "cannot open control.pid: Permission denied (os error 13)");
+        let pidfile = stage.path("control.pid");
+        let why = format!("cannot open {}: Permission denied (os error 13)", pidfile.display());
+        assert_failure_with(4, &launch, &why);
     }
     assert_eq!(stage.processes(), [daemon]);
 }
@@ -341,7 +346,9 @@ fn control_explains_its_commands() {
     }
     let mistake = control(&stage, "strat");
     assert_eq!((mistake.status, mistake.stdout.as_str()), (2, ""));
-    assert!(mistake.stderr.starts_with("error: unrecognized subcommand 'strat'\n"), "{}", mistake.stderr);
+    let line = "error: invalid value 'strat' for '<CONTROL>': unknown command `strat`; expected one of \
+                start, run, stop, restart, reload, status\n";
+    assert!(mistake.stderr.starts_with(line), "{}", mistake.stderr);
     assert_eq!((stage.processes(), stage.files()), (vec![], vec![]));
 }
 
@@ -399,8 +406,12 @@ fn assert_success(launch: &Launch, says: &str) {
 }
 
 fn assert_failure(launch: &Launch, why: &str) {
+    assert_failure_with(1, launch, why);
+}
+
+fn assert_failure_with(status: i32, launch: &Launch, why: &str) {
     let line = format!("control: {why}\n");
-    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (1, "", line.as_str()));
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (status, "", line.as_str()));
 }
 
 /// The one process that is left of a start.

@@ -13,7 +13,7 @@ use std::{
 
 use nix::{
     libc,
-    mount::{MsFlags, mount},
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     sys::stat::Mode,
     unistd::{User, chown, mkfifo},
@@ -49,6 +49,7 @@ pub(crate) struct Place {
     manager: Option<UnixDatagram>,
     /// The pipe that the probe has as descriptor 8, for `--ready-fd`.
     supervisor: File,
+    has_databases: bool,
 }
 
 impl Scene {
@@ -86,7 +87,7 @@ impl Scene {
         let mut pipe = File::options();
         pipe.read(true).custom_flags(libc::O_NONBLOCK); // look once, and be its reader while nobody writes
         let supervisor = pipe.open(stage.path("data/supervisor")).expect("open a pipe");
-        Place { stage, manager, supervisor }
+        Place { stage, manager, supervisor, has_databases: self.has_groups }
     }
 
     /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
@@ -127,12 +128,25 @@ impl Place {
     }
 }
 
+/// What is mounted on could not be removed.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.has_databases {
+            for name in DATABASES {
+                let _ = umount2(&Path::new("/etc").join(name), MntFlags::MNT_DETACH);
+            }
+        }
+    }
+}
+
+const DATABASES: [&str; 2] = ["group", "nsswitch.conf"];
+
 /// In a mount namespace of this thread's own. Its nsswitch.conf(5) names files alone: what other services call is
 /// theirs.
 fn mount_databases(stage: &Stage) -> nix::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     mount_at(None, Path::new("/"), MsFlags::MS_PRIVATE | MsFlags::MS_REC)?;
-    ["group", "nsswitch.conf"].into_iter().try_for_each(|name| {
+    DATABASES.into_iter().try_for_each(|name| {
         mount_at(Some(&stage.path("data").join(name)), &Path::new("/etc").join(name), MsFlags::MS_BIND)
     })
 }

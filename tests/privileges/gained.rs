@@ -14,7 +14,7 @@ use std::{
 
 use support::{Daemon, Launch, Machine, NOBODY, Stage, Syslog, eventually, needs_root, needs_tools};
 
-use crate::PROBE;
+use crate::{CLIENT, PROBE};
 
 const SECRET: &str = "root's alone\n";
 const UNBELIEVED: &str =
@@ -238,6 +238,30 @@ fn errors_tell_nothing_of_what_the_caller_may_not_see() {
             Placed::remove(&stage);
         }
     }
+}
+
+/// A program that prints what `start` and `spawn` return tells no more than one that calls `run`.
+#[test]
+fn errors_that_are_returned_tell_nothing_either() {
+    let stage = Stage::new();
+    let Some(client) = stage.copy_with_mode(CLIENT, 0o4755) else { return };
+    create_locked(&stage);
+    stage.open_to_all();
+    let told = |option: &str, step: &str| {
+        let mut start = stage.command_of_nobody(&client);
+        let start = stage.launch(start.args(["start"]).args(option.split(' '))).stdout;
+        let mut command = stage.command_of_nobody(&client);
+        let launcher = stage.start(command.args(["obey", "quietly"]));
+        let spawn = stage.daemon().ask(&format!("spawn {option}"));
+        drop(launcher);
+        let line = format!("error={step}: the cause is in the system's log\nstatus=1\nrunning=none\nstderr=");
+        for told in [start, spawn] {
+            assert!(told.starts_with(&line.replace("{}", &stage.directory().display().to_string())), "{told}");
+        }
+    };
+    told("--stdout locked/x/y", "cannot open stdout {}/locked/x/y");
+    let _holder = stage.started(stage.command(PROBE).args(["--pidfile", "locked/pid"]));
+    told("--pidfile locked/pid", "cannot lock {}/locked/pid");
 }
 
 /// With `chroot`, `chdir` is looked up inside.

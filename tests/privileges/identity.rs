@@ -377,7 +377,7 @@ fn no_new_privs_is_set_where_it_is_asked_for() {
 fn a_second_thread_would_keep_its_privileges() {
     let own = User::from_uid(getuid()).expect("a database").expect("an entry").name;
     let line = "cannot give up privileges: 1 other thread would keep them (second); \
-                start threads in `main`, which runs without them";
+                start threads after that: in `main`, or behind `start`";
     for options in [["--user", own.as_str()].as_slice(), &["--no-new-privs"]] {
         let stage = Stage::new();
         refused(&stage, probe(&stage).args(options).args(["--thread", "--foreground"]), line);

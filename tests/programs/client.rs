@@ -1,5 +1,5 @@
 //! A probe without the attribute, by `client start OPTIONS`; and a program that goes on, by `client obey`: it obeys its
-//! test as a probe does, and starts others by the command `spawn OPTIONS`.
+//! test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn` with the same `Daemon`.
 
 #![allow(unsafe_code)]
 
@@ -37,18 +37,20 @@ fn main() -> Result<ExitCode, Failure> {
     let mut arguments = env::args().skip(1);
     let _ = TRACES.set(env::current_dir()?.join("trace"));
     match arguments.next().as_deref() {
-        Some("start") => start(arguments),
+        Some("start") => start(arguments, false),
+        Some("exit") => start(arguments, true),
         Some("obey") => go_on(arguments),
         _ => Err("start or obey".into()),
     }
 }
 
-fn start(arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
+fn start(arguments: impl Iterator<Item = String>, exits: bool) -> Result<ExitCode, Failure> {
     let mut daemon = Daemon::new();
     let kept = probe::obey_command_line(&mut daemon, arguments)?;
     let _guard = Trace("guard");
     match daemon.start() {
         Ok(()) => probe::serve(kept),
+        Err(error) if exits => error.exit(),
         Err(error) => {
             println!("{}\n{}", told(&error), sight());
             Ok(error.exit_status().into())
@@ -70,7 +72,7 @@ fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failur
     }
     let mut connection = BufReader::new(File::from(OwnedFd::from(UnixStream::connect(env::var("PROBE_SOCKET")?)?)));
     probe::answer(&mut connection, &sight())?;
-    let (mut kept, mut command) = (Kept::default(), String::new());
+    let (mut kept, mut daemon, mut command) = (Kept::default(), None, String::new());
     loop {
         command.clear();
         if connection.read_line(&mut command)? == 0 {
@@ -80,7 +82,15 @@ fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failur
         let said = match word {
             "return" => return Ok(ExitCode::SUCCESS),
             "look" => sight(),
-            "spawn" => spawn(rest).unwrap_or_else(|error| format!("error: {error:#}")),
+            "spawn" => {
+                let daemon = daemon.insert(Daemon::new());
+                let words = rest.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
+                match probe::obey_command_line(daemon, words) {
+                    Ok(kept) => spawn(daemon, kept),
+                    Err(error) => format!("error: {error:#}"),
+                }
+            }
+            "respawn" => spawn(daemon.as_mut().ok_or("nothing to spawn again")?, Kept::default()),
             "handle" => {
                 let handler: extern "C" fn(libc::c_int) = if rest == "SIGCHLD" { reap_all } else { nothing };
                 // SAFETY: the handlers call async-signal-safe functions alone, signal-safety(7).
@@ -108,15 +118,11 @@ extern "C" fn reap_all(_: libc::c_int) {
     while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
-fn spawn(options: &str) -> Result<String, Failure> {
-    let mut daemon = Daemon::new();
-    let kept =
-        probe::obey_command_line(&mut daemon, options.split(' ').filter(|word| !word.is_empty()).map(str::to_owned))?;
-    let spawned = daemon.spawn(|| probe::serve(kept));
-    Ok(match spawned {
+fn spawn(daemon: &mut Daemon, kept: Kept) -> String {
+    match daemon.spawn(|| probe::serve(kept)) {
         Ok(spawned) => format!("pid={}\nmessage={}", spawned.pid(), spawned.message().unwrap_or("none")),
         Err(error) => told(&error),
-    })
+    }
 }
 
 fn told(error: &Error) -> String {

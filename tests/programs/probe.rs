@@ -26,6 +26,7 @@ use std::{
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -137,6 +138,7 @@ pub(crate) fn obey_command_line(
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
+            "--obey" => daemon.obey(value()?.parse()?)?,
             "--stop" => {
                 println!("{:?}", PidFile::new(value()?).stop(Duration::from_secs(10))?);
                 process::exit(0);
@@ -169,6 +171,10 @@ pub(crate) fn obey_command_line(
             "--ignore-signal" => {
                 // SAFETY: no handler is set.
                 unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigIgn) }?;
+            }
+            "--default-signal" => {
+                // SAFETY: no handler is set.
+                unsafe { signal(Signal::from_str(&value()?)?, SigHandler::SigDfl) }?;
             }
             "--block-signal" => SigSet::from(Signal::from_str(&value()?)?).thread_block()?,
             "--exit-on" => {
@@ -353,6 +359,11 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "output" => _ = unistd::write(io::stdout(), format!("{rest}\n").as_bytes())?,
         "input" => said = unistd::read(io::stdin(), &mut [0; 64])?.to_string(),
         "ready-in-thread" => thread::spawn(daemon_rt::ready).join().map_err(|_| "thread")??,
+        "begin-ready-with" => {
+            let word = rest.to_owned();
+            thread::spawn(|| daemon_rt::ready_with(word));
+        }
+        "hold-stdout-in-thread" => hold_stdout_in_thread()?,
         "start-again" => said = format!("{:?}", Daemon::new().start()),
         "spawn-again" => said = format!("{:?}", Daemon::new().spawn(|| ())),
         "run-again" => said = format!("{:?}", Daemon::default().run(|| println!("it ran again"))),
@@ -481,6 +492,17 @@ fn reopen_in_threads(rest: &str) -> Result<(), Failure> {
     let reopen = move || (0..count).try_for_each(|_| daemon_rt::reopen_logs());
     let threads: Vec<_> = (0..threads).map(|_| thread::spawn(reopen)).collect();
     threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "thread")?.map_err(Failure::from))
+}
+
+/// As a thread does that writes one line after another.
+fn hold_stdout_in_thread() -> Result<(), Failure> {
+    let (say, hear) = mpsc::channel();
+    thread::spawn(move || {
+        let _lock = io::stdout().lock();
+        let _ = say.send(());
+        thread::sleep(Duration::from_secs(1000));
+    });
+    Ok(hear.recv()?)
 }
 
 static WRITERS: Mutex<Vec<JoinHandle<u32>>> = Mutex::new(Vec::new());

@@ -75,3 +75,14 @@ fn no_exit_status_is_success() {
     assert_eq!(Error::new("no luck").and_exit_status(0).exit_status(), 1);
     assert_eq!(Error::new("no luck").and_exit_status(78).exit_status(), 78);
 }
+
+/// Where `main` returns it.
+#[cfg(unix)]
+#[test]
+fn what_the_daemon_wrote_is_not_lost() {
+    let error = Error::new("the daemon ended").and_stderr("one\ntwo\n".into());
+    assert_eq!(
+        (format!("{error:#}"), format!("{error:?}")),
+        ("the daemon ended".into(), "the daemon ended\none\ntwo".into())
+    );
+}

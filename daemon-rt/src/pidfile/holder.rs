@@ -31,9 +31,14 @@ pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 /// machine may be busy.
 pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
 
-/// How long to try a file that keeps being replaced, or that is held by a process which it does not name: a start that has
-/// just locked it has not erased the old number yet.
+/// How long a start that has just locked the file may take to erase the old number.
+const UNTIL_ERASED: Duration = Duration::from_millis(500);
+
+/// How long to try a file that keeps being replaced.
 pub(super) const UNTIL_CLEAR: Duration = Duration::from_secs(2);
+
+/// The exit status of the Linux Standard Base for a caller without permission.
+const INSUFFICIENT_PRIVILEGE: u8 = 4;
 
 /// What one look at the file finds. A missing file counts as empty and unlocked.
 enum Look {
@@ -71,7 +76,7 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
             (_, Content::Empty | Content::Unfinished(_)) => return Ok(Seen::Unnamed),
             (Ok(None), _) if elapsed < UNTIL_NAMED => {} // one daemon after another, on a busy machine
             (Ok(None), _) => return Err(cannot_tell(path, "it keeps changing")),
-            (Err(_), _) if elapsed < UNTIL_CLEAR => {}
+            (Err(_), _) if elapsed < UNTIL_ERASED => {}
             (Err(error), _) => return Err(error),
         }
         thread::sleep(Duration::from_millis(5));
@@ -125,5 +130,10 @@ fn cannot_tell(path: &Path, why: &str) -> Error {
 }
 
 pub(super) fn failed(cannot: &str, path: &Path, error: io::Error) -> Error {
-    Error::because(format!("{cannot} {}", shown(path)), error)
+    refused_by_system(format!("{cannot} {}", shown(path)), error)
+}
+
+pub(super) fn refused_by_system(cannot: String, error: io::Error) -> Error {
+    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+    Error::because(cannot, error).and_exit_status(if is_denied { INSUFFICIENT_PRIVILEGE } else { 1 })
 }

@@ -3,6 +3,14 @@
 use std::io;
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, setegid, seteuid};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use nix::{
+    sys::{
+        prctl,
+        signal::{Signal, raise},
+    },
+    unistd::{Pid, getppid},
+};
 
 use super::{
     account::Account,
@@ -19,6 +27,7 @@ pub(super) struct Before {
     gid: Gid,
     groups: Vec<Gid>,
     capabilities: Capabilities,
+    end_of_parent: EndOfParent,
 }
 
 impl Account {
@@ -74,7 +83,13 @@ pub(super) fn restore(account: &Account, before: &Before) -> Result<(), Error> {
 
 impl Before {
     fn note() -> io::Result<Self> {
-        Ok(Self { uid: geteuid(), gid: getegid(), groups: getgroups()?, capabilities: Capabilities::note()? })
+        Ok(Self {
+            uid: geteuid(),
+            gid: getegid(),
+            groups: getgroups()?,
+            capabilities: Capabilities::note()?,
+            end_of_parent: EndOfParent::note(),
+        })
     }
 
     /// The user id first: it is still the real or the saved one, so that takes no privilege. Becoming root may put more
@@ -83,8 +98,46 @@ impl Before {
         seteuid(self.uid)?;
         self.capabilities.restore()?;
         setegid(self.gid)?;
-        setgroups(&self.groups)
+        setgroups(&self.groups)?;
+        self.end_of_parent.restore();
+        Ok(())
     }
+}
+
+/// The signal that this process gets when its parent ends: the kernel forgets it where the ids change,
+/// `PR_SET_PDEATHSIG(2const)`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+struct EndOfParent {
+    parent: Pid,
+    signal: Option<Signal>,
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl EndOfParent {
+    fn note() -> Self {
+        Self { parent: getppid(), signal: prctl::get_pdeathsig().ok().flatten() }
+    }
+
+    fn restore(&self) {
+        let Some(signal) = self.signal else { return };
+        let _ = prctl::set_pdeathsig(signal);
+        if getppid() != self.parent {
+            let _ = raise(signal); // it ended meanwhile
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+struct EndOfParent;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[allow(clippy::unused_self, reason = "as where there is such a signal")]
+impl EndOfParent {
+    fn note() -> Self {
+        Self
+    }
+
+    fn restore(&self) {}
 }
 
 /// Changing the user id takes root's capabilities out of effect, but not with certain securebits, not ambient ones, and

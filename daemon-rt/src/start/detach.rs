@@ -44,9 +44,13 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
             sys::leave_termination_alone(); // the pidfile goes with the leader, or with its daemon
             let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
             let outcome = launcher::wait(leader, to_leader, prepared);
-            if outcome.is_err() {
-                actions.into_iter().for_each(Action::restore);
-                restore(on_child);
+            match &outcome {
+                Ok(ready) if ready.message.is_empty() => {}
+                Ok(_) => _ = inherited.become_interruptible(), // to print the message may take for ever
+                Err(_) => {
+                    actions.into_iter().for_each(Action::restore);
+                    restore(on_child);
+                }
             }
             return Ok(Role::Launcher(outcome));
         }
@@ -60,6 +64,7 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
         lead(&thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| report::give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
+    inherited.stop_ignoring_signals();
     remaining.apply_in_daemon(thread, to_leader);
     inherited.unblock_signals(mask);
     Ok(Role::Daemon)

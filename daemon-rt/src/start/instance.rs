@@ -23,7 +23,7 @@ pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
 
 /// The lock on the pidfile, if there is to be one.
 pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
-    match (daemon.lock.take(), pidfile(daemon)?) {
+    match (daemon.lock.take(), pidfile_to_lock(daemon)?) {
         (None, Some(path)) => {
             Lock::acquire(&path).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
@@ -34,11 +34,12 @@ pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
     }
 }
 
+fn pidfile_to_lock(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
+    if serves_a_peer(daemon) { Ok(None) } else { pidfile(daemon) }
+}
+
 /// The option's, or the one that systemd reads after the start.
-fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
-    if serves_a_peer(daemon) {
-        return Ok(None);
-    }
+pub(crate) fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     let systemds = daemon.launched_by.pidfile().filter(|_| daemon.detaches());
     let Some(path) = &daemon.pidfile else { return Ok(systemds.map(Path::to_owned)) };
     let path = daemon.inherited.absolute(check::path("pidfile", path)?)?;
@@ -70,7 +71,7 @@ fn are_the_same(one: &Path, other: &Path) -> bool {
 
 /// Why no start can succeed now: another instance runs, or starts.
 pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
-    let path = pidfile(daemon).ok()??;
+    let path = pidfile_to_lock(daemon).ok()??;
     if daemon.lock.is_some() {
         return None;
     }

@@ -3,7 +3,7 @@
 use std::{
     io, mem,
     net::Shutdown,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
     thread,
     time::{Duration, Instant},
@@ -26,7 +26,7 @@ use crate::{Error, run::Ready, sys};
 /// How much later than `start_timeout` the leader, which enforces it, may report.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long the leader may take to end the group and say so.
+/// How long the leader may take to end the group.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 /// Returns when the daemon is ready, or with the reason why there is none.
@@ -53,7 +53,10 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
         Ok(Some(Report::Ready(ready))) => {
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
-            drop(from_leader); // the leader waits for that before it answers `ready()`
+            // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
+            let _ = sys::INTERRUPTING.map(sys::ignore);
+            let _ = sys::send(from_leader.as_fd(), &[0]); // the leader waits for that before it answers `ready()`
+            drop(from_leader);
             after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
@@ -84,14 +87,9 @@ fn tell_supervisor(prepared: &Prepared) {
 
 /// None where the leader ended without a report, or is stuck.
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
-    let mut incoming = Incoming::from_daemon();
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(MARGIN));
-    match incoming.receive(from_leader, deadline) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-        report => return report,
-    }
-    let _ = killpg(leader, Signal::SIGCONT); // stopped, by the daemon for example, it enforces no timeout
-    match incoming.receive(from_leader, Some(Instant::now() + LEADER_GRACE)) {
+    // Stopped, by the daemon for example, it enforces no timeout.
+    match Incoming::from_daemon().receive_or_resume(from_leader, deadline, || _ = killpg(leader, Signal::SIGCONT)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         report => report,
     }
@@ -158,15 +156,17 @@ fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, w
     }
 }
 
-/// Waits for the end of a leader that was killed. Even then it may be stuck in the kernel.
+/// Waits for the end of a group that was killed, the leader's, and of whom it adopts of it. Even then they may be stuck in
+/// the kernel.
 fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
+    let members = Pid::from_raw(-leader.as_raw());
     let deadline = Instant::now() + MARGIN;
+    let mut status = None;
     loop {
-        if let Some((_, status)) = sys::reap(leader).ok()? {
-            return Some(status);
-        }
-        if Instant::now() >= deadline {
-            return None;
+        let leader_has_ended = process_group::reap_all(leader, Some(leader), &mut status);
+        let group_has_ended = process_group::reap_all(members, Some(leader), &mut status);
+        if leader_has_ended && group_has_ended || Instant::now() >= deadline {
+            return status;
         }
         wait_for_child(children, deadline);
     }

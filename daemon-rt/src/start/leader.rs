@@ -25,7 +25,10 @@ use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys};
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
-/// How long the launcher may take to tell the service manager: somewhat longer than its own limit.
+/// How long the launcher may take to answer. One that is stopped reads the report when it goes on.
+const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The same where it tells the service manager before: somewhat longer than its own limit.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
 pub(crate) struct Leader<'launcher> {
@@ -62,8 +65,7 @@ impl Leader<'_> {
         {
             // The number is the one that the leader knows: the daemon may name anybody.
             let ready = Ready { daemon: self.daemon.as_raw().unsigned_abs(), message: message.clone() };
-            if Report::Ready(ready).send(self.launcher).is_ok() {
-                self.await_manager();
+            if Report::Ready(ready).send(self.launcher).is_ok() && self.launcher_knows() {
                 sys::exit_now(u8::from(!self.answer_ready()))
             }
         }
@@ -129,12 +131,18 @@ impl Leader<'_> {
         }
     }
 
-    /// Waits until the launcher has named the daemon to the service manager, which listens to the daemon from then on:
-    /// what the program says after `ready()` must not come earlier.
-    fn await_manager(&self) {
+    /// Waits until the launcher has read the report, so that nobody gets a daemon that they were not told about; and until
+    /// it has named the daemon to the service manager, which listens to the daemon from then on: what the program says after
+    /// `ready()` must not come earlier. False where the launcher ended before it answered.
+    fn launcher_knows(&self) -> bool {
         let mut launcher = self.launcher;
-        if self.remaining.common.manager.is_some() && launcher.set_read_timeout(Some(MANAGER_PATIENCE)).is_ok() {
-            let _ = launcher.read(&mut [0]); // returns when the launcher closes the line, or the time is over
+        let patience = if self.remaining.common.manager.is_some() { MANAGER_PATIENCE } else { LAUNCHER_PATIENCE };
+        if launcher.set_read_timeout(Some(patience)).is_err() {
+            return true;
+        }
+        match sys::uninterrupted(|| launcher.read(&mut [0])) {
+            Ok(answered) => answered != 0,
+            Err(error) => error.kind() != io::ErrorKind::ConnectionReset,
         }
     }
 

@@ -72,7 +72,6 @@ impl Prepared {
     /// In the leader: the daemon inherits all of this, and has it from its first instruction on.
     pub(crate) fn apply_in_leader(mut self, inherited: &Inherited) -> Result<Remaining, Error> {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
-        inherited.stop_ignoring_signals();
         let streams = self.streams.redirect()?;
         self.common.enter_filesystem_in_leader()?;
         Ok(Remaining {

@@ -106,7 +106,7 @@ fn ask_to_end(group: Pid, child: Option<Pid>) {
 }
 
 /// Reaps whoever of these has ended, and notes how `child` did. Whether none is left.
-fn reap_all(these: Pid, child: Option<Pid>, status: &mut Option<ExitStatus>) -> bool {
+pub(crate) fn reap_all(these: Pid, child: Option<Pid>, status: &mut Option<ExitStatus>) -> bool {
     loop {
         match sys::reap(these) {
             Ok(Some((ended, how))) if Some(ended) == child => *status = Some(how),

@@ -84,6 +84,15 @@ pub fn ready_with(message: impl AsRef<str>) -> Result<(), Error> {
 }
 
 fn tell(message: &str) -> Result<(), Error> {
+    if tell_who_waits(message)? {
+        messages::print(message); // with no lock held: nothing may wait for one who reads it
+    }
+    Ok(())
+}
+
+/// Returns whether the program is to print the message itself.
+fn tell_who_waits(message: &str) -> Result<bool, Error> {
+    let mut is_to_print = false;
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
         State::Awaited(awaited) => *state = if awaited.tell(message).is_ok() { State::Told } else { State::Gone },
@@ -91,9 +100,7 @@ fn tell(message: &str) -> Result<(), Error> {
             sd_notify::ready(message)
                 .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
             ready_fd.as_ref().map_or(Ok(()), ReadyFd::tell)?;
-            if *is_shown {
-                messages::print(message);
-            }
+            is_to_print = *is_shown;
             *state = State::Told;
         }
         State::InSetup | State::Told | State::Gone => {}
@@ -103,7 +110,7 @@ fn tell(message: &str) -> Result<(), Error> {
             Err(Error::new("cannot report readiness in `setup`, before the start: call `ready` in `main`"))
         }
         State::Gone => Err(Error::new("cannot report readiness: the launcher has gone")),
-        _ => Ok(()),
+        _ => Ok(is_to_print),
     }
 }
 

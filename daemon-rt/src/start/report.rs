@@ -1,6 +1,9 @@
 //! What became of a start, on its way from the daemon to the leader, from there to the launcher, and from the launcher
 //! to a program that called `spawn`.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     borrow::Cow,
     io::{self, Read},
@@ -25,6 +28,12 @@ const HEADER: usize = 1 + size_of::<u32>();
 /// How long a sender waits for a reader that has stopped, and a reader for the rest of a report.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a sender may take that was stopped, and goes on. A leader ends the group before.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What has come is read even where the time is over: this process may have been stopped.
+const A_LOOK: Duration = Duration::from_millis(1);
+
 /// Travels as the launcher's exit status, one byte; the length of the rest, four bytes; and the daemon's process id with
 /// its message, or the error.
 pub(crate) enum Report {
@@ -46,15 +55,16 @@ impl Report {
     }
 
     pub(crate) fn send(&self, socket: &UnixStream) -> io::Result<()> {
-        let (status, text) = match self {
-            Self::Ready(Ready { daemon, message }) => (0, [&daemon.to_ne_bytes(), message.as_bytes()].concat()),
-            Self::Failed(error) => (error.exit_status(), error.encode().into_bytes()),
+        let (status, text, limit) = match self {
+            Self::Ready(Ready { daemon, message }) => (0, [&daemon.to_ne_bytes(), message.as_bytes()].concat(), LIMIT),
+            Self::Failed(error) => (error.exit_status(), error.encode().into_bytes(), LAUNCHERS_LIMIT),
         };
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let text = &text[..text.len().min(limit)]; // nobody reads more
         if text.len() > size_of::<u32>() {
             let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
         }
-        let bytes = [&[status], &length.to_ne_bytes()[..], &text].concat();
+        let bytes = [&[status], &length.to_ne_bytes()[..], text].concat();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let sent = sys::send(socket.as_fd(), rest)?;
@@ -71,6 +81,16 @@ impl Report {
             }
             (0, None) => Self::Ready(Ready::default()),
             _ => Self::Failed(Error::decode(status, &string(text))),
+        }
+    }
+}
+
+impl Report {
+    /// Without what it cannot know, and so has forged.
+    fn of_daemon(self) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(error.of_daemon()),
+            ready @ Self::Ready(_) => ready,
         }
     }
 }
@@ -115,7 +135,10 @@ impl Incoming {
     /// Reads once, which does not wait where something has come, or the other end is closed.
     pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
         let mut buffer = [0; 4096];
-        let read = sys::uninterrupted(|| socket.read(&mut buffer))?;
+        let read = match socket.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // and the time goes on
+            read => read?,
+        };
         self.bytes.extend_from_slice(&buffer[..read]);
         let is_end = read == 0;
         let nothing_yet = if is_end { Arrived::End } else { Arrived::Part };
@@ -128,24 +151,40 @@ impl Incoming {
         // Of a failure, whatever came before its sender ended counts.
         let is_all_that_comes = is_end && status != 0;
         Ok(if is_whole || is_all_that_comes {
-            Arrived::Whole(Report::parse(status, text, text.len() < announced))
+            let report = Report::parse(status, text, text.len() < announced);
+            Arrived::Whole(if self.limit == LIMIT { report.of_daemon() } else { report })
         } else {
             nothing_yet
         })
     }
 
+    /// As [`receive`](Self::receive). But where the time is over, the sender may be stopped: `resume` has it go on.
+    pub(crate) fn receive_or_resume(
+        mut self,
+        socket: &UnixStream,
+        deadline: Option<Instant>,
+        resume: impl FnOnce(),
+    ) -> io::Result<Option<Report>> {
+        match self.receive(socket, deadline) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                resume();
+                self.receive(socket, Some(Instant::now() + GRACE))
+            }
+            report => report,
+        }
+    }
+
     /// Waits for the whole report; `WouldBlock` when the time is over. Without a deadline it waits for ever until the
     /// report begins, and not for its rest. None where the other end is closed without a report.
-    pub(crate) fn receive(&mut self, socket: &UnixStream, mut deadline: Option<Instant>) -> io::Result<Option<Report>> {
+    fn receive(&mut self, socket: &UnixStream, mut deadline: Option<Instant>) -> io::Result<Option<Report>> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            socket.set_read_timeout(left)?;
+            let is_over = left.is_some_and(|left| left.is_zero());
+            socket.set_read_timeout(left.map(|left| left.max(A_LOOK)))?;
             match self.advance(socket)? {
                 Arrived::Whole(report) => return Ok(Some(report)),
                 Arrived::End => return Ok(None),
+                Arrived::Part if is_over => return Err(io::ErrorKind::WouldBlock.into()),
                 Arrived::Part => deadline = deadline.or_else(|| Instant::now().checked_add(PATIENCE)),
             }
         }

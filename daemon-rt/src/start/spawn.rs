@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Daemon, Detach, Error, last_words,
+    messages::Messages,
     pidfile::Lock,
     run::{PANICKED, Ready, Role, number_of, refuse_second},
     sys,
@@ -50,7 +51,8 @@ impl Spawned {
         self.pid
     }
 
-    /// What it gave to [`ready_with`](crate::ready_with), as it is: at most 64 KiB, and nothing in it is escaped.
+    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. Unlike what a launcher prints, it is as the
+    /// daemon wrote it, control characters included: escape it for a terminal.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
@@ -58,6 +60,12 @@ impl Spawned {
 }
 
 pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
+    let spawned = spawn_from_program(daemon, main);
+    daemon.inherited.ignore_children_again();
+    spawned.map_err(|error| Messages::of(daemon).withhold(error))
+}
+
+fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
     if daemon.detach == Detach::Never {
         return Err(Error::new("cannot spawn a daemon in the foreground: `detach` is `Never`"));
     }
@@ -74,12 +82,9 @@ pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> 
     if let Ok(ForkResult::Parent { child: launcher }) = forked {
         drop(to_program);
         let outcome = outcome(launcher, &from_launcher, timeout);
-        if outcome.is_err() {
-            let _ = daemon.lock.as_ref().map(Lock::remove_on_termination);
-        } else if let Some(lock) = daemon.lock.take() {
+        if let (Some(lock), Ok(_)) = (daemon.lock.take(), &outcome) {
             lock.leave_to_daemon();
         }
-        daemon.inherited.ignore_children_again();
         let _ = mask.thread_set_mask();
         return outcome;
     }
@@ -118,16 +123,31 @@ fn be_daemon<T: Termination>(main: impl FnOnce() -> T) -> ! {
         mem::forget(payload); // whose destructor could panic, too
         PANICKED
     });
+    end_in_time(status);
     let _ = io::stdout().flush();
     sys::flush_c_streams();
+    end(status)
+}
+
+fn end(status: u8) -> ! {
     Lock::release();
     sys::exit_now(status)
+}
+
+/// Another thread may hold the lock of a stream for ever. The exit of a Rust program does not wait for that either.
+fn end_in_time(status: u8) {
+    let _ = thread::Builder::new().spawn(move || {
+        thread::sleep(MARGIN);
+        end(status)
+    });
 }
 
 /// What the launcher reports, once it has ended.
 fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Result<Spawned, Error> {
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(LAUNCHER_GRACE));
-    let received = Incoming::from_launcher().receive(from_launcher, deadline);
+    // Stopped, with the program by its terminal for example, it says nothing.
+    let resume = || _ = kill(launcher, Signal::SIGCONT);
+    let received = Incoming::from_launcher().receive_or_resume(from_launcher, deadline, resume);
     if received.is_err() {
         let _ = kill(launcher, Signal::SIGKILL); // with it, the leader ends the daemon
     }

@@ -48,6 +48,9 @@ pub(crate) fn default_action(signal: c_int) -> Action {
     replace(signal, libc::SIG_DFL)
 }
 
+/// What a person, a terminal or a service manager ends a program by.
+pub(crate) const INTERRUPTING: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
 /// Ignores a signal, and returns the action that it had.
 pub(crate) fn ignore(signal: c_int) -> Action {
     replace(signal, libc::SIG_IGN)

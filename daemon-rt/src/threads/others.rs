@@ -90,11 +90,11 @@ fn are_emulators(count: usize) -> bool {
 fn refusal(before: Step, others: &Others) -> Error {
     let (cannot, fate, place) = match before {
         Step::Fork | Step::ForkAndGiveUpPrivileges => ("cannot fork", "would be lost", Some("after the fork")),
-        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", Some("without them")),
+        Step::GiveUpPrivileges => ("cannot give up privileges", "would keep them", Some("after that")),
         Step::Spawn => ("cannot spawn a daemon", "would be lost", None),
     };
     let cure = |them: &str| match place {
-        Some(place) => format!("start {them} in `main`, which runs {place}"),
+        Some(place) => format!("start {them} {place}: in `main`, or behind `start`"),
         None => "execute this program anew, by `Command::new(current_exe()?)`, and have it start the daemon".into(),
     };
     let Others::Threads(threads) = others else {

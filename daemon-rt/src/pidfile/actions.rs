@@ -7,11 +7,15 @@ use nix::libc;
 use super::{
     Status, Stopped,
     content::Content,
-    holder::{self, Seen, failed},
+    holder::{self, Seen, failed, refused_by_system},
     lock::Lock,
     named_process::Process,
 };
 use crate::{Error, terminal::shown};
+
+/// Exit statuses of the Linux Standard Base: an action that the service has not, and one for a service that runs.
+const UNIMPLEMENTED: u8 = 3;
+const NOT_RUNNING: u8 = 7;
 
 /// How long a process may take to end after SIGKILL. It takes time only where the process waits for a device.
 const AFTER_KILL: Duration = Duration::from_secs(5);
@@ -38,7 +42,8 @@ pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
     let process = running(path)?;
     if process.dies_of(libc::SIGHUP) {
-        return Err(Error::new(format!("cannot reload process {}: it would end on SIGHUP", process.pid)));
+        return Err(Error::new(format!("cannot reload process {}: it would end on SIGHUP", process.pid))
+            .and_exit_status(UNIMPLEMENTED));
     }
     send(&process, libc::SIGHUP)
 }
@@ -59,12 +64,13 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
 }
 
 fn running(path: &Path) -> Result<Process, Error> {
-    holder::find(path)?.ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))))
+    holder::find(path)?
+        .ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING))
 }
 
 fn send(process: &Process, signal: i32) -> Result<(), Error> {
     match process.signal(signal) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()), // it has just ended
-        sent => sent.map_err(|error| Error::because(format!("cannot signal process {}", process.pid), error)),
+        sent => sent.map_err(|error| refused_by_system(format!("cannot signal process {}", process.pid), error)),
     }
 }

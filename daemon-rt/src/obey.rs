@@ -1,0 +1,86 @@
+//! The actions of an init script, with its exit statuses, for a program's own command line.
+
+use std::{process, time::Duration};
+
+use crate::{
+    Control, Daemon, Detach, Error, PidFile, Status, Stopped,
+    messages::{self, Messages},
+    start, sys,
+    terminal::shown,
+};
+
+/// As long as `docker stop`, supervisord and dinit wait: somebody may sit at the terminal.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// See [`Daemon::obey`].
+pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
+    let pidfile = pidfile(daemon, control)?;
+    let messages = Messages::of(daemon);
+    let exit_status = match control {
+        Control::Start => return Ok(()),
+        Control::Run => {
+            daemon.detach(Detach::Never);
+            return Ok(());
+        }
+        Control::Restart => match stop(&pidfile, control, &messages) {
+            0 => return Ok(()),
+            failed => failed,
+        },
+        Control::Stop => stop(&pidfile, control, &messages),
+        Control::Reload => say_failure(pidfile.reload(), control, &messages),
+        Control::Status => tell_status(&pidfile, &messages),
+    };
+    let _ = messages::ignore_signals_of_writes();
+    process::exit(exit_status.into())
+}
+
+fn pidfile(daemon: &Daemon, control: Control) -> Result<PidFile, Error> {
+    let cannot = |why| Error::new(format!("cannot obey `{control}`: {why}"));
+    if daemon.lock.is_some() {
+        // The daemon that it is about would be this start.
+        return Err(cannot("this start has locked the pidfile; call `obey` before `lock`"));
+    }
+    start::pidfile(daemon)?.map(PidFile::new).ok_or_else(|| cannot("the option `pidfile` is not set"))
+}
+
+fn stop(pidfile: &PidFile, control: Control, messages: &Messages) -> u8 {
+    let name = messages.name();
+    let stopped = pidfile.stop(STOP_TIMEOUT).map(|stopped| {
+        messages::print(&match stopped {
+            Stopped::NotRunning => format!("{name} was not running"),
+            Stopped::Terminated => format!("{name} has ended"),
+            Stopped::Killed => {
+                format!("{name} did not end within {} seconds, and was killed", STOP_TIMEOUT.as_secs())
+            }
+        });
+    });
+    say_failure(stopped, control, messages)
+}
+
+fn say_failure(done: Result<(), Error>, control: Control, messages: &Messages) -> u8 {
+    let Err(error) = done else { return 0 };
+    let error = error.withhold_all_but(format!("cannot {control} {}", messages.name()));
+    messages.say(&error);
+    error.exit_status()
+}
+
+/// The answer to a question is no message, whatever it is: all of it goes to standard output.
+fn tell_status(pidfile: &PidFile, messages: &Messages) -> u8 {
+    let name = messages.name();
+    let (text, exit_status) = match pidfile.status() {
+        Ok(Status::Running { pid, since }) => {
+            let since = sys::utc(since).map(|since| format!(" since {since}")).unwrap_or_default();
+            (format!("{name} has been running as process {pid}{since}"), 0)
+        }
+        Ok(Status::Starting) => (format!("{name} is starting"), 0),
+        Ok(Status::Stale) => (format!("{name} is not running, and left {} behind", shown(pidfile.path())), 1),
+        Ok(Status::Stopped) => (format!("{name} is not running"), 3),
+        Err(error) => {
+            let cannot = format!("cannot tell whether {name} is running");
+            let error = Error::new(format!("{cannot}: {error:#}")).withhold_all_but(cannot);
+            (messages.for_reader(&error), 4)
+        }
+    };
+    messages::print(&text);
+    exit_status
+}
