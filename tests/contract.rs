@@ -15,4 +15,5 @@ mod session;
 mod shown;
 mod spawn;
 mod start;
+mod stop;
 mod threads;

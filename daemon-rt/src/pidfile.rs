@@ -137,8 +137,8 @@ impl PidFile {
 
     /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
     /// left behind is removed then, if that is permitted. One that an earlier daemon left stays, for the next start. It
-    /// is no error when no daemon runs. A daemon that is the first process of its pid namespace has to handle SIGTERM:
-    /// from inside, SIGKILL has no effect on it, `pid_namespaces(7)`.
+    /// is no error when no daemon runs. On a daemon that is the first process of its pid namespace, SIGKILL has no effect
+    /// from inside, `pid_namespaces(7)`: it has to end on SIGTERM, as it does where nobody else handles that.
     ///
     /// # Errors
     ///

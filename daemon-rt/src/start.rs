@@ -39,6 +39,7 @@ use nix::libc;
 use self::{common::Common, prepared::Prepared, ready_fd::ReadyFd};
 use crate::{
     Daemon, Error,
+    pidfile::Lock,
     run::Role,
     sys,
     threads::{Step, require_single_thread},
@@ -50,7 +51,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
 }
 
 /// Returns in the same process. Streams and descriptors stay what they are, and so do signals, but for a SIGHUP that is
-/// meant for logs.
+/// meant for logs, and what ends a process that has a pidfile, or is process 1.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     let thread = || require_single_thread(Step::GiveUpPrivileges);
     if daemon.gives_up_privileges() {
@@ -66,10 +67,15 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         reopen_logs.leave_alone();
     }
     common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
-    if !daemon.notify {
-        return ready_fd.map_or(Ok(()), |ready_fd| ready_fd.tell());
+    sys::handle_termination_of_process_1();
+    if daemon.notify {
+        ready::await_ready_in_foreground(ready_fd, !daemon.launched_by.has_peer_on_stdin());
+    } else if let Some(ready_fd) = ready_fd {
+        ready_fd.tell().inspect_err(|_| {
+            Lock::release();
+            sys::leave_termination_alone();
+        })?;
     }
-    ready::await_ready_in_foreground(ready_fd, !daemon.launched_by.has_peer_on_stdin());
     Ok(())
 }
 

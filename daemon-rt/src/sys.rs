@@ -9,6 +9,7 @@ mod fd;
 #[cfg_attr(target_vendor = "apple", path = "sys/groups_apple.rs")]
 mod groups;
 mod hangup;
+mod held_file;
 mod inherited_fd;
 #[cfg(target_os = "linux")]
 mod keyring;
@@ -22,6 +23,7 @@ mod record_lock;
 mod signals;
 mod sockets;
 mod statx;
+mod termination;
 mod this_process;
 mod utc;
 mod wiped_on_fork;
@@ -42,6 +44,7 @@ pub(crate) use self::{
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
+    held_file::HeldFile,
     inherited_fd::InheritedFd,
     passing::{receive_with_file, send_with_file},
     passwd::{User, group, group_named, user, user_named},
@@ -55,6 +58,10 @@ pub(crate) use self::{
     },
     sockets::{connect, send, socket_family},
     statx::cached_file_id,
+    termination::{
+        handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,
+        remove_held_file,
+    },
     this_process::ThisProcess,
     utc::utc,
     wiped_on_fork::wiped_on_fork,

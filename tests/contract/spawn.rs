@@ -74,7 +74,8 @@ fn the_client_is_as_before() {
         let mut command = stage.command(ARRANGE);
         let (_launcher, mut client) = client(&stage, command.args(options).args(["--", CLIENT, "obey", "quietly"]));
         let before = client.look();
-        for start in ["", "--notify", "--pidfile missing/pid", "--notify --start-timeout 100"] {
+        let locked = "--pidfile pid --lock";
+        for start in ["", "--notify", locked, "--pidfile missing/pid", "--notify --start-timeout 100"] {
             client.send(&format!("spawn {start}"));
             let daemon = (start != "--pidfile missing/pid").then(|| stage.daemon());
             if let (Some(mut daemon), "--notify") = (daemon, start) {

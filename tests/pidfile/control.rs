@@ -231,6 +231,10 @@ fn other_tools_understand_the_file() {
     assert_eq!(tool("start-stop-daemon", &["--status", "--pidfile", "pid"]), Some(0));
     assert_eq!(tool("start-stop-daemon", &["--stop", "--quiet", "--pidfile", "pid", "--exec", PROBE]), Some(0));
     daemon.wait();
+    assert_eq!(tool("start-stop-daemon", &["--status", "--pidfile", "pid"]), Some(3), "not running");
+    let (daemon, _) = started(&stage, &[]);
+    daemon.process.signal(Signal::SIGKILL);
+    daemon.wait();
     assert_eq!(tool("start-stop-daemon", &["--status", "--pidfile", "pid"]), Some(1), "dead, and the file exists");
 }
 

@@ -470,8 +470,8 @@ fn a_user_takes_no_file_of_somebody_elses() {
 fn a_daemon_that_is_killed_leaves_a_number_that_is_no_promise() {
     let stage = Stage::new();
     let daemon = started(&stage);
-    daemon.process.signal(Signal::SIGTERM);
-    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGTERM, _)));
+    daemon.process.signal(Signal::SIGKILL);
+    assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGKILL, _)));
     assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
     let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_secs(1)).expect("nothing to stop");
     assert_eq!(stopped, Stopped::NotRunning);

@@ -201,22 +201,26 @@ ssize_t send(int socket, const void *bytes, size_t length, int flags) {
 #include <signal.h>
 
 static _Thread_local int in_handler;
-static void (*handler)(int, siginfo_t *, void *);
+static void (*handlers[NSIG])(int, siginfo_t *, void *);
 
 static void guarded(int number, siginfo_t *info, void *context) {
   in_handler = 1;
-  handler(number, info, context);
+  handlers[number](number, info, context);
   in_handler = 0;
 }
 
 int sigaction(int number, const struct sigaction *new, struct sigaction *old) {
   static int (*next)(int, const struct sigaction *, struct sigaction *);
   if (next == NULL) next = dlsym(RTLD_NEXT, "sigaction");
-  if (number != SIGHUP || new == NULL || !(new->sa_flags & SA_SIGINFO)) return next(number, new, old);
-  struct sigaction own = *new;
-  handler = new->sa_sigaction;
-  own.sa_sigaction = guarded;
-  return next(number, &own, old);
+  if ((number == SIGHUP || number == SIGTERM) && new != NULL && new->sa_handler != SIG_DFL && new->sa_handler != SIG_IGN) {
+    struct sigaction own = *new;
+    handlers[number] = new->sa_sigaction;
+    own.sa_sigaction = guarded;
+    return next(number, &own, old);
+  }
+  int done = next(number, new, old);
+  if (old != NULL && old->sa_sigaction == guarded) old->sa_sigaction = handlers[number];
+  return done;
 }
 
 static void refuse_in_handler(void) { if (in_handler) abort(); }

@@ -1,8 +1,9 @@
-//! Who else in a program may listen for SIGHUP.
+//! Who else in a program may listen for a signal: SIGHUP, unless it is named.
 
 use std::{
     error::Error,
     pin::pin,
+    str::FromStr,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU32, Ordering::SeqCst},
@@ -25,17 +26,19 @@ static HEARD: AtomicU32 = AtomicU32::new(0);
 
 static TOKIO: Mutex<Option<(Runtime, tokio::signal::unix::Signal)>> = Mutex::new(None);
 
-/// Installs one, by the name of its library or call.
-pub(crate) fn listen(name: &str) -> Result<(), Box<dyn Error>> {
+/// Installs one, by the name of its library or call, and behind a space that of the signal.
+pub(crate) fn listen(listener: &str) -> Result<(), Box<dyn Error>> {
+    let (name, number) = listener.split_once(' ').unwrap_or((listener, "SIGHUP"));
+    let number = Signal::from_str(number)?;
     let action = match name {
         "signal-hook" => {
             // SAFETY: the action is async-signal-safe.
-            unsafe { signal_hook::low_level::register(libc::SIGHUP, || _ = HEARD.fetch_add(1, SeqCst)) }?;
+            unsafe { signal_hook::low_level::register(number as libc::c_int, || _ = HEARD.fetch_add(1, SeqCst)) }?;
             return Ok(());
         }
         "tokio" => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let signal = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+            let signal = runtime.block_on(async { signal(SignalKind::from_raw(number as libc::c_int)) })?;
             *TOKIO.lock().unwrap_or_else(PoisonError::into_inner) = Some((runtime, signal));
             return Ok(());
         }
@@ -52,7 +55,7 @@ pub(crate) fn listen(name: &str) -> Result<(), Box<dyn Error>> {
         other => return Err(format!("unknown listener {other}").into()),
     };
     // SAFETY: the handlers are async-signal-safe.
-    unsafe { sigaction(Signal::SIGHUP, &action) }?;
+    unsafe { sigaction(number, &action) }?;
     Ok(())
 }
 
@@ -68,7 +71,7 @@ pub(crate) fn heard() -> u32 {
 }
 
 extern "C" fn plain(signal: libc::c_int) {
-    if signal == libc::SIGHUP {
+    if [libc::SIGHUP, libc::SIGTERM, libc::SIGINT].contains(&signal) {
         HEARD.fetch_add(1, SeqCst);
     }
     Errno::set_raw(54321);

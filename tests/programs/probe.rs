@@ -398,6 +398,10 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
             fork_and_exit()?;
         }
         "fork" => said = fork()?.to_string(),
+        "fork-as-process-1" => {
+            unshare(CloneFlags::CLONE_NEWPID)?;
+            said = fork()?.to_string();
+        }
         "forge" => said = forge(rest),
         "share-descriptors" => said = share_descriptors()?.to_string(),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),

@@ -3,15 +3,13 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io, mem,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
-    process,
-    sync::{Mutex, PoisonError},
-    thread,
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -25,7 +23,7 @@ use super::{
 use crate::{
     Error,
     error::refused,
-    sys::{self, ThisProcess},
+    sys::{self, HeldFile},
     terminal::shown,
 };
 
@@ -42,13 +40,6 @@ pub(crate) struct Lock {
     launcher: u32,
 }
 
-/// What the exit removes.
-struct Held {
-    lock: Lock,
-    /// Its workers leave the file alone.
-    process: ThisProcess,
-}
-
 enum Attempt {
     /// Open for reading.
     Locked(File),
@@ -63,7 +54,8 @@ impl Lock {
     pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
-            let (attempt, writer) = attempt(path).map_err(|error| cannot_lock(path, error))?;
+            let (attempt, writer) =
+                sys::hold_back_termination(|| attempt(path)).map_err(|error| cannot_lock(path, error))?;
             let elapsed = start.elapsed();
             match attempt {
                 Attempt::Locked(file) => {
@@ -109,16 +101,28 @@ impl Lock {
         written.map_err(|error| Error::because(format!("cannot write the process id to {}", shown(&self.path)), error))
     }
 
-    /// Keeps the lock until this process exits, and removes the file then, also after `exit` or a panic. A forked child
-    /// that exits does not. From now on, this process cannot write to the file.
+    /// Keeps the lock until this process ends, and removes the file then: also after `exit`, a panic, SIGTERM or SIGINT. A
+    /// forked child that ends does not. From now on, this process cannot write to the file.
+    ///
+    /// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take
+    /// the launcher's privileges.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
-        sys::at_exit(remove_held)
+        extern "C" fn remove() {
+            Lock::release();
+        }
+        HeldFile::new(self.file.as_fd(), &self.path)
+            .and_then(|file| sys::at_exit(remove).map(|()| sys::handle_termination(Some(file))))
             .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
         self.writer = None;
         let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
-        let process = ThisProcess::mark();
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Held { lock: self, process });
+        mem::forget(self);
         Ok(())
+    }
+
+    /// Until it ends by itself, this process removes the file on SIGTERM and SIGINT.
+    pub(crate) fn remove_on_termination(&self) -> Result<(), Error> {
+        let file = self.writer.as_ref().unwrap_or(&self.file);
+        remove_on_termination(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
     }
 
     /// Closes this process's copy of what the daemon holds.
@@ -128,7 +132,7 @@ impl Lock {
 
     /// For a daemon whose exit runs no exit handlers.
     pub(crate) fn release() {
-        remove_held();
+        sys::remove_held_file();
     }
 
     /// Removes the file while it is locked. Whoever has just opened it finds that it is not at its path any more, and
@@ -165,6 +169,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         self.abandon();
+        sys::leave_termination_alone();
     }
 }
 
@@ -177,7 +182,13 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
         },
         opened => (opened?, false),
     };
-    match lock(&writer, path) {
+    let locked = lock(&writer, path).and_then(|attempt| {
+        if let Attempt::Locked(_) = attempt {
+            remove_on_termination(&writer, path)?;
+        }
+        Ok(attempt)
+    });
+    match locked {
         Ok(attempt) => Ok((attempt, Some(writer))),
         Err(error) => {
             if is_new {
@@ -220,6 +231,11 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     Ok(Attempt::Locked(file))
 }
 
+fn remove_on_termination(file: &File, path: &Path) -> io::Result<()> {
+    sys::handle_termination(Some(HeldFile::new(file.as_fd(), path)?));
+    Ok(())
+}
+
 pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
     Error::new(format!("cannot lock {}: already running as process {pid}", shown(path))).and_already_running(pid)
 }
@@ -230,17 +246,6 @@ fn held_by_nobody(path: &Path, content: Content) -> Error {
         _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
     };
     Error::new(format!("cannot lock {}: {why}", shown(path)))
-}
-
-static HELD: Mutex<Option<Held>> = Mutex::new(None);
-
-/// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take the
-/// launcher's privileges.
-extern "C" fn remove_held() {
-    let Ok(held) = HELD.try_lock() else { return };
-    if let Some(Held { lock, .. }) = held.as_ref().filter(|held| held.process.is_current()) {
-        lock.remove();
-    }
 }
 
 fn cannot_lock(path: &Path, error: io::Error) -> Error {

@@ -41,6 +41,7 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
     match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
+            sys::leave_termination_alone(); // the pidfile goes with the leader, or with its daemon
             let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
             let outcome = launcher::wait(leader, to_leader, prepared);
             match &outcome {

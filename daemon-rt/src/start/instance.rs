@@ -27,7 +27,10 @@ pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
         (None, Some(path)) => {
             Lock::acquire(&path).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
-        (lock, _) => Ok(lock),
+        (lock, _) => {
+            lock.as_ref().map_or(Ok(()), Lock::remove_on_termination)?; // it may be from another process
+            Ok(lock)
+        }
     }
 }
 

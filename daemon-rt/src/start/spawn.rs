@@ -77,6 +77,7 @@ fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -
     // A handler of the program's that reaps every child would take the launcher, too.
     let mask = sys::change_mask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(Signal::SIGCHLD)))
         .map_err(|error| Error::because("cannot block signals", error))?;
+    sys::leave_termination_alone(); // the pidfile goes with the launcher, or with its daemon
     let forked = sys::fork(&thread);
     if let Ok(ForkResult::Parent { child: launcher }) = forked {
         drop(to_program);

@@ -98,8 +98,8 @@ fn no_action() -> libc::sigaction {
 
 /// Fails only for SIGKILL and SIGSTOP: other numbers are constants, or come from a query that succeeded.
 pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
-    // SAFETY: the handler is the system's, one that the program had itself, one that does nothing, or that of `hangup`,
-    // whose caller promised that it is async-signal-safe.
+    // SAFETY: the handler is the system's, one that the program had itself, one that does nothing, that of `termination`,
+    // or that of `hangup`, whose caller promised that it is async-signal-safe.
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
 }
 

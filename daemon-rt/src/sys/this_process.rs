@@ -2,7 +2,10 @@
 
 use std::{
     process,
-    sync::atomic::{AtomicI32, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
 };
 
 use super::wiped_on_fork;
@@ -18,10 +21,15 @@ pub(crate) struct ThisProcess {
 
 impl ThisProcess {
     pub(crate) fn mark() -> Self {
-        let is_own = wiped_on_fork().inspect(|is_own| is_own.store(1, Relaxed)).ok();
+        static IS_OWN: OnceLock<Option<&AtomicI32>> = OnceLock::new();
+        let is_own = *IS_OWN.get_or_init(|| wiped_on_fork().ok());
+        if let Some(is_own) = is_own {
+            is_own.store(1, Relaxed);
+        }
         Self { id: process::id(), is_own }
     }
 
+    /// Async-signal-safe, signal-safety(7).
     pub(crate) fn is_current(&self) -> bool {
         self.id == process::id() && self.is_own.is_none_or(|is_own| is_own.load(Relaxed) != 0)
     }

@@ -1,0 +1,39 @@
+//! A file that goes with the process that holds it, in whatever way that ends.
+
+use std::{
+    ffi::{CStr, CString},
+    io,
+    os::{
+        fd::{AsRawFd, BorrowedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use nix::{sys::stat::lstat, unistd::unlink};
+
+use super::{FileId, file_id};
+
+/// All that it takes to remove the file, ready in memory.
+pub(crate) struct HeldFile {
+    path: CString,
+    /// The descriptor that holds the lock. The program may close it.
+    fd: RawFd,
+}
+
+impl HeldFile {
+    pub(crate) fn new(file: BorrowedFd<'_>, path: &Path) -> io::Result<Self> {
+        Ok(Self { path: CString::new(path.as_os_str().as_bytes())?, fd: file.as_raw_fd() })
+    }
+
+    /// Removes the file if it is still the one at its path, and the process is still permitted to. Async-signal-safe,
+    /// signal-safety(7): lstat(2), fstat(2), unlink(2).
+    ///
+    /// Whoever has just opened the file finds that it is not at its path any more.
+    pub(super) fn remove(&self) {
+        let path: &CStr = &self.path; // with a NUL byte at its end: nix copies other paths
+        if matches!((lstat(path), file_id(self.fd)), (Ok(found), Ok(own)) if FileId::of(&found) == own) {
+            let _ = unlink(path);
+        }
+    }
+}
