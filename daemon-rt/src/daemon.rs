@@ -546,21 +546,20 @@ impl Daemon {
     /// The daemon writes its process id to the file, in decimal with a newline. It removes the file when it exits, also
     /// after a panic that unwinds. A relative path starts from the directory in which the program was launched.
     ///
-    /// SIGTERM and SIGINT remove the file, too, before they end the process as they do by default. For that there is a
-    /// handler from the moment on in which the file exists. A signal that is ignored, or for which `setup` has a handler,
-    /// is left alone. If `main` installs a handler later, that takes the place of ours, also where it calls the
-    /// previous one, as those of signal-hook and tokio do; `ctrlc::try_set_handler` finds ours and refuses, and
-    /// `ctrlc::set_handler` does not. In a worker that is forked without exec, both signals have their default action.
+    /// SIGTERM and SIGINT remove the file as well, before they end the process as they do by default. A handler does that
+    /// as soon as the file exists. It is not installed for a signal that is ignored, or for which `setup` has a handler. A
+    /// handler that `main` installs later takes its place, also one that calls the previous handler, as those of
+    /// signal-hook and tokio do. `ctrlc::set_handler` takes its place, too; `ctrlc::try_set_handler` finds it and refuses.
+    /// In a worker that is forked without exec, both signals have their default action.
     ///
     /// The file has mode 0600, as with pidfile(3) of FreeBSD, since everybody who can read a file can lock it. It
     /// belongs to the effective user of the launch. When `main` begins, the daemon holds the file open for reading
     /// only. So whoever takes over a daemon that gave up root cannot write another process's number there, for root to
     /// signal. Nor can the daemon empty the file, or remove it from a directory of root's: at the end the file stays,
     /// with its number, unlocked. It also stays after any other signal that ends the daemon, such as SIGKILL. The next
-    /// start takes it over, and
-    /// [`PidFile`](crate::PidFile) knows by the lock that nobody runs. A script cannot go by the number alone:
-    /// `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file is
-    /// locked, compares the name that it is given.
+    /// start takes it over, and [`PidFile`](crate::PidFile) knows by the lock that nobody runs. A script cannot go by the
+    /// number alone: `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file
+    /// is locked, compares the name that it is given.
     ///
     /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
     /// others may read or write, as older programs leave it, is replaced by a proper one. If its directory does not
