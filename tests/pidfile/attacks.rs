@@ -18,17 +18,8 @@ use nix::{
 };
 use support::{Daemon, Process, Stage, eventually, needs_root, needs_tools, skip};
 
+use super::{probe, started};
 use crate::{DAEMONIZE, PROBE, preload};
-
-fn probe(stage: &Stage) -> Command {
-    let mut command = stage.command(PROBE);
-    command.args(["--pidfile", "pid"]);
-    command
-}
-
-fn started(stage: &Stage) -> Daemon {
-    stage.started(&mut probe(stage))
-}
 
 /// A daemon that gave up root, in a directory of root's.
 fn started_as_nobody(stage: &Stage) -> Daemon {

@@ -5,7 +5,6 @@ use std::{
     io::Write,
     iter,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
-    process::Command,
     thread,
     time::Duration,
 };
@@ -16,19 +15,10 @@ use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
     unistd::{self, mkfifo},
 };
-use support::{Daemon, Launch, Process, Stage, eventually, is_root, needs_ordinary_user, needs_root, needs_tools};
+use support::{Launch, Process, Stage, eventually, is_root, needs_ordinary_user, needs_root, needs_tools};
 
+use super::{probe, started};
 use crate::PROBE;
-
-fn probe(stage: &Stage) -> Command {
-    let mut command = stage.command(PROBE);
-    command.args(["--pidfile", "pid"]);
-    command
-}
-
-fn started(stage: &Stage) -> Daemon {
-    stage.started(&mut probe(stage))
-}
 
 /// The start that failed with that line, and left nobody behind.
 fn refused(stage: &Stage, launch: &Launch, why: &str) {
