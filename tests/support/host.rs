@@ -1,10 +1,13 @@
 //! A host of its own, on which a test may install what it likes.
 
-use std::{io, net::TcpStream, path::Path, process::Child};
+use std::{io, net::TcpStream, path::Path, process::Child, time::Duration};
 
 use crate::{Launch, Process, Stage, are_installed, eventually, is_root};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
+
+/// An image that podman builds by copying each of its layers takes long where other work has the processors.
+const UNTIL_BUILT: Duration = Duration::from_secs(120);
 
 /// It is gone, with all that runs there, when this is dropped.
 #[derive(Debug)]
@@ -43,13 +46,18 @@ impl Host {
     }
 
     /// Runs a command of the shell there to its end, in the stage's directory.
+    ///
+    /// # Panics
+    ///
+    /// Panics when it does not end in time.
     #[must_use]
     pub fn run(&self, command: &str) -> Launch {
         let mut nsenter = self.stage.command("nsenter");
         nsenter.args(["--target", &self.init.0.to_string(), "--pid", "--mount", "--net"]);
         nsenter.arg(format!("--wdns={}", self.stage.directory().display())).arg("--");
         // It stays, so that what it starts has a parent there.
-        self.stage.launch(nsenter.args(["sh", "-c", &format!("{command}\nexit $?")]))
+        let launcher = self.stage.start(nsenter.args(["sh", "-c", &format!("{command}\nexit $?")]));
+        launcher.end_within(UNTIL_BUILT).unwrap_or_else(|so_far| panic!("it does not end: {so_far:?}"))
     }
 
     /// A connection on its loopback interface.
