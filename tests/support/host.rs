@@ -7,7 +7,7 @@ use crate::{Launch, Process, Stage, are_installed, eventually, is_root};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
 
 /// An image that podman builds by copying each of its layers takes long where other work has the processors.
-const UNTIL_BUILT: Duration = Duration::from_secs(120);
+const UNTIL_BUILT: Duration = Duration::from_secs(100);
 
 /// It is gone, with all that runs there, when this is dropped.
 #[derive(Debug)]
