@@ -16,4 +16,5 @@ mod shown;
 mod spawn;
 mod start;
 mod stop;
+mod stop_requested;
 mod threads;

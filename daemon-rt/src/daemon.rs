@@ -77,6 +77,7 @@ pub struct Daemon {
     pub(crate) setup_status: u8,
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
+    pub(crate) stop_timeout: Option<Duration>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lock: Option<Lock>,
 }
@@ -135,6 +136,7 @@ impl Daemon {
             setup_status: 1,
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
+            stop_timeout: None,
             pidfile: None,
             lock: None,
         }
@@ -540,6 +542,37 @@ impl Daemon {
         self
     }
 
+    /// How long the daemon may take to stop once it was asked to, by a program that calls
+    /// [`stop_requested`](crate::stop_requested). When the time is over, the process is ended by the signal that asked for it,
+    /// and a line on standard error, or in the system's log where nobody reads that, says so.
+    ///
+    /// [`obey`](Self::obey) gives the daemon that time, too, and a second more before it sends SIGKILL. Where a service manager
+    /// stops the daemon, the time is to be shorter than the manager's own: systemd waits for 90 seconds, Docker and dinit
+    /// for 10.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use daemon_rt::{daemon, stop_requested};
+    ///
+    /// #[daemon(stop_timeout = Duration::from_secs(5))]
+    /// fn main() -> Result<(), daemon_rt::Error> {
+    ///     stop_requested()?.wait();
+    ///     Ok(()) // what takes longer than 5 seconds to drop is cut off
+    /// }
+    /// ```
+    ///
+    /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
+    /// - **Default:** the daemon may take as long as it likes, and `obey` waits for 10 seconds.
+    /// - **Foreground:** applies.
+    /// - **Errors:** zero; no timer, `timer_create(2)`.
+    /// - **Rule:** systemd.service(5).
+    /// - **Known as:** `TimeoutStopSec=` in systemd.service(5), `stop-timeout` in dinit.
+    pub fn stop_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
     /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
     /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
@@ -626,7 +659,7 @@ impl Daemon {
     ///
     /// | Action | Says on standard output | Exit status |
     /// |---|---|---|
-    /// | `stop` | `clockd has ended`, `clockd was not running`, `clockd did not end within 10 seconds, and was killed` | 0 |
+    /// | `stop` | `clockd has ended`, `clockd was not running`, `clockd did not end within 10s, and was killed` | 0 |
     /// | `restart` | the same | that of the start |
     /// | `reload` | nothing: the daemon got SIGHUP | 0 |
     /// | `status` | `clockd has been running as process 4242 since 2026-11-30T20:47:58Z`, `clockd is starting` | 0 |

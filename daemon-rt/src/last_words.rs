@@ -23,7 +23,7 @@ use nix::{
     unistd,
 };
 
-use crate::{null, stderr_buffer::StderrBuffer, sys, syslog, terminal::shown};
+use crate::{messages::Messages, null, stderr_buffer::StderrBuffer, sys, syslog, terminal::shown};
 
 /// At most so many panics are logged in a second: a program that survives them may have more than the log can take.
 const PANICS: u32 = 10;
@@ -105,6 +105,40 @@ impl LastWords {
             let thread = thread::current();
             syslog::say(&self.name, &format!("thread '{}' {panic}", shown(thread.name().unwrap_or("<unnamed>"))));
         }
+    }
+}
+
+/// A line for the end that a signal handler brings about, ready in memory.
+pub(crate) struct LastLine {
+    stderr: Vec<u8>,
+    syslog: Vec<u8>,
+}
+
+impl LastLine {
+    pub(crate) fn new(messages: &Messages, text: &str) -> Self {
+        Self { stderr: messages.line(text).unwrap_or_default(), syslog: syslog::line(messages.name(), text) }
+    }
+
+    /// On standard error or, where nobody reads that, in the system's log. The process is about to end.
+    /// Async-signal-safe, signal-safety(7).
+    pub(crate) fn say(&self) {
+        let mut deadly = SigSet::from(Signal::SIGXFSZ);
+        deadly.add(Signal::SIGPIPE);
+        let _ = deadly.thread_block();
+        if self.stderr.is_empty() || !self.print() {
+            syslog::send_line(&self.syslog);
+        }
+    }
+
+    /// Whether somebody can read it now. It never waits.
+    fn print(&self) -> bool {
+        if LAST_WORDS.get().is_some_and(LastWords::are_unread) {
+            return false;
+        }
+        let stderr = io::stderr();
+        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        let is_free = poll(&mut fds, PollTimeout::ZERO).is_ok() && fds[0].revents() == Some(PollFlags::POLLOUT);
+        is_free && unistd::write(&stderr, &self.stderr) == Ok(self.stderr.len())
     }
 }
 

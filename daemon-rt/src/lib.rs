@@ -44,6 +44,8 @@ mod start;
 #[cfg(unix)]
 mod stderr_buffer;
 mod stdio;
+#[cfg_attr(not(unix), path = "elsewhere/stop_requested.rs")]
+mod stop_requested;
 #[cfg(unix)]
 mod sys;
 #[cfg_attr(not(unix), path = "elsewhere/syslog.rs")]
@@ -68,5 +70,6 @@ pub use crate::{
     pidfile::{PidFile, Status, Stopped},
     start::{Spawned, ready, ready_with},
     stdio::Stdio,
+    stop_requested::{StopRequested, stop_requested},
     umask::Umask,
 };

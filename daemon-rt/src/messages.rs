@@ -31,6 +31,11 @@ impl Messages {
         }
     }
 
+    /// Before any start.
+    pub(crate) fn of_program() -> Self {
+        Self { name: zeroth_argument(), has_reader: true, withholds_causes: false }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -75,6 +80,11 @@ impl Messages {
         }
         write(&self.name, &self.for_reader(error), error.stderr());
     }
+
+    /// What [`say`](Self::say) prints for a text without a cause. None where nobody would read it.
+    pub(crate) fn line(&self, text: &str) -> Option<Vec<u8>> {
+        self.has_reader.then(|| line(&self.name, text).into_bytes())
+    }
 }
 
 impl Error {
@@ -96,9 +106,13 @@ impl Error {
 }
 
 fn write(name: &str, text: &str, stderr: &str) {
-    let line = escape_controls(format!("{name}: {text}").as_bytes());
+    let line = line(name, text);
     let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
     let _ = io::stderr().write_all(format!("{stderr}{line}").as_bytes());
+}
+
+fn line(name: &str, text: &str) -> String {
+    escape_controls(format!("{name}: {text}").as_bytes())
 }
 
 /// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status

@@ -12,21 +12,25 @@ use crate::{
 /// As long as `docker stop`, supervisord and dinit wait: somebody may sit at the terminal.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A daemon that ends itself when its `stop_timeout` is over gets the time to say so.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// See [`Daemon::obey`].
 pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
     let pidfile = pidfile(daemon, control)?;
     let messages = Messages::of(daemon);
+    let timeout = daemon.stop_timeout.map_or(STOP_TIMEOUT, |timeout| timeout.saturating_add(MARGIN));
     let exit_status = match control {
         Control::Start => return Ok(()),
         Control::Run => {
             daemon.detach(Detach::Never);
             return Ok(());
         }
-        Control::Restart => match stop(&pidfile, control, &messages) {
+        Control::Restart => match stop(&pidfile, timeout, control, &messages) {
             0 => return Ok(()),
             failed => failed,
         },
-        Control::Stop => stop(&pidfile, control, &messages),
+        Control::Stop => stop(&pidfile, timeout, control, &messages),
         Control::Reload => say_failure(pidfile.reload(), control, &messages),
         Control::Status => tell_status(&pidfile, &messages),
     };
@@ -43,15 +47,13 @@ fn pidfile(daemon: &Daemon, control: Control) -> Result<PidFile, Error> {
     start::pidfile(daemon)?.map(PidFile::new).ok_or_else(|| cannot("the option `pidfile` is not set"))
 }
 
-fn stop(pidfile: &PidFile, control: Control, messages: &Messages) -> u8 {
+fn stop(pidfile: &PidFile, timeout: Duration, control: Control, messages: &Messages) -> u8 {
     let name = messages.name();
-    let stopped = pidfile.stop(STOP_TIMEOUT).map(|stopped| {
+    let stopped = pidfile.stop(timeout).map(|stopped| {
         messages::print(&match stopped {
             Stopped::NotRunning => format!("{name} was not running"),
             Stopped::Terminated => format!("{name} has ended"),
-            Stopped::Killed => {
-                format!("{name} did not end within {} seconds, and was killed", STOP_TIMEOUT.as_secs())
-            }
+            Stopped::Killed => format!("{name} did not end within {timeout:?}, and was killed"),
         });
     });
     say_failure(stopped, control, messages)

@@ -20,10 +20,11 @@ mod spawn;
 pub(crate) mod streams;
 
 pub(crate) use self::{
+    check::stop_timeout,
     end::{ended, stop_at_exit},
     instance::{lock, other_instance, pidfile},
     ready::refuse_in as refuse_ready_in,
-    sd_notify::{start_failed, stopping},
+    sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
 };
 pub use self::{
@@ -41,13 +42,17 @@ use crate::{
     Daemon, Error,
     pidfile::Lock,
     run::Role,
+    stop_requested::{self, AtStart},
     sys,
     threads::{Step, require_single_thread},
 };
 
 /// An error is from before the first fork, or from the foreground.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
-    if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon).map(|()| Role::Daemon) }
+    stop_requested::note_options(daemon)?;
+    stop_requested::without_thread(|| {
+        if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon).map(|()| Role::Daemon) }
+    })
 }
 
 /// Returns in the same process. Streams and descriptors stay what they are, and so do signals, but for a SIGHUP that is
@@ -57,6 +62,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.gives_up_privileges() {
         thread()?; // before there is anything to take back
     }
+    stop_requested::at_start().map_or(Ok(()), AtStart::obey_options)?;
     let ready_fd = ReadyFd::take(daemon)?;
     let mut common = Common::new(daemon)?;
     if let Some(manager) = common.manager.take() {

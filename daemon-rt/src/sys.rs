@@ -13,16 +13,20 @@ mod held_file;
 mod inherited_fd;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod leaked;
 mod passing;
 mod passwd;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "elsewhere/pidfd.rs")]
 mod pidfd;
 mod pinned_file;
+mod previous_handler;
 mod process;
 mod record_lock;
 mod signals;
 mod sockets;
 mod statx;
+#[cfg_attr(any(target_vendor = "apple", target_os = "openbsd"), path = "elsewhere/stop_timer.rs")]
+mod stop_timer;
 mod termination;
 mod this_process;
 mod utc;
@@ -40,12 +44,13 @@ pub(crate) use self::{
     exec::exec_gave_privileges,
     fd::{
         FileId, STANDARD_STREAMS, StandardStream, are_the_same, closes_on_exec, file_id, is_terminal, is_writable,
-        kind_of, lock, redirect, set_close_on_exec, status_of, write_at_once,
+        kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
     held_file::HeldFile,
     inherited_fd::InheritedFd,
+    leaked::Leaked,
     passing::{receive_with_file, send_with_file},
     passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
@@ -56,11 +61,12 @@ pub(crate) use self::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
-    sockets::{connect, send, socket_family},
+    sockets::{connect, send, send_at_once, socket_family},
     statx::cached_file_id,
+    stop_timer::StopTimer,
     termination::{
-        handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,
-        remove_held_file,
+        Instead, handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,
+        on_termination, remove_held_file,
     },
     this_process::ThisProcess,
     utc::utc,

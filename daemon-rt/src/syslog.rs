@@ -25,18 +25,12 @@ const NAME_LIMIT: usize = 48;
 
 /// Sends one line: program, process id and text. It never waits; where nobody listens, the line is lost.
 pub(crate) fn say(name: &str, text: &str) {
-    let line = line(name, text);
-    let _ = match send(line.as_bytes(), libc::SOCK_DGRAM) {
-        // As in syslog(3): the socket may be a stream instead, which takes lines that end with a NUL byte.
-        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => {
-            send(format!("{line}\0").as_bytes(), libc::SOCK_STREAM)
-        }
-        sent => sent,
-    };
+    send_line(&line(name, text));
 }
 
-/// As syslog(3) writes it, except for the time: the reader adds it, and behind a chroot(2) nobody knows the time zone.
-fn line(name: &str, text: &str) -> String {
+/// What [`send_line`] sends, as syslog(3) writes it, except for the time: the reader adds it, and behind a chroot(2) nobody
+/// knows the time zone. It ends with a NUL byte.
+pub(crate) fn line(name: &str, text: &str) -> Vec<u8> {
     let name: String = name.chars().take(NAME_LIMIT).collect();
     let mut line = format!("<{PRIORITY}>");
     for word in format!("{name}[{}]: {text}", process::id()).split_whitespace() {
@@ -46,7 +40,18 @@ fn line(name: &str, text: &str) -> String {
     let end = (0..=LIMIT.min(line.len())).rev().find(|&end| line.is_char_boundary(end)).unwrap_or(0);
     line.truncate(end);
     line.truncate(line.trim_end().len());
-    line
+    line.push('\0');
+    line.into_bytes()
+}
+
+/// Async-signal-safe, signal-safety(7).
+pub(crate) fn send_line(line: &[u8]) {
+    let Some((_, without_end)) = line.split_last() else { return };
+    let _ = match send(without_end, libc::SOCK_DGRAM) {
+        // As in syslog(3): the socket may be a stream instead, which takes lines that end with a NUL byte.
+        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => send(line, libc::SOCK_STREAM),
+        sent => sent,
+    };
 }
 
 fn send(bytes: &[u8], kind: c_int) -> io::Result<usize> {

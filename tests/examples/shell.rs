@@ -261,7 +261,7 @@ fn control_says_when_it_had_to_kill() {
     let stage = Stage::new();
     let daemon = started(&stage);
     daemon.signal(Signal::SIGSTOP); // it takes no notice of SIGTERM
-    assert_success(&control(&stage, "stop"), "control did not end within 10 seconds, and was killed");
+    assert_success(&control(&stage, "stop"), "control did not end within 10s, and was killed");
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGKILL, _)));
     assert_eq!(stage.files(), ["control.log"]);
 }

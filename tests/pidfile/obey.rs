@@ -183,7 +183,7 @@ fn one_that_hangs() {
         let stage = Stage::new();
         let daemon = started(&stage, &["--ignore-signal", "SIGTERM"]);
         let launch = stage.launch(&mut probe(&stage, &[], word));
-        answers(&launch, 0, "probe did not end within 10 seconds, and was killed");
+        answers(&launch, 0, "probe did not end within 10s, and was killed");
         assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGKILL, _)));
         if word == "restart" {
             end(&mut stage.daemon());

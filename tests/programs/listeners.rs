@@ -42,6 +42,8 @@ pub(crate) fn listen(listener: &str) -> Result<(), Box<dyn Error>> {
             *TOKIO.lock().unwrap_or_else(PoisonError::into_inner) = Some((runtime, signal));
             return Ok(());
         }
+        "ctrlc" => return Ok(ctrlc::set_handler(|| _ = HEARD.fetch_add(1, SeqCst))?),
+        "try-ctrlc" => return Ok(ctrlc::try_set_handler(|| _ = HEARD.fetch_add(1, SeqCst))?),
         "sigaction" => SigAction::new(SigHandler::Handler(plain), SaFlags::SA_RESTART, SigSet::empty()),
         "informed-sigaction" => {
             SigAction::new(SigHandler::SigAction(informed), SaFlags::SA_RESTART | SaFlags::SA_SIGINFO, SigSet::empty())

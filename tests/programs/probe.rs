@@ -51,6 +51,8 @@ use support::Mark;
 mod left_behind;
 #[path = "listeners.rs"]
 mod listeners;
+#[path = "stopping.rs"]
+mod stopping;
 
 pub(crate) type Failure = Box<dyn Error>;
 
@@ -150,6 +152,9 @@ pub(crate) fn obey_command_line(
             "--ready" => kept.is_ready = true,
             "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
+            "--stop-timeout" => _ = daemon.stop_timeout(Duration::from_millis(value()?.parse()?)),
+            "--stop-requested" => stopping::listen()?,
+            "--await-stop-for" => stopping::await_for(Duration::from_millis(value()?.parse()?))?,
             "--open" => {
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
@@ -351,6 +356,13 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "begin-to-reopen" => _ = thread::spawn(daemon_rt::reopen_logs),
         "reopen-in-threads" => reopen_in_threads(rest)?,
         "listen" => listeners::listen(rest)?,
+        "listen-to-stop" => stopping::listen()?,
+        "listen-to-stop-in-threads" => stopping::listen_in_threads()?,
+        "is-stop-requested" => said = stopping::is_requested().to_string(),
+        "await-stop" => stopping::await_by(rest)?,
+        "await-stop-for" => stopping::await_for(Duration::from_millis(rest.parse()?))?,
+        "begin-to-await-stop" => stopping::begin_to_await(),
+        "is-stop-awaited" => said = stopping::is_awaited().to_string(),
         "heard" => said = listeners::heard().to_string(),
         "listen-for-nothing" => {
             // SAFETY: no handler is set.
@@ -398,6 +410,11 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
             fork_and_exit()?;
         }
         "fork" => said = fork()?.to_string(),
+        "fork-and-listen" => said = fork_and_listen()?.to_string(),
+        "fork-and-listen-as-process-1" => {
+            unshare(CloneFlags::CLONE_NEWPID)?;
+            said = fork_and_listen()?.to_string();
+        }
         "fork-as-process-1" => {
             unshare(CloneFlags::CLONE_NEWPID)?;
             said = fork()?.to_string();
@@ -566,6 +583,28 @@ extern "C" fn stay() {
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.
+/// A worker that tells by files. Returns its exit status.
+fn fork_and_listen() -> Result<i32, Failure> {
+    // SAFETY: no other thread holds a lock that the worker takes.
+    let ForkResult::Parent { child } = unsafe { unistd::fork() }? else {
+        let tell = |name| {
+            File::create(Path::new(&env::var("PROBE_SOCKET").unwrap_or_default()).with_file_name(name)).map(drop)
+        };
+        let stop = daemon_rt::stop_requested();
+        let told = stop.map_err(io::Error::from).and_then(|stop| {
+            tell("listens")?;
+            stop.wait();
+            tell("asked")
+        });
+        // SAFETY: has no preconditions.
+        unsafe { libc::_exit(i32::from(told.is_err())) }
+    };
+    match nix::sys::wait::waitpid(child, None)? {
+        nix::sys::wait::WaitStatus::Exited(_, status) => Ok(status),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
 fn fork_and_exit() -> Result<(), Failure> {
     // SAFETY: the probe has one thread.
     match unsafe { unistd::fork() }? {

@@ -9,7 +9,7 @@ use std::{
 
 use nix::{libc, sys::stat::Mode};
 
-use crate::{Error, sys, terminal::shown};
+use crate::{Daemon, Error, sys, terminal::shown};
 
 /// A path that is not empty, has no NUL byte, and is not taken for a path by mistake.
 pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
@@ -91,6 +91,14 @@ pub(crate) fn umask(umask: u32) -> Result<Mode, Error> {
         Ok(bits) if umask <= 0o777 => Ok(Mode::from_bits_truncate(bits)),
         _ => Err(Error::new(format!("`umask` must be between 0o000 and 0o777, found {umask:#o}"))),
     }
+}
+
+/// None where the daemon may take for ever.
+pub(crate) fn stop_timeout(daemon: &Daemon) -> Result<Option<Duration>, Error> {
+    if daemon.stop_timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(Error::new("`stop_timeout` is zero: no daemon could stop in time"));
+    }
+    Ok(daemon.stop_timeout.filter(|&timeout| timeout != Duration::MAX))
 }
 
 pub(crate) fn start_timeout(timeout: Duration) -> Result<Duration, Error> {

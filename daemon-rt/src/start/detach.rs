@@ -19,6 +19,7 @@ use crate::{
     Error,
     inherited::Inherited,
     run::Role,
+    stop_requested::{self, AtStart},
     sys::{self, Action},
     threads::SingleThread,
 };
@@ -38,6 +39,10 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
         on_child.restore();
         let _ = mask.thread_set_mask();
     };
+    if let Err(error) = stop_requested::at_start().map_or(Ok(()), AtStart::refuse_if_made) {
+        restore(on_child);
+        return Err(error);
+    }
     match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);

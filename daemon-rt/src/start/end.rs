@@ -36,13 +36,13 @@ pub(crate) fn stop_at_exit() {
 /// Nobody tells an exit handler the status.
 extern "C" fn exited() {
     if is_watched() && ready::is_up_to_main() {
-        sd_notify::at_exit(&format!("STATUS={EXITED}\nERRNO=0"));
+        sd_notify::say(&format!("STATUS={EXITED}\nERRNO=0"));
     }
 }
 
 extern "C" fn stop() {
     if is_watched() {
-        sd_notify::at_exit(sd_notify::STOPPING);
+        sd_notify::stopping();
     }
 }
 

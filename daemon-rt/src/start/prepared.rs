@@ -19,7 +19,13 @@ use super::{
     streams::{RedirectedStreams, Reopener, Streams},
 };
 use crate::{
-    Daemon, Error, inherited::Inherited, messages::Messages, run::Ready, stderr_buffer::StderrBuffer, sys,
+    Daemon, Error,
+    inherited::Inherited,
+    messages::Messages,
+    run::Ready,
+    stderr_buffer::StderrBuffer,
+    stop_requested::{self, AtStart},
+    sys,
     threads::SingleThread,
 };
 
@@ -88,7 +94,7 @@ impl Prepared {
 impl Remaining {
     /// Whether the leader waits for word from the daemon.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify || self.common.has_steps_left()
+        self.notify || self.common.has_steps_left() || stop_requested::at_start().is_some()
     }
 
     /// Where the daemon's standard error goes until it is ready, if that takes memory.
@@ -103,8 +109,9 @@ impl Remaining {
         if let Some(manager) = self.common.manager.take() {
             manager.keep();
         }
+        let renewed = stop_requested::at_start().map_or(Ok(()), AtStart::renew);
         let Some(leader) = leader else { return self.streams.install_handlers(self.name) };
-        if let Err(error) = self.common.apply(|| Ok(thread)) {
+        if let Err(error) = renewed.and_then(|()| self.common.apply(|| Ok(thread))) {
             report::give_up(&leader, error);
         }
         self.streams.install_handlers(self.name);

@@ -6,9 +6,15 @@ mod tests;
 use std::{
     ffi::OsStr,
     io,
-    os::unix::net::{SocketAddr, UnixDatagram},
+    os::{
+        fd::AsRawFd,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -29,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Of the messages that systemd reads, none has more than 4 KiB.
 const LONGEST: usize = 1024;
 
-pub(crate) const STOPPING: &str = "STOPPING=1";
+const STOPPING: &str = "STOPPING=1";
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
 pub(crate) struct Manager {
@@ -38,8 +44,12 @@ pub(crate) struct Manager {
     is_behind_wrapper: bool,
 }
 
-/// The manager of the running program, from which it takes its leave.
-static OWN: Mutex<Option<Manager>> = Mutex::new(None);
+/// The manager of the running program.
+static OWN: OnceLock<Manager> = OnceLock::new();
+
+/// Whether it has heard the last message, and whether it has heard that the program stops.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 
 impl Manager {
     /// The one that waits for word, if the program is going to give it.
@@ -92,7 +102,7 @@ impl Manager {
 
     /// Keeps the line for whatever the program still has to tell.
     pub(crate) fn keep(self) {
-        *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+        let _ = OWN.set(self); // there is one start in a process
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
@@ -102,8 +112,7 @@ impl Manager {
 
 /// In the foreground: the program is ready.
 pub(crate) fn ready(message: &str) -> io::Result<()> {
-    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    own.as_ref().map_or(Ok(()), |manager| manager.tell(&ready_state(message)))
+    own().map_or(Ok(()), |manager| manager.tell(&ready_state(message)))
 }
 
 fn ready_state(message: &str) -> String {
@@ -112,34 +121,49 @@ fn ready_state(message: &str) -> String {
 
 /// `main` has returned. A manager that does not hear of it sees the end.
 pub(crate) fn stopping() {
-    if let Some(manager) = &*OWN.lock().unwrap_or_else(PoisonError::into_inner) {
-        let _ = manager.tell(STOPPING);
+    if !IS_STOPPING.swap(true, SeqCst) {
+        say(STOPPING);
     }
 }
 
-/// From an exit handler, which must not wait for a lock.
-pub(crate) fn at_exit(state: &str) {
-    if let Some(manager) = OWN.try_lock().ok().as_deref().and_then(Option::as_ref) {
+/// As [`stopping`], from a signal handler, which must not wait. Async-signal-safe, signal-safety(7).
+pub(crate) fn stopping_at_once() {
+    let Some(manager) = own() else { return };
+    if sys::send_at_once(manager.line.as_raw_fd(), STOPPING.as_bytes()).is_ok() {
+        IS_STOPPING.store(true, SeqCst);
+    }
+}
+
+pub(crate) fn say(state: &str) {
+    if let Some(manager) = own() {
         let _ = manager.tell(state);
     }
 }
 
 /// Whether there is one to whom the program speaks.
 pub(crate) fn is_kept() -> bool {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    own().is_some()
+}
+
+fn own() -> Option<&'static Manager> {
+    OWN.get().filter(|_| !IS_OVER.load(SeqCst))
 }
 
 /// The manager of the running program, if there is one, for its last message.
-pub(crate) fn take() -> Option<Manager> {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner).take()
+pub(crate) fn take() -> Option<&'static Manager> {
+    OWN.get().filter(|_| !IS_OVER.swap(true, SeqCst))
 }
 
 /// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
 /// one by now.
 pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
-    // One that cannot be reached, which may be why it failed, is not told.
-    if let Some(manager) = take().or_else(|| Manager::connect(daemon).ok()?) {
+    let tell = |manager: &Manager| {
         manager.failed(&Messages::of(daemon).for_everybody(error), error.exit_status(), error.errno());
+    };
+    if let Some(own) = take() {
+        tell(own);
+    } else if let Ok(Some(manager)) = Manager::connect(daemon) {
+        tell(&manager); // one that cannot be reached, which may be why it failed, is not told
     }
 }
 

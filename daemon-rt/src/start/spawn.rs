@@ -27,7 +27,7 @@ use crate::{
     messages::Messages,
     pidfile::Lock,
     run::{PANICKED, Ready, Role, number_of, refuse_second},
-    sys,
+    stop_requested, sys,
     threads::{self, Step},
 };
 
@@ -60,7 +60,7 @@ impl Spawned {
 }
 
 pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
-    let spawned = spawn_from_program(daemon, main);
+    let spawned = stop_requested::without_thread(|| spawn_from_program(daemon, main));
     daemon.inherited.ignore_children_again();
     spawned.map_err(|error| Messages::of(daemon).withhold(error))
 }

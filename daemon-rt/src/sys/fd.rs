@@ -114,6 +114,13 @@ pub(crate) fn redirect(stream: StandardStream, source: BorrowedFd<'_>) -> io::Re
     })
 }
 
+/// Opens a descriptor on the source's file under the number that it has. It is closed on exec.
+pub(crate) fn reopen_as(fd: BorrowedFd<'_>, source: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both are open, and whoever owns the first goes on owning what its number stands for.
+    until_done(|| Errno::result(unsafe { libc::dup2(source.as_raw_fd(), fd.as_raw_fd()) }).map(drop))?;
+    set_close_on_exec(fd.as_raw_fd(), true)
+}
+
 /// Calls dup2(2) again where a signal, or a race with open(2), kept it from its work.
 pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
     loop {

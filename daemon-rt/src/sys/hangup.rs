@@ -1,20 +1,17 @@
 //! A handler for SIGHUP that lives beside others.
 
-use std::{mem::transmute, ptr, sync::OnceLock};
+use std::sync::OnceLock;
 
 use nix::{
     errno::Errno,
     libc::{self, c_int, c_void, siginfo_t},
 };
 
-use super::signals::{action, action_of, set_action};
-
-type Handler = extern "C" fn(c_int);
-type InformedHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+use super::{previous_handler::PreviousHandler, signals::set_action};
 
 struct Hangup {
     react: fn(),
-    previous: libc::sigaction,
+    previous: Option<PreviousHandler>,
 }
 
 static HANGUP: OnceLock<Hangup> = OnceLock::new();
@@ -27,15 +24,8 @@ static HANGUP: OnceLock<Hangup> = OnceLock::new();
 ///
 /// All that `react` does is async-signal-safe, signal-safety(7).
 pub(crate) unsafe fn on_hangup(react: fn()) {
-    let previous = action(libc::SIGHUP).unwrap_or_else(|| action_of(libc::SIG_DFL));
-    let handler: InformedHandler = handle;
-    let mut action = action_of(handler as libc::sighandler_t);
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-    if is_handler(&previous) {
-        // On which stack it runs, what it interrupts and what it blocks stays as it was.
-        action.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // it serves more than once
-        action.sa_mask = previous.sa_mask;
-    }
+    let previous = PreviousHandler::of(libc::SIGHUP);
+    let action = PreviousHandler::followed_by(previous.as_ref(), handle);
     if HANGUP.set(Hangup { react, previous }).is_ok() {
         set_action(libc::SIGHUP, &action);
     }
@@ -51,29 +41,9 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     let errno = Errno::last_raw();
     if let Some(hangup) = HANGUP.get() {
         (hangup.react)();
-        hangup.call_previous(signal, info, context);
+        if let Some(previous) = &hangup.previous {
+            previous.call(signal, info, context);
+        }
     }
     Errno::set_raw(errno);
-}
-
-impl Hangup {
-    fn call_previous(&self, signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-        if !is_handler(&self.previous) {
-            return;
-        }
-        let function = ptr::with_exposed_provenance::<()>(self.previous.sa_sigaction);
-        if self.previous.sa_flags & libc::SA_SIGINFO == 0 {
-            // SAFETY: the address of a handler, which takes only the signal where SA_SIGINFO is not set, sigaction(2).
-            let call = unsafe { transmute::<*const (), Handler>(function) };
-            call(signal);
-        } else {
-            // SAFETY: as above. With SA_SIGINFO it takes these three.
-            let call = unsafe { transmute::<*const (), InformedHandler>(function) };
-            call(signal, info, context);
-        }
-    }
-}
-
-fn is_handler(action: &libc::sigaction) -> bool {
-    ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction)
 }

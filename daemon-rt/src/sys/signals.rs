@@ -12,16 +12,18 @@ const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android
 
 /// The signals that are ignored now, including real-time ones.
 pub(crate) fn ignored_signals() -> Vec<c_int> {
-    (1..=LAST_SIGNAL)
-        .filter(|&signal| action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN))
-        .collect()
+    (1..=LAST_SIGNAL).filter(|&signal| is_ignored(signal)).collect()
 }
 
 /// Gives a signal its default action if it is ignored.
 pub(crate) fn stop_ignoring(signal: c_int) {
-    if action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN) {
+    if is_ignored(signal) {
         set_action(signal, &action_of(libc::SIG_DFL));
     }
+}
+
+pub(super) fn is_ignored(signal: c_int) -> bool {
+    action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN)
 }
 
 /// Whether a signal has its default action.
@@ -98,8 +100,8 @@ fn no_action() -> libc::sigaction {
 
 /// Fails only for SIGKILL and SIGSTOP: other numbers are constants, or come from a query that succeeded.
 pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
-    // SAFETY: the handler is the system's, one that the program had itself, one that does nothing, that of `termination`,
-    // or that of `hangup`, whose caller promised that it is async-signal-safe.
+    // SAFETY: the handler is the system's, one that the program had itself, one that does nothing, or that of `termination`
+    // or `hangup`, whose callers promised that what they add is async-signal-safe.
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
 }
 

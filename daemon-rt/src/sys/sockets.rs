@@ -32,6 +32,13 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     })
 }
 
+/// send(2) that does not wait, whatever the socket's flags say. Async-signal-safe, signal-safety(7).
+pub(crate) fn send_at_once(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: pointer and length describe `bytes`; a descriptor that is not a socket is refused.
+    let send = || unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), NO_SIGNAL | libc::MSG_DONTWAIT) };
+    uninterrupted(|| Ok(Errno::result(send())?)).map(drop)
+}
+
 /// A socket of that type, connected to that path, unix(7). Neither this nor a later send(2) waits.
 pub(crate) fn connect(path: &Path, kind: c_int) -> io::Result<OwnedFd> {
     let address = address(path)?;

@@ -2,19 +2,23 @@
 //! a pid namespace, `pid_namespaces(7)`.
 
 use std::{
-    process, ptr,
-    sync::atomic::{AtomicI32, AtomicPtr, Ordering::SeqCst},
+    process,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicI32, Ordering::SeqCst},
+    },
 };
 
 use nix::{
     errno::Errno,
-    libc::{self, c_int},
+    libc::{self, c_int, c_void, siginfo_t},
     unistd::getpid,
 };
 
 use super::{
-    HeldFile, ThisProcess, exit_now, kill,
-    signals::{action, action_of, default_action, has_default, set_action},
+    HeldFile, Leaked, ThisProcess, exit_now, kill,
+    previous_handler::PreviousHandler,
+    signals::{action, default_action, has_default, is_ignored, set_action},
 };
 
 const SIGNALS: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
@@ -25,13 +29,27 @@ struct End {
     file: Option<HeldFile>,
 }
 
-/// Never freed: a handler may be at it.
-static END: AtomicPtr<End> = AtomicPtr::new(ptr::null_mut());
+static END: Leaked<End> = Leaked::nothing();
 
 /// While a file comes into being: 0, or the signal that came since then.
 static HELD_BACK: AtomicI32 = AtomicI32::new(NOT_HELD_BACK);
 
 const NOT_HELD_BACK: c_int = -1;
+
+/// What a signal does where the program asked to be told of it.
+static INSTEAD: OnceLock<fn(c_int) -> Instead> = OnceLock::new();
+
+pub(crate) enum Instead {
+    Nothing,
+    EndBy(c_int),
+    /// In a forked worker: what it would do if nobody had asked.
+    AsIfNotAsked,
+}
+
+/// Whether the handler was installed for each of the signals, and what it took the place of. It may be below another one
+/// that calls it.
+static IS_INSTALLED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+static PREVIOUS: [OnceLock<PreviousHandler>; 2] = [const { OnceLock::new() }; 2];
 
 /// From now on, SIGTERM and SIGINT remove the file, and then end this process as they do by default. Process 1 exits with
 /// the status that a shell has for that. In forked workers they have their default action, and so they have after
@@ -66,7 +84,37 @@ pub(crate) fn hold_back_termination<T>(create: impl FnOnce() -> T) -> T {
     created
 }
 
-/// SIGTERM and SIGINT have their default action again.
+/// From now on, a signal does what `instead` says. Handlers that the program has installed go on being called, and signals
+/// that are ignored stay so. Once in a process; a second call installs the handler where the default action is back.
+///
+/// # Safety
+///
+/// All that `instead` does is async-signal-safe, signal-safety(7).
+pub(crate) unsafe fn on_termination(instead: fn(c_int) -> Instead) {
+    mark_process();
+    let _ = INSTEAD.set(instead);
+    for (index, signal) in SIGNALS.into_iter().enumerate() {
+        let is_ours = IS_INSTALLED[index].load(SeqCst) && !has_default(signal);
+        if is_ours || is_ignored(signal) {
+            continue;
+        }
+        let previous = PreviousHandler::of(signal);
+        let action = PreviousHandler::followed_by(previous.as_ref(), handle);
+        if let Some(previous) = previous {
+            let _ = PREVIOUS[index].set(previous);
+        }
+        IS_INSTALLED[index].store(true, SeqCst);
+        set_action(signal, &action);
+    }
+}
+
+/// Has a timer's signal come to the same handler. Async-signal-safe.
+#[cfg(any(target_vendor = "apple", target_os = "openbsd"))]
+pub(super) fn handle_also(signal: c_int) {
+    set_action(signal, &PreviousHandler::followed_by(None, handle));
+}
+
+/// SIGTERM and SIGINT have their default action again, unless the program asked to be told of them.
 pub(crate) fn leave_termination_alone() {
     if current_end().is_some() {
         uninstall();
@@ -88,44 +136,51 @@ fn mark_process() {
 }
 
 fn set_end(file: Option<HeldFile>) {
-    END.store(Box::into_raw(Box::new(End { process: ThisProcess::mark(), file })), SeqCst);
+    END.set(End { process: ThisProcess::mark(), file });
 }
 
 /// None in a forked worker, too. Async-signal-safe: it loads atomics, and asks for the process id.
 fn current_end() -> Option<&'static End> {
-    // SAFETY: null, or a box that was leaked.
-    unsafe { END.load(SeqCst).as_ref() }.filter(|end| end.process.is_current())
+    END.get().filter(|end| end.process.is_current())
 }
 
 fn install() {
-    for signal in SIGNALS.into_iter().filter(|&signal| has_default(signal)) {
-        let mut action = action_of(handler());
-        action.sa_flags = libc::SA_RESTART; // a signal that is held back does nothing
-        set_action(signal, &action);
+    for (index, signal) in SIGNALS.into_iter().enumerate().filter(|&(_, signal)| has_default(signal)) {
+        IS_INSTALLED[index].store(true, SeqCst);
+        set_action(signal, &PreviousHandler::followed_by(None, handle)); // a signal that is held back interrupts nothing
     }
 }
 
 fn uninstall() {
-    for signal in SIGNALS.into_iter().filter(|&signal| is_handled(signal)) {
+    if INSTEAD.get().is_some() {
+        return;
+    }
+    for (index, signal) in SIGNALS.into_iter().enumerate().filter(|&(_, signal)| is_handled(signal)) {
         default_action(signal);
+        IS_INSTALLED[index].store(false, SeqCst);
     }
 }
 
-fn handler() -> libc::sighandler_t {
-    let handler: extern "C" fn(c_int) = handle;
-    handler as libc::sighandler_t
-}
-
 fn is_handled(signal: c_int) -> bool {
-    action(signal).is_some_and(|action| action.sa_sigaction == handler())
+    let handler = PreviousHandler::followed_by(None, handle).sa_sigaction;
+    action(signal).is_some_and(|action| action.sa_sigaction == handler)
 }
 
 /// A handler that was installed later may call this one: signal-hook's does, and with it tokio's. Then the signal is that
-/// one's.
-extern "C" fn handle(signal: c_int) {
+/// one's, unless the program asked to be told of it, too.
+extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     let errno = Errno::last_raw();
-    if is_handled(signal) && !is_held_back(signal) {
-        end_by(signal);
+    let is_on_top = is_handled(signal);
+    if !(is_on_top && is_held_back(signal)) {
+        let previous = SIGNALS.iter().position(|&one| one == signal).and_then(|index| PREVIOUS[index].get());
+        match INSTEAD.get().map_or(Instead::AsIfNotAsked, |instead| instead(signal)) {
+            Instead::EndBy(signal) => end_by(signal),
+            Instead::AsIfNotAsked if is_on_top && previous.is_none() => end_by(signal),
+            Instead::AsIfNotAsked | Instead::Nothing => {}
+        }
+        if let Some(previous) = previous {
+            previous.call(signal, info, context);
+        }
     }
     Errno::set_raw(errno);
 }

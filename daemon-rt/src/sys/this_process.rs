@@ -4,7 +4,7 @@ use std::{
     process,
     sync::{
         OnceLock,
-        atomic::{AtomicI32, Ordering::Relaxed},
+        atomic::{AtomicI32, Ordering::SeqCst},
     },
 };
 
@@ -15,22 +15,28 @@ use super::wiped_on_fork;
 #[derive(Debug)]
 pub(crate) struct ThisProcess {
     id: u32,
-    /// Not 0 in this process, and 0 in its workers. None where the system has nothing of the kind.
-    is_own: Option<&'static AtomicI32>,
+    number: i32,
 }
 
 impl ThisProcess {
     pub(crate) fn mark() -> Self {
-        static IS_OWN: OnceLock<Option<&AtomicI32>> = OnceLock::new();
-        let is_own = *IS_OWN.get_or_init(|| wiped_on_fork().ok());
-        if let Some(is_own) = is_own {
-            is_own.store(1, Relaxed);
+        static LAST: AtomicI32 = AtomicI32::new(0);
+        if let Some(number) = number_of_this_process() {
+            // 0 in a process that has none yet. A worker counts on from its parent's.
+            let _ = number.compare_exchange(0, LAST.fetch_add(1, SeqCst) + 1, SeqCst, SeqCst);
         }
-        Self { id: process::id(), is_own }
+        Self { id: process::id(), number: number_of_this_process().map_or(0, |number| number.load(SeqCst)) }
     }
 
-    /// Async-signal-safe, signal-safety(7).
+    /// Async-signal-safe, signal-safety(7): a mark was set before.
     pub(crate) fn is_current(&self) -> bool {
-        self.id == process::id() && self.is_own.is_none_or(|is_own| is_own.load(Relaxed) != 0)
+        let has_number = |number: &AtomicI32| number.load(SeqCst) == self.number;
+        self.id == process::id() && number_of_this_process().is_none_or(has_number)
     }
+}
+
+/// None where the system has nothing of the kind.
+fn number_of_this_process() -> Option<&'static AtomicI32> {
+    static NUMBER: OnceLock<Option<&AtomicI32>> = OnceLock::new();
+    *NUMBER.get_or_init(|| wiped_on_fork().ok())
 }

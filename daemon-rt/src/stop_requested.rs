@@ -1,0 +1,254 @@
+//! A request to stop, by SIGTERM or SIGINT, to a program that ends itself.
+
+mod forced_end;
+mod handle;
+mod request;
+mod watcher;
+
+use std::{
+    fmt,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+pub(crate) use self::forced_end::note_options;
+use self::handle::Handle;
+use crate::Error;
+
+/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns what they are waited for by.
+///
+/// The first of these signals sets the request, for ever, and does nothing else. So `main` returns as it always does:
+/// destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit status is that of `main`. A service
+/// manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
+///
+/// A second signal ends the process at once, if it comes at least a second after the first: managers and supervisors may
+/// send two within microseconds. So does [`stop_timeout`](crate::Daemon::stop_timeout), if the program takes longer than
+/// that. In both cases a line on standard error, or in the system's log where nobody reads that, says so; the pidfile is
+/// removed; and the process is ended by the signal. Process 1 of a container exits with 128 plus the number of the signal.
+///
+/// ```no_run
+/// use std::{io, thread, time::Duration};
+///
+/// use daemon_rt::daemon;
+///
+/// #[daemon(pidfile = "/run/clockd.pid", stdout = "/var/log/clockd.log", stop_timeout = Duration::from_secs(10))]
+/// fn main() -> io::Result<()> {
+///     let stop = daemon_rt::stop_requested()?;
+///     while !stop.wait_timeout(Duration::from_secs(1)) {
+///         println!("tick");
+///     }
+///     println!("stopped");
+///     Ok(())
+/// }
+/// ```
+///
+/// It may be called any number of times, by any thread, before the start and after it. A request that came before a detach
+/// was the launcher's: the start fails then, with 128 plus the number of the signal. In the daemon the request is not set,
+/// and what `setup` got from this function waits for the daemon's own signals.
+///
+/// A signal that is ignored stays ignored. A handler that the program installed before is still called, after this one. If a
+/// handler takes its place later, the request is set all the same if that one calls the previous handler, as those of
+/// signal-hook and tokio do. That of `ctrlc::set_handler` does not; `ctrlc::try_set_handler` finds this handler and refuses. The
+/// handler of [`pidfile`](crate::Daemon::pidfile) is the same one: call this function before you install a handler that
+/// calls no other. Do not block the two signals, `pthread_sigmask(3)`. A worker that is forked without exec is ended by them
+/// as if it had no handler, until it calls this function itself.
+///
+/// # Errors
+///
+/// There is no descriptor left, or no timer for `stop_timeout`.
+///
+/// # Platform-specific behavior
+///
+/// macOS and OpenBSD have no timer that leaves the program's alarm(2) alone: there, `stop_timeout` uses SIGALRM, in whole
+/// seconds. Elsewhere than on Unix, no request is ever made: Ctrl-C ends the program.
+pub fn stop_requested() -> Result<StopRequested, Error> {
+    let handle = Handle::new(request::listen()?)?;
+    let _ = AT_START.set(&Listening);
+    Ok(StopRequested { handle })
+}
+
+/// The request to stop, from [`stop_requested`]: to wait for, to look at, to poll or to await.
+///
+/// Once the request is made, every way says so at once, each time. Each value and each clone has a descriptor of its own,
+/// which is closed on exec.
+///
+/// As a [`Future`] it takes any runtime. The first time that one is awaited, a thread is started, which blocks all signals
+/// and wakes whoever awaits. A start ends it before it forks, and begins it anew behind that.
+///
+/// ```no_run
+/// use std::{io, net::TcpListener};
+///
+/// use daemon_rt::daemon;
+///
+/// #[daemon(notify)]
+/// #[tokio::main]
+/// async fn main() -> io::Result<()> {
+///     let mut stop = daemon_rt::stop_requested()?;
+///     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+///     daemon_rt::ready()?;
+///     loop {
+///         tokio::select! {
+///             () = &mut stop => return Ok(()),
+///             client = listener.accept() => drop(client?),
+///         }
+///     }
+/// }
+/// ```
+///
+/// As a descriptor it goes to poll(2) and its like, where it becomes readable when the request is made, and stays so. Do
+/// not read from it.
+pub struct StopRequested {
+    handle: Arc<Handle>,
+}
+
+impl StopRequested {
+    /// Whether the request is made.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        request::made_by().is_some()
+    }
+
+    /// Waits for the request.
+    pub fn wait(&self) {
+        self.wait_until(None);
+    }
+
+    /// Waits for the request, at most for that time. Returns whether it is made.
+    #[must_use]
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        while !self.is_set() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout(left)) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                // The program closed the descriptor, or a filter of system calls denies it the wait.
+                _ if !self.is_set() => thread::sleep(PAUSE),
+                _ => {}
+            }
+        }
+        true
+    }
+}
+
+/// Where there is nothing to wait by: how often the request is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// In whole milliseconds, and never too short.
+fn timeout(left: Option<Duration>) -> PollTimeout {
+    let above = |left: Duration| PollTimeout::try_from(left.saturating_add(Duration::from_millis(1)));
+    left.map_or(PollTimeout::NONE, |left| above(left).unwrap_or(PollTimeout::MAX))
+}
+
+impl Clone for StopRequested {
+    fn clone(&self) -> Self {
+        Self { handle: self.handle.duplicate() }
+    }
+}
+
+impl fmt::Debug for StopRequested {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StopRequested").field("is_set", &self.is_set()).finish_non_exhaustive()
+    }
+}
+
+impl AsFd for StopRequested {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl AsRawFd for StopRequested {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Future for StopRequested {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_set() {
+            self.handle.wake_later(context.waker());
+            if watcher::run().is_err() {
+                context.waker().wake_by_ref(); // there is no thread now; ask again
+            }
+        }
+        if self.is_set() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// What a start does in a program that waits for a request. [`stop_requested`] alone names it, so that the linker leaves
+/// it out of all other programs.
+pub(crate) trait AtStart: Sync {
+    /// Ends the thread: a fork would not copy it.
+    fn pause(&self);
+
+    /// Starts it again where somebody awaits the request.
+    fn resume(&self);
+
+    /// In the launcher, with the signals blocked: whoever asked the program to stop does not get a daemon.
+    fn refuse_if_made(&self) -> Result<(), Error>;
+
+    /// In the daemon, with the signals blocked: a request to the launcher is none to the daemon, nor the other way round.
+    fn renew(&self) -> Result<(), Error>;
+
+    /// In the foreground: from now on the options hold.
+    fn obey_options(&self) -> Result<(), Error>;
+}
+
+static AT_START: OnceLock<&'static dyn AtStart> = OnceLock::new();
+
+/// None where nobody waits for a request.
+pub(crate) fn at_start() -> Option<&'static dyn AtStart> {
+    AT_START.get().copied()
+}
+
+/// Whoever awaits the request goes on behind the start.
+pub(crate) fn without_thread<T>(start: impl FnOnce() -> T) -> T {
+    at_start().inspect(|request| request.pause());
+    let started = start();
+    at_start().inspect(|request| request.resume());
+    started
+}
+
+struct Listening;
+
+impl AtStart for Listening {
+    fn pause(&self) {
+        watcher::pause();
+    }
+
+    fn resume(&self) {
+        watcher::resume();
+    }
+
+    fn refuse_if_made(&self) -> Result<(), Error> {
+        let Some(signal) = request::made_to_this_process() else { return Ok(()) };
+        let status = 128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()); // as in a shell
+        Err(Error::new("it was asked to stop before it was started").and_exit_status(status))
+    }
+
+    fn renew(&self) -> Result<(), Error> {
+        request::begin_anew()
+    }
+
+    fn obey_options(&self) -> Result<(), Error> {
+        forced_end::prepare()
+    }
+}

@@ -1,0 +1,34 @@
+//! A limit on the time that a program takes to stop, without a thread.
+
+use std::{
+    io, ptr,
+    sync::atomic::{AtomicPtr, Ordering::SeqCst},
+    time::Duration,
+};
+
+use nix::sys::{
+    signal::{SigEvent, SigevNotify, Signal},
+    timer::{Expiration, Timer, TimerSetTimeFlags},
+};
+use nix::time::ClockId;
+
+/// A timer that sends SIGTERM to this process, `timer_create(2)`. It is made beforehand, since a signal handler cannot make
+/// one, and never deleted, since the handler may be at it. No forked process has it.
+pub(crate) struct StopTimer(AtomicPtr<Timer>);
+
+impl StopTimer {
+    pub(crate) fn new() -> io::Result<Self> {
+        let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGTERM, si_value: 0 });
+        let timer = Timer::new(ClockId::CLOCK_MONOTONIC, event)?;
+        Ok(Self(AtomicPtr::new(Box::into_raw(Box::new(timer)))))
+    }
+
+    /// Once. Async-signal-safe, signal-safety(7): `timer_settime(2)`.
+    pub(crate) fn start(&self, after: Duration) {
+        let timer = self.0.swap(ptr::null_mut(), SeqCst);
+        // SAFETY: null, or a box that was leaked, and of which nobody else has the pointer any more.
+        if let Some(timer) = unsafe { timer.as_mut() } {
+            let _ = timer.set(Expiration::OneShot(after.into()), TimerSetTimeFlags::empty());
+        }
+    }
+}

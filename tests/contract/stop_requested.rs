@@ -1,0 +1,498 @@
+//! A request to stop, for a program that ends itself.
+
+use std::{fs, process::Command, time::Duration};
+
+use nix::sys::{signal::Signal, wait::WaitStatus};
+use support::{Daemon, Launcher, Process, Stage, Syslog, Terminal, eventually, needs_root, within};
+
+use crate::{ARRANGE, CLIENT, PROBE, preload};
+
+const SIGNALS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
+
+const NOTHING: [&str; 0] = [];
+
+const FORMS: [&str; 11] = [
+    "wait",
+    "wait-timeout",
+    "flag",
+    "poll",
+    "tokio",
+    "tokio-threads",
+    "tokio-select",
+    "async-descriptors",
+    "smol",
+    "block-on",
+    "threads",
+];
+
+/// Longer than what lies between the two signals of a manager.
+const LATER: Duration = Duration::from_millis(1100);
+
+fn probe(stage: &Stage, options: &[&str]) -> Command {
+    let mut command = stage.command(ARRANGE);
+    command.args(["--default", "SIGTERM", "--default", "SIGINT", "--", PROBE]).args(options);
+    command
+}
+
+fn in_foreground(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
+    let launcher = stage.start(probe(stage, options).arg("--foreground"));
+    (launcher, stage.daemon())
+}
+
+/// A daemon that listens by then.
+fn listening(stage: &Stage, options: &[&str]) -> Daemon {
+    let mut daemon = stage.started(&mut probe(stage, options));
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon
+}
+
+fn is_requested(daemon: &mut Daemon) {
+    eventually("the request", || (daemon.ask("is-stop-requested") == "true").then_some(()));
+}
+
+fn returns(mut daemon: Daemon) {
+    daemon.send("return-status 7");
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Exited(_, 7)), "{status:?}");
+}
+
+#[test]
+fn main_returns_as_always() {
+    for form in FORMS {
+        for signal in SIGNALS {
+            let stage = Stage::new();
+            let mut daemon = stage.started(&mut probe(&stage, &["--pidfile", "pid"]));
+            assert_eq!(daemon.ask("is-stop-requested"), "false");
+            assert_eq!(daemon.ask("listen-to-stop"), "");
+            daemon.send(&format!("await-stop {form}"));
+            daemon.process.signal(signal);
+            assert_eq!(daemon.answer(), "", "{form}");
+            assert_eq!(stage.files(), ["pid"], "{form}: it goes with the process");
+            assert_eq!(daemon.ask(&format!("await-stop {form}")), "", "{form}: it stays so");
+            returns(daemon);
+            assert_eq!(stage.files(), NOTHING, "{form} {signal}");
+        }
+    }
+}
+
+#[test]
+fn in_the_foreground_too() {
+    for form in FORMS {
+        let stage = Stage::new();
+        let (launcher, mut program) = in_foreground(&stage, &["--pidfile", "pid", "--stop-requested"]);
+        program.send(&format!("await-stop {form}"));
+        program.process.signal(Signal::SIGTERM);
+        assert_eq!(program.answer(), "", "{form}");
+        program.send("return-status 7");
+        assert_eq!(launcher.end().status, 7, "{form}");
+        assert_eq!(stage.files(), NOTHING, "{form}");
+    }
+}
+
+/// No process of the start has a part in it.
+#[test]
+fn before_any_start() {
+    for form in FORMS {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        let _launcher = stage.start(command.args(["--default", "SIGINT", "--", CLIENT, "obey"]));
+        let mut program = stage.daemon();
+        assert_eq!(program.ask("listen-to-stop"), "");
+        program.send(&format!("await-stop {form}"));
+        program.process.signal(Signal::SIGINT);
+        assert_eq!(program.answer(), "", "{form}");
+    }
+}
+
+/// What `setup` listens by waits for the daemon's signals, and for none of the launcher's.
+#[test]
+fn what_setup_got_is_the_daemons() {
+    for form in FORMS {
+        let stage = Stage::new();
+        let options = ["--stop-requested", "--await-stop-for", "10", "--pidfile", "pid"];
+        let mut daemon = stage.started(&mut probe(&stage, &options));
+        assert_eq!(daemon.ask("is-stop-requested"), "false");
+        daemon.send(&format!("await-stop {form}"));
+        daemon.process.signal(Signal::SIGTERM);
+        assert_eq!(daemon.answer(), "", "{form}");
+        returns(daemon);
+        assert_eq!(stage.files(), NOTHING, "{form}");
+    }
+}
+
+/// Ctrl-C during `setup`, which goes on: there is no daemon then.
+#[test]
+fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let stage = Stage::new();
+        nix::unistd::mkfifo(&stage.path("configuration"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let options = ["--stop-requested", "--pidfile", "pid", "--lock", "--read", "configuration"];
+        let launcher = stage.start(&mut probe(&stage, &options));
+        let writer = fs::File::options().write(true).open(stage.path("configuration")).expect("a reader");
+        launcher.process.signal(signal);
+        eventually("a handler that ran", || (!launcher.process.has_pending(signal)).then_some(()));
+        drop(writer);
+        let launch = launcher.end();
+        assert_eq!((launch.status, &*launch.stderr), (status, "probe: it was asked to stop before it was started\n"));
+        assert!(stage.no_daemon_reported());
+        assert_eq!(stage.files(), ["configuration"]);
+    }
+}
+
+/// It does what a shell's user expects.
+#[test]
+fn a_launcher_that_waits_ends_by_the_signal() {
+    let stage = Stage::new();
+    let options = ["--stop-requested", "--pidfile", "pid", "--notify"];
+    let launcher = stage.start(&mut probe(&stage, &options));
+    let daemon = stage.daemon();
+    launcher.process.signal(Signal::SIGINT);
+    assert_eq!(launcher.end().status, 128 + 2);
+    eventually("the daemon's end", || (!daemon.process.is_alive()).then_some(()));
+}
+
+/// Of the launcher and of the leader, neither stops the daemon by its signals.
+#[test]
+fn the_request_to_a_client_is_not_its_servers() {
+    let stage = Stage::new();
+    let _launcher = stage.start(stage.command(CLIENT).arg("obey"));
+    let mut client = stage.daemon();
+    assert_eq!(client.ask("await-stop-for 10"), "");
+    client.send("spawn");
+    let mut server = stage.daemon();
+    assert!(client.answer().starts_with("pid="));
+    server.process.signal(Signal::SIGTERM);
+    is_requested(&mut server);
+    assert_eq!(client.ask("is-stop-requested"), "false");
+
+    client.send("spawn");
+    let mut server = stage.daemon();
+    assert!(client.answer().starts_with("pid="));
+    client.process.signal(Signal::SIGTERM);
+    is_requested(&mut client);
+    assert_eq!(server.ask("is-stop-requested"), "false");
+}
+
+/// Managers and supervisors send two within microseconds.
+#[test]
+fn a_second_signal_ends_it_if_it_comes_later() {
+    for (first, second) in [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGINT, Signal::SIGTERM)] {
+        for options in [&["--pidfile", "pid", "--stdout", "log"][..], &["--pidfile", "pid", "--foreground"]] {
+            let stage = Stage::new();
+            let launcher = stage.start(&mut probe(&stage, options));
+            let mut daemon = stage.daemon();
+            assert_eq!(daemon.ask("listen-to-stop"), "");
+            daemon.process.signal(first);
+            is_requested(&mut daemon);
+            for signal in [second, first, second] {
+                daemon.process.signal(signal);
+            }
+            daemon.look();
+            std::thread::sleep(LATER); // no state of anything tells that a second is over
+            daemon.process.signal(second);
+            eventually("its end", || (!daemon.process.is_alive()).then_some(()));
+            let launch = launcher.end();
+            let said = if stage.path("log").exists() { stage.read("log") } else { launch.stderr };
+            assert_eq!(said, "probe: did not stop before the second signal\n");
+            assert!(!stage.path("pid").exists(), "{options:?}");
+            assert_eq!(launch.status, if options.contains(&"--foreground") { 128 + first as i32 } else { 0 });
+        }
+    }
+}
+
+#[test]
+fn it_has_its_time_and_no_more() {
+    for options in [&["--stdout", "log"][..], &["--stop-requested", "--stdout", "log"], &["--foreground"]] {
+        let stage = Stage::new();
+        let launcher = stage.start(probe(&stage, options).args(["--pidfile", "pid", "--stop-timeout", "300"]));
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.ask("listen-to-stop"), "");
+        daemon.process.signal(Signal::SIGINT);
+        let status = (!options.contains(&"--foreground")).then(|| daemon.wait());
+        let launch = launcher.end();
+        if let Some(status) = status {
+            assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{status:?}");
+            assert_eq!(stage.read("log"), "probe: did not stop within 300ms\n");
+        } else {
+            assert_eq!((launch.status, &*launch.stderr), (128 + 2, "probe: did not stop within 300ms\n"));
+        }
+        assert!(!stage.path("pid").exists(), "{options:?}");
+    }
+}
+
+/// Its time begins with the request.
+#[test]
+fn a_daemon_that_nobody_asks_has_all_the_time() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--stop-timeout", "100"]);
+    assert_eq!(within(Duration::from_millis(400), || (!daemon.process.is_alive()).then_some(())), None);
+    daemon.look();
+}
+
+#[test]
+fn a_time_of_zero_is_refused() {
+    let stage = Stage::new();
+    let line = "probe: `stop_timeout` is zero: no daemon could stop in time";
+    stage.refuses(&mut probe(&stage, &["--stop-timeout", "0"]), line);
+}
+
+/// The lines of a daemon whose standard error is the null device.
+#[test]
+fn where_nobody_reads_standard_error_the_systems_log_has_it() {
+    needs_root!();
+    let stage = Stage::new();
+    let syslog = Syslog::new(&stage);
+    let mut command = stage.command_beside_syslog(PROBE);
+    let mut daemon = stage.started(command.args(["--stop-timeout", "100"]));
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon.process.signal(Signal::SIGTERM);
+    daemon.wait();
+    let line = format!("<27>probe[{}]: did not stop within 100ms", daemon.process.0);
+    assert_eq!(syslog.lines(), [line]);
+}
+
+#[test]
+fn as_process_1_it_exits_with_the_status_that_a_shell_has() {
+    needs_root!();
+    for options in [&[][..], &["--pidfile", "pid"]] {
+        let stage = Stage::new();
+        let command = [&[PROBE, "--stop-requested", "--stop-timeout", "200"], options].concat();
+        let launcher = stage.start(stage.first_process(command[0]).args(&command[1..]));
+        let mut program = stage.daemon();
+        program.process.signal(Signal::SIGTERM);
+        is_requested(&mut program);
+        assert_eq!(launcher.end().status, 128 + 15);
+        assert_eq!(stage.files(), NOTHING);
+    }
+}
+
+#[test]
+fn a_worker_ends_by_default() {
+    for options in [&["--pidfile", "pid"][..], &["--pidfile", "pid", "--stop-requested"]] {
+        let stage = Stage::new();
+        let mut daemon = listening(&stage, options);
+        for signal in SIGNALS {
+            let worker = Process(daemon.ask("fork").parse().expect("a process id"));
+            worker.signal(signal);
+            eventually("the worker's end", || (!worker.is_alive()).then_some(()));
+        }
+        assert_eq!(daemon.ask("is-stop-requested"), "false");
+        assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+        daemon.process.signal(Signal::SIGTERM);
+        is_requested(&mut daemon);
+    }
+}
+
+/// Another request than its parent's, and the pidfile stays the parent's.
+#[test]
+fn a_worker_may_listen_itself() {
+    for fork in ["fork-and-listen", "fork-and-listen-as-process-1"] {
+        if fork.ends_with('1') {
+            needs_root!();
+        }
+        let stage = Stage::new();
+        let mut daemon = listening(&stage, &["--pidfile", "pid"]);
+        assert_eq!(daemon.ask("begin-to-await-stop"), "");
+        daemon.send(fork);
+        let is_worker = |process: &Process| process.parent() == daemon.process.0;
+        let worker = eventually("a worker", || stage.processes().into_iter().find(is_worker));
+        eventually("one that listens", || stage.path("listens").exists().then_some(()));
+        worker.signal(Signal::SIGTERM);
+        eventually("one that was asked", || stage.path("asked").exists().then_some(()));
+        assert_eq!(daemon.answer(), "0", "its exit status");
+        assert_eq!(daemon.ask("is-stop-requested"), "false");
+        assert_eq!(daemon.ask("is-stop-awaited"), "true");
+        assert_eq!(stage.read("pid"), format!("{}\n", daemon.process.0));
+        daemon.process.signal(Signal::SIGTERM);
+        eventually("the request", || (daemon.ask("is-stop-awaited") == "false").then_some(()));
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--ignore", "SIGINT", "--", PROBE, "--foreground", "--stop-requested"]);
+    let launcher = stage.start(&mut command);
+    let mut program = stage.daemon();
+    program.process.signal(Signal::SIGINT);
+    assert_eq!(program.ask("is-stop-requested"), "false");
+    program.process.signal(Signal::SIGTERM);
+    is_requested(&mut program);
+    program.send("return");
+    assert_eq!(launcher.end().status, 0);
+}
+
+/// In the daemon it has its default action again, daemon(7), and so it is a request.
+#[test]
+fn a_signal_that_the_launcher_ignored_is_a_request_to_the_daemon() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--ignore", "SIGINT", "--", PROBE, "--stop-requested"]);
+    let mut daemon = stage.started(&mut command);
+    daemon.process.signal(Signal::SIGINT);
+    is_requested(&mut daemon);
+}
+
+#[test]
+fn beside_every_other_listener_that_was_first() {
+    for listener in ["signal-hook", "tokio", "sigaction", "informed-sigaction"] {
+        let stage = Stage::new();
+        let mut daemon = stage.started(&mut probe(&stage, &[]));
+        assert_eq!(daemon.ask(&format!("listen {listener} SIGTERM")), "");
+        for _ in 0..3 {
+            assert_eq!(daemon.ask("listen-to-stop"), "", "again and again");
+        }
+        daemon.process.signal(Signal::SIGTERM);
+        eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+        is_requested(&mut daemon);
+        returns(daemon);
+    }
+}
+
+/// Those that call the handler before them.
+#[test]
+fn beside_a_listener_that_comes_later() {
+    for listener in ["signal-hook", "tokio"] {
+        let stage = Stage::new();
+        let mut daemon = listening(&stage, &["--pidfile", "pid"]);
+        assert_eq!(daemon.ask(&format!("listen {listener} SIGTERM")), "");
+        assert_eq!(daemon.ask("listen-to-stop"), "", "once more");
+        daemon.process.signal(Signal::SIGTERM);
+        eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+        is_requested(&mut daemon);
+        returns(daemon);
+        assert_eq!(stage.files(), NOTHING, "{listener}");
+    }
+}
+
+/// As the documentation says: one of them refuses, and one takes the place.
+#[test]
+fn beside_ctrlc() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &[]);
+    assert!(daemon.ask("listen try-ctrlc SIGINT").starts_with("error: "));
+    daemon.process.signal(Signal::SIGINT);
+    is_requested(&mut daemon);
+
+    let mut daemon = listening(&stage, &[]);
+    assert_eq!(daemon.ask("listen ctrlc SIGINT"), "");
+    daemon.process.signal(Signal::SIGINT);
+    eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+    assert_eq!(daemon.ask("is-stop-requested"), "false");
+}
+
+/// The start has its own: nobody else's.
+#[test]
+fn from_several_threads_at_once() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &["--pidfile", "pid"]));
+    assert_eq!(daemon.ask("listen-to-stop-in-threads"), "");
+    assert_eq!(daemon.ask("await-stop wait-timeout-once"), "");
+    let before = daemon.look().descriptors().len();
+    assert_eq!(daemon.ask("listen-to-stop-in-threads"), "");
+    assert_eq!(daemon.look().descriptors().len(), before, "none is left of those that were dropped");
+    daemon.process.signal(Signal::SIGTERM);
+    is_requested(&mut daemon);
+}
+
+#[test]
+fn there_is_a_thread_only_where_somebody_awaits_it() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &[]);
+    let threads = |daemon: &Daemon| daemon.process.status("Threads").expect("a process that runs");
+    assert_eq!(threads(&daemon), "1");
+    assert_eq!(daemon.ask("begin-to-await-stop"), "");
+    eventually("the thread", || (threads(&daemon) == "3").then_some(()));
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
+    let blocked = tasks.filter_map(|task| {
+        let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        status.contains("Name:\tstop_requested\n").then(|| {
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).expect("a mask");
+            u64::from_str_radix(blocked, 16).expect("a set of signals")
+        })
+    });
+    let all_but_two = !(1 << (Signal::SIGKILL as i32 - 1) | 1 << (Signal::SIGSTOP as i32 - 1));
+    let of_libc = 0b11 << 31; // two that the C library needs itself, nptl(7)
+    assert_eq!(blocked.map(|set| set | of_libc).collect::<Vec<_>>(), [all_but_two]);
+    daemon.process.signal(Signal::SIGTERM);
+    eventually("its end", || (threads(&daemon) == "1").then_some(()));
+}
+
+/// The runtime of a `setup` that awaited it is in nobody's way.
+#[test]
+fn what_setup_awaited_leaves_no_thread() {
+    let stage = Stage::new();
+    let options = ["--stop-requested", "--await-stop-for", "10"];
+    let daemon = stage.started(&mut probe(&stage, &options));
+    assert_eq!(daemon.process.status("Threads").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_manager_hears_of_it_when_the_signal_comes() {
+    let stage = Stage::new();
+    let manager = std::os::unix::net::UnixDatagram::bind(stage.path("manager")).expect("a socket");
+    manager.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let heard = || {
+        let mut bytes = [0; 4096];
+        let length = manager.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    for options in [&[][..], &["--foreground"]] {
+        let mut command = probe(&stage, &["--notify", "--ready"]);
+        let launcher = stage.start(
+            command
+                .env("NOTIFY_SOCKET", stage.path("manager"))
+                .args(options)
+                .args(["--detach", "always"])
+                .args(options),
+        );
+        let mut daemon = stage.daemon();
+        assert!(heard().contains("READY=1"));
+        assert_eq!(daemon.ask("listen-to-stop"), "");
+        daemon.process.signal(Signal::SIGTERM);
+        assert_eq!(heard(), "STOPPING=1", "{options:?}");
+        daemon.send("return");
+        eventually("its end", || (!daemon.process.is_alive()).then_some(()));
+        let _ = launcher.end();
+        manager.set_nonblocking(true).expect("a flag");
+        assert!(manager.recv(&mut [0]).is_err(), "once");
+        manager.set_nonblocking(false).expect("a flag");
+    }
+}
+
+/// signal-safety(7).
+#[test]
+fn the_handler_allocates_nothing_and_locks_nothing() {
+    let Some(library) = preload::library("HANDLER_ALLOCATES_NOTHING") else { return };
+    let stage = Stage::new();
+    let mut command = probe(&stage, &["--pidfile", "pid", "--stop-timeout", "100", "--stdout", "log"]);
+    let mut daemon = stage.started(command.env("LD_PRELOAD", &library));
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon.process.signal(Signal::SIGTERM);
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM, _)), "{status:?}");
+    assert_eq!(stage.files(), ["log"]);
+}
+
+/// A pipe that nobody reads any more, or that is full, keeps it from nothing.
+#[test]
+fn a_standard_error_that_takes_nothing_does_not_keep_it() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--stderr", "pipe:sleep 1000", "--stop-timeout", "200"]);
+    assert_eq!(daemon.ask("fill-stderr 0"), "");
+    daemon.process.signal(Signal::SIGTERM);
+    daemon.wait();
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_is_a_request() {
+    let stage = Stage::new();
+    let mut terminal = Terminal::open();
+    let mut command = stage.command(ARRANGE);
+    command.arg("--terminal").arg(&terminal.path).args(["--default", "SIGINT", "--", PROBE]);
+    let _launcher = stage.start(command.args(["--foreground", "--stop-requested"]));
+    let mut program = stage.daemon();
+    terminal.type_in("\u{3}");
+    is_requested(&mut program);
+}
