@@ -119,6 +119,16 @@ fn in_the_foreground() {
     whatever_fails(&FOREGROUND);
 }
 
+const STOPPING: Scene = Scene::new(
+    "stopping",
+    &["--stop-requested", "--await-stop-for", "1", "--stop-timeout", "60000", "--pidfile", "pid"],
+);
+
+#[test]
+fn a_daemon_that_waits_for_a_request_to_stop() {
+    whatever_fails(&STOPPING);
+}
+
 #[test]
 fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
     needs_root!();

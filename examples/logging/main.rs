@@ -17,15 +17,19 @@ fn detach() -> Detach {
 }
 
 #[daemon(stderr = "logging.log", reopen_logs, detach = detach())]
-fn main() {
+fn main() -> Result<(), daemon_rt::Error> {
     log_to_stderr();
     info!(process = process::id(), "started");
-    for job in 1_u32.. {
+    let stop = daemon_rt::stop_requested()?;
+    let mut job = 0;
+    while !stop.wait_timeout(Duration::from_millis(300)) {
+        job += 1;
         if thread::spawn(move || do_job(job)).join().is_err() {
             warn!(job, "given up");
         }
-        thread::sleep(Duration::from_millis(300));
     }
+    info!("stopped");
+    Ok(())
 }
 
 /// In the daemon, where standard error is what it stays: neither a terminal nor its colours belong in a file.

@@ -5,17 +5,14 @@ use std::{
     io::{self, IsTerminal},
     net::{SocketAddr, TcpListener},
     path::{self, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use clap::Parser;
-use daemon_rt::{Daemon, Detach, daemon};
+use daemon_rt::{Daemon, Detach, StopRequested, daemon, stop_requested};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use serde::Deserialize;
@@ -58,7 +55,7 @@ struct Service {
     launched_by: String,
     config_file: Option<PathBuf>,
     config: RwLock<Config>,
-    stopping: AtomicBool,
+    stop: StopRequested,
 }
 
 /// In the launcher: every mistake reaches whoever started the program.
@@ -77,7 +74,7 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<(TcpListener, Service)> {
     let config_file = cli.config.map(path::absolute).transpose()?; // the daemon is in another directory
     let config = RwLock::new(read(config_file.as_ref())?);
     let launched_by = daemon.launched_by().to_string();
-    let service = Service { launched_by, config_file, config, stopping: AtomicBool::new(false) };
+    let service = Service { launched_by, config_file, config, stop: stop_requested()? };
     Ok((listen(cli.listen)?, service))
 }
 
@@ -102,9 +99,7 @@ fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
 async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
     let service = Arc::new(service);
-    let [hangup, interrupt, terminate] = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
-    // Before `ready`: none comes too early.
-    let stop = obey(Arc::clone(&service), signal(hangup)?, signal(interrupt)?, signal(terminate)?);
+    let stop = obey(Arc::clone(&service), signal(SignalKind::hangup())?); // before `ready`: none comes too early
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
     info!(launched_by = service.launched_by, "listening on {address}");
@@ -130,24 +125,19 @@ async fn greet(State(service): State<Arc<Service>>) -> String {
 
 /// Whether a load balancer is to send more.
 async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
-    if service.stopping.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
+    if service.stop.is_set() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n") } else { (StatusCode::OK, "ready\n") }
 }
 
 /// Returns when no more requests are to be taken.
-async fn obey(service: Arc<Service>, mut hangup: Signal, mut interrupt: Signal, mut terminate: Signal) {
+async fn obey(service: Arc<Service>, mut hangup: Signal) {
+    let mut stop = service.stop.clone();
     loop {
         tokio::select! {
             _ = hangup.recv() => service.reload().await,
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            () = &mut stop => break,
         }
     }
     info!("stopping");
-    service.stopping.store(true, Ordering::Relaxed);
 }
 
 impl Service {

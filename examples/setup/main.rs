@@ -6,7 +6,6 @@ use anyhow::Context;
 use axum::{Router, routing::get};
 use clap::Parser;
 use daemon_rt::{Daemon, Detach, daemon};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Greets everybody who asks over HTTP.
 #[derive(Parser)]
@@ -34,17 +33,13 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
 #[daemon(setup = setup, notify, stdout = "setup.log")]
 #[tokio::main(flavor = "current_thread")]
 async fn main(listener: TcpListener) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?; // before `ready`: none comes too early
+    let stop = daemon_rt::stop_requested()?; // before `ready`: none comes too early
     let listener = tokio::net::TcpListener::from_std(listener)?;
     println!("process {} listens on {}", std::process::id(), listener.local_addr()?);
     daemon_rt::ready()?;
 
     let app = Router::new().route("/", get(|| async { "hello\n" }));
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            terminate.recv().await;
-        })
-        .await?;
+    axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     println!("every request is answered");
     Ok(())
 }

@@ -33,6 +33,13 @@ fn only_who_obeys_a_command_line_has_its_words() {
     is_in_the_first_alone("daemon_rt::obey::obey");
 }
 
+#[test]
+fn only_who_waits_for_a_request_to_stop_can_be_asked() {
+    for function in ["daemon_rt::stop_requested::request", "daemon_rt::stop_requested::watcher", "StopTimer"] {
+        is_in_the_first_alone(function);
+    }
+}
+
 fn is_in_the_first_alone(function: &str) {
     needs_tools!("nm");
     let functions = [SETS_ALL_OF_THEM, SETS_NO_OPTION].map(functions);
