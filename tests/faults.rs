@@ -43,7 +43,20 @@ fn a_bare_detach() {
 
 const NOTIFYING: Scene = Scene::new(
     "notifying",
-    &["--notify", "--ready", "--ready-fd", "8", "--pidfile", "pid", "--stdout", "log", "--reopen-logs"],
+    &[
+        "--notify",
+        "--ready",
+        "--ready-fd",
+        "8",
+        "--pidfile",
+        "pid",
+        "--stdout",
+        "log",
+        "--reopen-logs",
+        "--stop-requested",
+        "--stop-timeout",
+        "60000",
+    ],
 );
 
 #[test]
@@ -117,16 +130,6 @@ const FOREGROUND: Scene = Scene::new(
 #[test]
 fn in_the_foreground() {
     whatever_fails(&FOREGROUND);
-}
-
-const STOPPING: Scene = Scene::new(
-    "stopping",
-    &["--stop-requested", "--await-stop-for", "1", "--stop-timeout", "60000", "--pidfile", "pid"],
-);
-
-#[test]
-fn a_daemon_that_waits_for_a_request_to_stop() {
-    whatever_fails(&STOPPING);
 }
 
 #[test]
