@@ -10,8 +10,13 @@ use nix::{
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
 const LEAVING: [&str; 3] = ["daemonize", "setsid", "start-stop-daemon"];
 
-/// How often one is looked at, a millisecond apart. One that stays longer waits for its child.
-const LOOKS: u32 = 100;
+/// How long such a parent may sleep. One that sleeps longer waits for its child.
+const SLEEPS: Duration = Duration::from_millis(100);
+
+/// How long it may take, where others have the processors.
+const LEAVES: Duration = Duration::from_secs(5);
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 pub(super) struct Parent {
     /// 0 where it is in another pid namespace, `pid_namespaces(7)`.
@@ -32,16 +37,19 @@ pub(super) enum Group {
 
 impl Parent {
     pub(super) fn find() -> Self {
-        let mut looks = 0;
+        let (mut waited, mut slept) = (Duration::ZERO, Duration::ZERO);
         loop {
             let id = getppid().as_raw();
             let parent = Self { id, group: Group::beside(id), name: name(id) };
             let is_leaving = LEAVING.iter().any(|name| parent.is_named(name));
-            if getppid().as_raw() == id && !(is_leaving && looks < LOOKS) {
+            if getppid().as_raw() == id && !(is_leaving && waited < LEAVES && slept < SLEEPS) {
                 return parent;
             }
-            thread::sleep(Duration::from_millis(1));
-            looks += 1;
+            if is_asleep(id) {
+                slept += BETWEEN_LOOKS;
+            }
+            waited += BETWEEN_LOOKS;
+            thread::sleep(BETWEEN_LOOKS);
         }
     }
 
@@ -78,6 +86,13 @@ fn name(id: pid_t) -> Option<String> {
     }
     let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
     Some(name.trim_end_matches('\n').to_owned())
+}
+
+/// Also where nothing shows that it runs.
+fn is_asleep(id: pid_t) -> bool {
+    let stat = fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
+    // Behind the name, which is the program's to choose, proc(5).
+    !stat.rsplit(|&byte| byte == b')').next().is_some_and(|fields| fields.starts_with(b" R"))
 }
 
 /// In another pid namespace's /proc, a number is somebody else's.
