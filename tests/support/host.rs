@@ -4,7 +4,7 @@ use std::{io, net::TcpStream, path::Path, process::Child, time::Duration};
 
 use crate::{Launch, Process, Stage, are_installed, eventually, is_root};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/host.sh");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../managers/host.sh");
 
 /// An image that podman builds by copying each of its layers takes long where other work has the processors.
 const UNTIL_BUILT: Duration = Duration::from_secs(100);

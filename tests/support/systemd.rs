@@ -20,7 +20,7 @@ use nix::{
 
 use crate::{DEADLINE, Daemon, Launch, Launcher, Process, Stage, are_installed, eventually, is_root, skip};
 
-const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/managers/systemd.sh");
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../managers/systemd.sh");
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
 /// The users of a system's manager and of the user's.
