@@ -86,6 +86,18 @@ int flock(int file, int operation) {
 }
 #endif
 
+/* As on NFS where another host removed the file. */
+#ifdef REMOVED_IS_STALE
+#include <fcntl.h>
+#include <sys/stat.h>
+
+int fstat(int file, struct stat *status) {
+  int result = syscall(SYS_newfstatat, file, "", status, AT_EMPTY_PATH);
+  if (result == 0 && S_ISREG(status->st_mode) && status->st_nlink == 0) { errno = ESTALE; return -1; }
+  return result;
+}
+#endif
+
 /* The server of what somebody has open on descriptor 0 is gone: whoever asks waits. */
 #ifdef STAT_WAITS
 #include <fcntl.h>
