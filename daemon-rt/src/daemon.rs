@@ -587,12 +587,12 @@ impl Daemon {
     ///
     /// The file has mode 0600, as with pidfile(3) of FreeBSD, since everybody who can read a file can lock it. It
     /// belongs to the effective user of the launch. When `main` begins, the daemon holds the file open for reading
-    /// only. So whoever takes over a daemon that gave up root cannot write another process's number there, for root to
-    /// signal. Nor can the daemon empty the file, or remove it from a directory of root's: at the end the file stays,
-    /// with its number, unlocked. It also stays after any other signal that ends the daemon, such as SIGKILL. The next
-    /// start takes it over, and [`PidFile`](crate::PidFile) knows by the lock that nobody runs. A script cannot go by the
-    /// number alone: `start-stop-daemon --exec` compares the program, and `pkill --logpidfile`, which asks whether the file
-    /// is locked, compares the name that it is given.
+    /// only (an ordinary user's on NFS also for writing). So whoever takes over a daemon that gave up root cannot write
+    /// another process's number there, for root to signal. Nor can the daemon empty the file, or remove it from a
+    /// directory of root's: at the end the file stays, with its number, unlocked. It also stays after any other signal
+    /// that ends the daemon, such as SIGKILL. The next start takes it over, and [`PidFile`](crate::PidFile) knows by the
+    /// lock that nobody runs. A script cannot go by the number alone: `start-stop-daemon --exec` compares the program, and
+    /// `pkill --logpidfile`, which asks whether the file is locked, compares the name that it is given.
     ///
     /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
     /// others may read or write, as older programs leave it, is replaced by a proper one. If its directory does not
@@ -605,8 +605,9 @@ impl Daemon {
     /// - **Foreground:** applies, unless standard input is the connection to serve, as under inetd.
     /// - **Errors:** another instance runs; a file that holds anything else than one number; a symbolic link, or no
     ///   regular file; a file that belongs to neither root nor the caller, or has a second hard link; for root, a file
-    ///   that others may replace, since they may write in a directory of its path that is not sticky; another file than
-    ///   that of systemd's `PIDFile=`.
+    ///   that others may replace, since they may write in a directory of its path that is not sticky, or a file on
+    ///   NFS from version 4 on, which locks only what is open for writing; another file than that of systemd's
+    ///   `PIDFile=`.
     /// - **Rule:** daemon(7), step 12; flock(2).
     /// - **Known as:** `PIDFile=` in systemd.service(5), `-p` in FreeBSD's daemon(8).
     ///

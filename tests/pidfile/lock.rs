@@ -18,7 +18,9 @@ use nix::{
 use support::{Launch, Process, Stage, eventually, is_root, needs_ordinary_user, needs_root, needs_tools};
 
 use super::{probe, started};
-use crate::PROBE;
+use crate::{PROBE, preload};
+
+const NOBODY: u32 = 65534;
 
 /// The start that failed with that line, and left nobody behind.
 fn refused(stage: &Stage, launch: &Launch, why: &str) {
@@ -501,4 +503,42 @@ fn a_directory_that_is_not_there_or_not_for_everybody() {
         stage.refuses(probe(&stage).args(["--pidfile", "run/pid"]), &line);
     }
     fs::set_permissions(stage.path("run"), Permissions::from_mode(0o700)).expect("change the mode");
+}
+
+/// From version 4 on, NFS locks only what is open for writing. A file of root's would be open for it after root is given up.
+#[test]
+fn on_nfs_an_ordinary_user_has_one_and_root_has_none() {
+    needs_tools!("setpriv");
+    let Some(library) = preload::library("FLOCK_AS_ON_NFS") else { return };
+    let stage = Stage::new();
+    let why = "its file system locks only what is open for writing, as NFS does";
+    if is_root() {
+        stage.refuses(probe(&stage).env("LD_PRELOAD", &library), &format!("probe: cannot lock {{}}/pid: {why}"));
+        unistd::chown(stage.directory(), Some(NOBODY.into()), None).expect("give it away");
+    }
+    stage.open_to_all();
+    let [program, library] = [stage.copy(PROBE), stage.copy(library)];
+    let probe = || {
+        let mut command = stage.command("setpriv");
+        if is_root() {
+            let nobody = NOBODY.to_string();
+            command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
+        }
+        command.arg(&program).args(["--pidfile", "pid"]).env("LD_PRELOAD", &library);
+        command
+    };
+    let daemon = stage.started(probe().args(["--exit-on", "SIGTERM"]));
+    refused(&stage, &stage.launch(&mut probe()), &format!("already running as process {}", daemon.process.0));
+    let status = stage.launch(probe().args(["--obey", "status"]));
+    assert!(
+        status.stdout.starts_with(&format!("probe has been running as process {}", daemon.process.0)),
+        "{status:?}"
+    );
+    // It leaves the file, and whoever stops it removes that.
+    assert_eq!(stage.launch(probe().args(["--obey", "stop"])).stdout, "probe has ended\n");
+    assert!(!stage.path("pid").exists());
+    let mut daemon = stage.started(&mut probe());
+    daemon.send("exit 0");
+    daemon.wait();
+    assert!(!stage.path("pid").exists());
 }

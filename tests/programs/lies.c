@@ -75,6 +75,29 @@ int lstat(const char *restrict path, struct stat *restrict found) {
 }
 #endif
 
+/* As on NFS from version 4 on, flock(2): an exclusive lock takes a file that is open for writing. */
+#ifdef FLOCK_AS_ON_NFS
+#include <fcntl.h>
+#include <sys/file.h>
+
+int flock(int file, int operation) {
+  if (operation & LOCK_EX && (fcntl(file, F_GETFL) & O_ACCMODE) == O_RDONLY) { errno = EBADF; return -1; }
+  return syscall(SYS_flock, file, operation);
+}
+#endif
+
+/* As on NFS where another host removed the file. */
+#ifdef REMOVED_IS_STALE
+#include <fcntl.h>
+#include <sys/stat.h>
+
+int fstat(int file, struct stat *status) {
+  int result = syscall(SYS_newfstatat, file, "", status, AT_EMPTY_PATH);
+  if (result == 0 && S_ISREG(status->st_mode) && status->st_nlink == 0) { errno = ESTALE; return -1; }
+  return result;
+}
+#endif
+
 /* The server of what somebody has open on descriptor 0 is gone: whoever asks waits. */
 #ifdef STAT_WAITS
 #include <fcntl.h>

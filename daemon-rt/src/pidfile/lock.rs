@@ -32,6 +32,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Lock {
     /// Locked, and open for reading only: a daemon that an attacker has taken over cannot write another process's number.
+    /// On NFS, an ordinary user's is open for writing, too.
     file: File,
     /// Until the daemon gives up its privileges.
     writer: Option<File>,
@@ -86,8 +87,8 @@ impl Lock {
 
     /// Removes the file of a daemon that was killed, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
-        let Ok(file) = open_pidfile::for_reading(path) else { return };
-        if matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(true)) && open_pidfile::is_at(&file, path) {
+        let Ok((file, is_locked)) = open_locked(path) else { return };
+        if is_locked && open_pidfile::is_at(&file, path) {
             let _ = fs::remove_file(path);
         }
     }
@@ -200,11 +201,10 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
 }
 
 fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
-    let file = match open_pidfile::for_reading(path) {
+    let (file, is_locked) = match open_locked(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Replaced),
         opened => opened?,
     };
-    let is_locked = sys::lock(file.as_fd(), libc::LOCK_EX)?;
     if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) || !open_pidfile::is_at(&file, path) {
         return Ok(Attempt::Replaced);
     }
@@ -229,6 +229,25 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     }
     writer.set_len(0)?;
     Ok(Attempt::Locked(file))
+}
+
+/// Opens the file to read it, and locks it if it is free.
+///
+/// From version 4 on, NFS locks only what is open for writing, flock(2). An ordinary user's daemon may write to the file
+/// anyway. One that gave up root must not.
+fn open_locked(path: &Path) -> io::Result<(File, bool)> {
+    let mut file = open_pidfile::for_reading(path)?;
+    let locked = match sys::lock(file.as_fd(), libc::LOCK_EX) {
+        Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+            if open_pidfile::has_more_rights() {
+                return Err(refused("its file system locks only what is open for writing, as NFS does"));
+            }
+            file = open_pidfile::for_reading_and_writing(path)?;
+            sys::lock(file.as_fd(), libc::LOCK_EX)
+        }
+        locked => locked,
+    };
+    Ok((file, locked?))
 }
 
 fn remove_on_termination(file: &File, path: &Path) -> io::Result<()> {

@@ -38,6 +38,11 @@ pub(super) fn for_writing(path: &Path) -> io::Result<File> {
     existing(path, OFlag::O_WRONLY)
 }
 
+/// Opens the file to lock it where a lock takes the right to write.
+pub(super) fn for_reading_and_writing(path: &Path) -> io::Result<File> {
+    existing(path, OFlag::O_RDWR)
+}
+
 /// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let entry = locate(path)?;
@@ -107,8 +112,12 @@ fn existing(path: &Path, access: OFlag) -> io::Result<File> {
 fn locate(path: &Path) -> io::Result<Entry> {
     trusted_path::refuse_too_long(path)?;
     let path = path::absolute(path)?;
-    let has_more_rights = geteuid().is_root() && !privileges::root_is_ordinary_user();
-    if has_more_rights { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
+    if has_more_rights() { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
+}
+
+/// Whether this process is root, with rights that an ordinary user lacks.
+pub(super) fn has_more_rights() -> bool {
+    geteuid().is_root() && !privileges::root_is_ordinary_user()
 }
 
 fn check(status: &FileStat) -> io::Result<()> {

@@ -7,7 +7,10 @@ use std::{
 
 use nix::{errno::Errno, libc, sys::stat::FileStat};
 
-use super::fd::{FileId, file_id, set_close_on_exec, until_done};
+use super::{
+    fd::{FileId, set_close_on_exec, until_done},
+    statx::cached_file_id_of,
+};
 
 /// No descriptor.
 const NONE: RawFd = -1;
@@ -32,10 +35,10 @@ impl PinnedFile {
         }
     }
 
-    /// Whether that descriptor is open on the file.
+    /// Whether that descriptor is open on the file, which another host may have removed.
     pub(crate) fn is_open_on(&self, fd: RawFd) -> bool {
         let pinned = (self.device.load(Relaxed), self.inode.load(Relaxed));
-        file_id(fd).is_ok_and(|found| numbers(found) == pinned)
+        cached_file_id_of(fd).is_ok_and(|found| numbers(found) == pinned)
     }
 
     /// Pins another file, and lets go of this one. Async-signal-safe, signal-safety(7).

@@ -1,10 +1,10 @@
 //! What the kernel knows of a file without asking its file system, statx(2).
 
-use std::{io, path::Path};
+use std::{io, os::fd::RawFd, path::Path};
 
 use nix::sys::stat::stat;
 
-use super::fd::FileId;
+use super::fd::{FileId, file_id};
 
 /// The file that a path leads to, if need be as it was when its file system last told. A server that does not answer, of a
 /// file system in user space, holds nobody up.
@@ -18,9 +18,24 @@ pub(crate) fn cached_file_id(path: &Path) -> io::Result<FileId> {
     Ok(FileId::of(&stat(path)?))
 }
 
+/// The file that a descriptor is open on: also one that another host removed, of which fstat(2) says that it is stale
+/// (ESTALE). Async-signal-safe, signal-safety(7).
+pub(crate) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Ok(found) = linux::cached_file_id_of(fd) {
+        return Ok(found);
+    }
+    file_id(fd)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
-    use std::{ffi::CString, io, mem, os::unix::ffi::OsStrExt, path::Path};
+    use std::{
+        ffi::{CStr, CString},
+        io, mem,
+        os::{fd::RawFd, unix::ffi::OsStrExt},
+        path::Path,
+    };
 
     use nix::{errno::Errno, libc, sys::stat::makedev};
 
@@ -39,16 +54,24 @@ mod linux {
         rest: [u64; 14],
     }
 
-    #[allow(clippy::useless_conversion, reason = "some systems have 32 bits for it")]
     pub(super) fn cached_file_id(path: &Path) -> io::Result<FileId> {
         let path = CString::new(path.as_os_str().as_bytes())?;
+        Ok(statx(libc::AT_FDCWD, &path, 0)?)
+    }
+
+    pub(super) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
+        Ok(statx(fd, c"", libc::AT_EMPTY_PATH)?)
+    }
+
+    #[allow(clippy::useless_conversion, reason = "some systems have 32 bits for it")]
+    fn statx(directory: RawFd, path: &CStr, flags: libc::c_int) -> nix::Result<FileId> {
         // SAFETY: all zeroes is a valid status.
         let mut status: Status = unsafe { mem::zeroed() };
         // SAFETY: `path` ends with a NUL byte, and `status` is a valid place for the result.
         Errno::result(unsafe {
-            libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), DONT_SYNC, INO, &raw mut status)
+            libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags | DONT_SYNC, INO, &raw mut status)
         })?;
         let [major, minor] = status.device.map(u64::from);
-        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(io::Error::other)? })
+        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(|_| Errno::EOVERFLOW)? })
     }
 }

@@ -4,7 +4,8 @@ use std::{fs, os::unix::fs::MetadataExt};
 
 use support::{Daemon, Stage};
 
-use super::{hang_up, listening, rename};
+use super::{hang_up, listening, probe, rename};
+use crate::preload;
 
 /// Above the standard streams.
 fn pins(stage: &Stage, daemon: &mut Daemon, log: &str) -> Vec<i32> {
@@ -72,4 +73,17 @@ fn a_program_that_closes_it_has_its_log_reopened_all_the_same() {
     assert_eq!(daemon.process.descriptor(pin), Some(stage.path("own")));
     assert_eq!(pins(&stage, &mut daemon, "log").len(), 1, "a new one");
     assert_eq!(daemon.process.descriptor(0), None);
+}
+
+/// On NFS, fstat(2) has an error for such a file.
+#[test]
+fn a_log_that_another_host_removed_is_opened_anew_for_both_streams() {
+    let Some(library) = preload::library("REMOVED_IS_STALE") else { return };
+    let stage = Stage::new();
+    let mut daemon = stage.started(probe(&stage).args(["--stdout", "log"]).env("LD_PRELOAD", library));
+    fs::remove_file(stage.path("log")).expect("remove");
+    assert_eq!(daemon.ask("reopen"), "");
+    daemon.ask("stdout one");
+    daemon.ask("stderr two");
+    assert_eq!(stage.read("log"), "one\ntwo\n");
 }
