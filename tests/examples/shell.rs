@@ -84,7 +84,9 @@ fn logging() {
     fs::rename(stage.path("logging.log"), stage.path("logging.log.1")).expect("rename");
     daemon.signal(Signal::SIGHUP);
     eventually("an event in the new log", || stage.read("logging.log").contains(" INFO logging: job ").then_some(()));
-    stop_by_default_action(daemon);
+    daemon.signal(Signal::SIGTERM);
+    assert!(matches!(daemon.wait(), WaitStatus::Exited(_, 0)));
+    assert!(stage.read("logging.log").ends_with(" INFO logging: stopped\n"));
 }
 
 #[test]
