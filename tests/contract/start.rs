@@ -109,6 +109,20 @@ fn a_failed_daemon_is_an_error_with_its_status_and_words() {
     assert_eq!(stage.processes(), [], "left behind");
 }
 
+/// The program may show it elsewhere.
+#[test]
+fn what_a_daemon_wrote_to_an_inherited_null_device_comes_with_the_error() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    let launcher =
+        stage.start(command.args(["--fd", "2=/dev/null", "--", CLIENT, "start", "--notify", "--stderr", "inherited"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("stderr what it printed");
+    daemon.send("exit 3");
+    let stdout = launcher.end().stdout;
+    assert!(stdout.contains("\nstderr=what it printed\\n\n"), "{stdout}");
+}
+
 #[test]
 fn a_program_that_exits_by_its_error_does_so_as_run_does() {
     let stage = Stage::new();
