@@ -483,7 +483,7 @@ impl Daemon {
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
     /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
-    /// [`ready_with`](crate::ready_with) prints nothing.
+    /// the line of [`ready_with`](crate::ready_with) is printed by the daemon, not by the launcher.
     ///
     /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
     /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec

@@ -66,15 +66,29 @@ fn a_long_word_has_a_limit() {
 
 #[test]
 fn in_the_foreground_the_program_prints_it() {
-    for program in [&[PROBE][..], &[CLIENT, "start"]] {
+    for program in [&[PROBE][..], &[CLIENT, "start"], &[PROBE, "--notify"], &[CLIENT, "start", "--notify"]] {
         let stage = Stage::new();
         let mut command = stage.command(program[0]);
-        let launcher = stage.start(command.args(&program[1..]).args(["--foreground", "--notify"]));
+        let launcher = stage.start(command.args(&program[1..]).arg("--foreground"));
         let mut daemon = stage.daemon();
         daemon.ask("ready-with listening");
         daemon.ask("ready-with again");
         daemon.send("return");
-        assert_eq!(launcher.end().stdout, "listening\n");
+        assert_eq!(launcher.end().stdout, "listening\n", "{program:?}");
+    }
+}
+
+/// The launcher has left: it does not wait.
+#[test]
+fn without_notify_the_daemon_prints_it() {
+    for options in [&[][..], &["--pidfile", "pid"]] {
+        let stage = Stage::new();
+        let launcher = stage.start(stage.command(PROBE).args(["--stdout", "log"]).args(options));
+        let mut daemon = stage.daemon();
+        assert_eq!(launcher.end().stdout, "");
+        daemon.ask("ready-with listening on \u{1b}[31m7");
+        daemon.ask("ready-with again");
+        assert_eq!(stage.read("log"), "listening on \\u{1b}[31m7\n");
     }
 }
 

@@ -51,8 +51,9 @@ impl Spawned {
         self.pid
     }
 
-    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. Unlike what a launcher prints, it is as the
-    /// daemon wrote it, control characters included: escape it for a terminal.
+    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. None without the option
+    /// [`notify`](crate::Daemon::notify). Unlike what a launcher prints, it is as the daemon wrote it, control characters
+    /// included: escape it for a terminal.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
