@@ -788,6 +788,11 @@ impl Daemon {
     /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
     /// neither, or the daemon's other threads wait for it for ever.
     ///
+    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The other
+    /// waits for that start, at most as long as [`start_timeout`](Self::start_timeout) says: if it fails, `spawn` starts a
+    /// daemon of its own; otherwise it returns an error that tells who is [already
+    /// running](Error::already_running). So whoever gets that error can connect.
+    ///
     /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
     /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
     /// goes to the daemon, or is given up if the start fails.
@@ -824,7 +829,8 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
+    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. Only Linux
+    /// shows, in `/proc`, that another start is under way; and none shows it of a program in the foreground. A caller that
     /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
     /// on Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {

@@ -1,6 +1,6 @@
 //! `Daemon::spawn`: a program starts a daemon, and goes on as before.
 
-use std::{fs, os::unix::fs::chown, process::Command};
+use std::{os::unix::fs::chown, process::Command};
 
 use nix::sys::{signal::Signal, wait::WaitStatus};
 use support::{Daemon, Launcher, Process, Stage, Terminal, eventually, needs_root};
@@ -9,11 +9,11 @@ use super::ready::kill_when_the_leader_reported;
 use crate::{ARRANGE, CLIENT};
 
 /// A client that runs, and that obeys.
-fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
+pub(super) fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
     (stage.start(command), stage.daemon())
 }
 
-fn obeying(stage: &Stage) -> Command {
+pub(super) fn obeying(stage: &Stage) -> Command {
     let mut command = stage.command(CLIENT);
     command.args(["obey", "quietly"]);
     command
@@ -285,9 +285,7 @@ fn nobody_is_left_where_the_launcher_is_killed_before_it_hears_of_the_daemon() {
     let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
     client.send("spawn --notify");
     let mut daemon = stage.daemon();
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", client.process.0)).expect("its children");
-    let launcher = Process(children.trim().parse().expect("the launcher"));
-    kill_when_the_leader_reported(launcher, &mut daemon);
+    kill_when_the_leader_reported(client.process.child().expect("the launcher"), &mut daemon);
     assert!(client.answer().contains("\nstatus=137\n"));
     eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
 }

@@ -17,7 +17,7 @@ use nix::libc;
 
 use super::{
     content::Content,
-    holder::{self, A_LOOK, UNTIL_CLEAR, UNTIL_NAMED},
+    holder::{self, A_LOOK, Seen, UNTIL_CLEAR, UNTIL_NAMED},
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
 use crate::{
@@ -51,8 +51,13 @@ enum Attempt {
 
 impl Lock {
     /// Locks the file, and then empties it: a file that somebody else holds is never changed.
-    pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
-        let start = Instant::now();
+    ///
+    /// A start that is under way is waited for so long: it may fail, and otherwise its daemon is ready.
+    pub(crate) fn acquire(path: &Path, patience: Duration) -> Result<Self, Error> {
+        let mut start = Instant::now();
+        let mut last_held = start;
+        let deadline = start.checked_add(patience);
+        let left = || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
         loop {
             let (attempt, writer) =
                 sys::hold_back_termination(|| attempt(path)).map_err(|error| cannot_lock(path, error))?;
@@ -62,22 +67,27 @@ impl Lock {
                     return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id() });
                 }
                 // Where the file system changes the inode numbers, this would never end.
-                Attempt::Replaced if elapsed > UNTIL_CLEAR => {
+                Attempt::Replaced if last_held.elapsed() > UNTIL_CLEAR => {
                     return Err(cannot_lock(path, refused(KEEPS_BEING_REPLACED)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
                     // Until then it may only be a look that holds the lock.
                     if elapsed > A_LOOK && content.as_ref().is_ok_and(|content| *content != Content::Empty) {
-                        if let Ok(Some(holder)) = holder::find(path) {
-                            return Err(already_running(path, holder.number()));
+                        if let Ok(Seen::Holder(holder, file)) = holder::seek(path, UNTIL_NAMED) {
+                            if !holder.ends_its_start_within(left(), &file) {
+                                return Err(already_running(path, holder.number()));
+                            }
+                            (start, last_held) = (Instant::now(), Instant::now());
+                            continue;
                         }
                     }
                     let is_unnamed = matches!(content, Ok(Content::Empty | Content::Unfinished(_)));
-                    if elapsed > if is_unnamed { UNTIL_NAMED } else { UNTIL_CLEAR } {
+                    if elapsed > if is_unnamed { UNTIL_NAMED.max(patience) } else { UNTIL_CLEAR } {
                         return Err(content
                             .map_or_else(|error| cannot_lock(path, error), |content| held_by_nobody(path, content)));
                     }
+                    last_held = Instant::now();
                     thread::sleep(Duration::from_millis(5));
                 }
             }
