@@ -305,6 +305,27 @@ fn a_lock_of_the_client_is_the_daemons() {
     assert_eq!(stage.files(), ["pid"]);
 }
 
+/// The client does so while the start goes on, and before it.
+#[test]
+fn a_client_that_ends_leaves_no_pidfile() {
+    for (options, signal) in
+        [("--notify", Signal::SIGKILL), ("--notify", Signal::SIGTERM), ("--exit 0", Signal::SIGTERM)]
+    {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        command.args(["--default", "SIGTERM", "--", CLIENT, "obey", "quietly"]);
+        let (launcher, mut client) = client(&stage, &mut command);
+        client.send(&format!("spawn --pidfile pid --lock {options}"));
+        let starting = (options == "--notify").then(|| stage.daemon());
+        if starting.is_some() {
+            client.process.signal(signal);
+        }
+        drop(launcher.end());
+        eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
+        assert_eq!(stage.files(), [""; 0], "{options} {signal}");
+    }
+}
+
 /// That of a start that failed may be gone: another instance may have come since.
 #[test]
 fn a_lock_is_for_one_start() {

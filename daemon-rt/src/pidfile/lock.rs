@@ -9,7 +9,9 @@ use std::{
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -117,22 +119,17 @@ impl Lock {
     /// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take
     /// the launcher's privileges.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
-        extern "C" fn remove() {
-            Lock::release();
-        }
-        HeldFile::new(self.file.as_fd(), &self.path)
-            .and_then(|file| sys::at_exit(remove).map(|()| sys::handle_termination(Some(file))))
-            .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
+        remove_at_end(&self.file, &self.path).map_err(|error| cannot_lock(&self.path, error))?;
         self.writer = None;
         let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
         mem::forget(self);
         Ok(())
     }
 
-    /// Until it ends by itself, this process removes the file on SIGTERM and SIGINT.
-    pub(crate) fn remove_on_termination(&self) -> Result<(), Error> {
+    /// This process, too, removes the file at its exit, and on SIGTERM and SIGINT.
+    pub(crate) fn remove_at_end(&self) -> Result<(), Error> {
         let file = self.writer.as_ref().unwrap_or(&self.file);
-        remove_on_termination(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
+        remove_at_end(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
     }
 
     /// Closes this process's copy of what the daemon holds.
@@ -140,7 +137,7 @@ impl Lock {
         self.writer = None;
     }
 
-    /// For a daemon whose exit runs no exit handlers.
+    /// For the exit of this process, if that holds a lock.
     pub(crate) fn release() {
         sys::remove_held_file();
     }
@@ -194,7 +191,7 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
     };
     let locked = lock(&writer, path).and_then(|attempt| {
         if let Attempt::Locked(_) = attempt {
-            remove_on_termination(&writer, path)?;
+            remove_at_end(&writer, path)?;
         }
         Ok(attempt)
     });
@@ -241,8 +238,24 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     Ok(Attempt::Locked(file))
 }
 
-fn remove_on_termination(file: &File, path: &Path) -> io::Result<()> {
-    sys::handle_termination(Some(HeldFile::new(file.as_fd(), path)?));
+/// Has this process remove the file when it exits, or ends by SIGTERM or SIGINT.
+fn remove_at_end(file: &File, path: &Path) -> io::Result<()> {
+    let file = HeldFile::new(file.as_fd(), path)?;
+    release_at_exit()?;
+    sys::handle_termination(Some(file));
+    Ok(())
+}
+
+/// Once is enough, since a forked process has its parent's exit handlers.
+fn release_at_exit() -> io::Result<()> {
+    extern "C" fn release() {
+        Lock::release();
+    }
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.load(Relaxed) {
+        sys::at_exit(release)?;
+        IS_REGISTERED.store(true, Relaxed);
+    }
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(super) fn take_lock(daemon: &mut Daemon, patience: Duration) -> Result<Optio
             Lock::acquire(&path, patience).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
         (lock, _) => {
-            lock.as_ref().map_or(Ok(()), Lock::remove_on_termination)?; // it may be from another process
+            lock.as_ref().map_or(Ok(()), Lock::remove_at_end)?; // it may be from another process
             Ok(lock)
         }
     }

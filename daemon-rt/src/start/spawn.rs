@@ -125,7 +125,7 @@ fn lock_in_turn(daemon: &mut Daemon) -> Result<(), Error> {
     actions.into_iter().for_each(Action::restore);
     let _ = mask.and_then(|mask| mask.thread_set_mask());
     daemon.lock = lock?;
-    Ok(())
+    daemon.lock.as_ref().map_or(Ok(()), Lock::remove_at_end) // at a signal that the program leaves alone, as before
 }
 
 /// Runs `main`, and leaves nothing to the exit handlers, thread-locals and buffers that are the program's.
