@@ -103,9 +103,11 @@ fn a_handler_that_reaps_every_child_takes_nobody() {
     let stage = Stage::new();
     let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
     client.ask("handle SIGCHLD");
-    for _ in 0..20 {
-        let (_daemon, _) = spawned(&stage, &mut client, "");
-    }
+    client.send("spawn --notify");
+    let _starting = stage.daemon();
+    client.process.child().expect("the launcher").signal(Signal::SIGKILL);
+    let said = client.answer();
+    assert!(said.contains("\nstatus=137\n"), "{said}");
 }
 
 #[test]

@@ -21,6 +21,25 @@ fn what_comes_after_it_is_a_daemon() {
     assert_eq!(stage.files(), [""; 0], "a guard of the launcher ran");
 }
 
+/// Guards, thread-locals, exit handlers and buffered output: the launcher leaves by `_exit`, and so does the leader.
+#[test]
+fn what_is_the_programs_happens_once_in_the_daemon() {
+    let stage = Stage::new();
+    let launcher = stage.start(stage.command(CLIENT).args(["start-traced", "--notify", "--stdout", "log"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("ready");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str(), stage.read("trace")), (0, "from Rust, from C, ", String::new()));
+    daemon.send("return");
+    daemon.wait();
+    let id = daemon.process.0;
+    let mut traces: Vec<_> = stage.read("trace").lines().map(str::to_owned).collect();
+    traces.sort();
+    let guard = format!("guard {id}");
+    assert_eq!(traces, [format!("exit handler {id}"), guard.clone(), guard, format!("thread-local {id}")]);
+    assert_eq!(stage.read("log"), "");
+}
+
 #[test]
 fn the_launcher_waits_for_the_word_and_prints_it() {
     let stage = Stage::new();
