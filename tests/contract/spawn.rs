@@ -302,8 +302,8 @@ fn a_lock_of_the_client_is_the_daemons() {
     assert!(client.ask("spawn --pidfile pid --lock").contains("already running as process"));
     client.send("spawn --pidfile other --lock --notify");
     let mut failing = stage.daemon();
-    failing.send("exit 3");
-    assert!(client.answer().contains("status=3"));
+    failing.send("raise 9"); // and removes nothing itself
+    assert!(client.answer().contains("status=137"));
     assert_eq!(stage.files(), ["pid"]);
 }
 

@@ -1,5 +1,6 @@
-//! A probe without the attribute, by `client start OPTIONS`, or `start-traced`; and a program that goes on, by `client obey`: it obeys its
-//! test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn` with the same `Daemon`.
+//! A probe without the attribute, by `client start OPTIONS`, `start-traced`, `exit` or `spawn`; and a program that goes on,
+//! by `client obey`: it obeys its test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn`
+//! with the same `Daemon`.
 
 #![allow(unsafe_code)]
 
@@ -43,6 +44,11 @@ fn main() -> Result<ExitCode, Failure> {
             start(arguments, false)
         }
         Some("exit") => start(arguments, true),
+        Some("spawn") => {
+            let mut daemon = Daemon::new();
+            let kept = probe::obey_command_line(&mut daemon, arguments)?;
+            daemon.spawn(|| probe::serve(kept)).map(|_| ExitCode::SUCCESS).or_else(|error| error.exit())
+        }
         Some("obey") => go_on(arguments),
         _ => Err("start or obey".into()),
     }
