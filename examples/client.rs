@@ -5,8 +5,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
     os::unix::net::{UnixListener, UnixStream},
-    process, thread,
-    time::{Duration, Instant},
+    process,
 };
 
 use daemon_rt::Daemon;
@@ -22,20 +21,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Connects to the server, and starts it if nobody answers.
 fn connect() -> Result<UnixStream, Box<dyn Error>> {
-    let start = Instant::now();
-    loop {
-        if let Ok(connection) = UnixStream::connect(SOCKET) {
-            return Ok(connection);
-        }
-        match Daemon::new().pidfile("client.pid").stderr("client.log").chdir(".").notify(true).spawn(serve) {
-            Ok(server) => println!("started a server, process {}", server.pid()),
-            // Another client is starting it right now.
-            Err(error) if error.already_running().is_some() && start.elapsed() < Duration::from_secs(10) => {
-                thread::sleep(Duration::from_millis(10));
-            }
-            Err(error) => return Err(error.into()),
-        }
+    if let Ok(connection) = UnixStream::connect(SOCKET) {
+        return Ok(connection);
     }
+    match Daemon::new().pidfile("client.pid").stderr("client.log").chdir(".").notify(true).spawn(serve) {
+        Ok(server) => println!("started a server, process {}", server.pid()),
+        Err(error) if error.already_running().is_some() => {} // by another client meanwhile, and it is ready
+        Err(error) => return Err(error.into()),
+    }
+    Ok(UnixStream::connect(SOCKET)?)
 }
 
 /// In the daemon.

@@ -14,6 +14,7 @@ mod ready;
 mod session;
 mod shown;
 mod spawn;
+mod spawn_in_turn;
 mod start;
 mod stop;
 mod stop_requested;

@@ -485,7 +485,7 @@ impl Daemon {
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
     /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
-    /// [`ready_with`](crate::ready_with) prints nothing.
+    /// the line of [`ready_with`](crate::ready_with) is printed by the daemon, not by the launcher.
     ///
     /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
     /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec
@@ -822,6 +822,11 @@ impl Daemon {
     /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
     /// neither, or the daemon's other threads wait for it for ever.
     ///
+    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The other
+    /// waits for that start, at most as long as [`start_timeout`](Self::start_timeout) says: if it fails, `spawn` starts a
+    /// daemon of its own; otherwise it returns an error that tells who is [already
+    /// running](Error::already_running). So whoever gets that error can connect.
+    ///
     /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
     /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
     /// goes to the daemon, or is given up if the start fails.
@@ -858,7 +863,8 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. A caller that
+    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. Only Linux
+    /// shows, in `/proc`, that another start is under way; and none shows it of a program in the foreground. A caller that
     /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
     /// on Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {

@@ -45,7 +45,8 @@ impl Error {
     }
 
     /// The process id of the other instance, if the start failed because that holds the
-    /// [`pidfile`](crate::Daemon::pidfile).
+    /// [`pidfile`](crate::Daemon::pidfile). After [`spawn`](crate::Daemon::spawn) it is ready, unless it took longer than
+    /// `start_timeout`. After [`run`](crate::Daemon::run) and [`start`](crate::Daemon::start), it may still be starting.
     #[must_use]
     pub fn already_running(&self) -> Option<u32> {
         self.already_running

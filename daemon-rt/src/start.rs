@@ -63,7 +63,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         thread()?; // before there is anything to take back
     }
     stop_requested::at_start().map_or(Ok(()), AtStart::obey_options)?;
-    let ready_fd = ReadyFd::take(daemon)?;
+    let mut ready_fd = ReadyFd::take(daemon)?;
     let mut common = Common::new(daemon)?;
     if let Some(manager) = common.manager.take() {
         manager.keep();
@@ -74,14 +74,13 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     }
     common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
     sys::handle_termination_of_process_1();
-    if daemon.notify {
-        ready::await_ready_in_foreground(ready_fd, !daemon.launched_by.has_peer_on_stdin());
-    } else if let Some(ready_fd) = ready_fd {
+    if let Some(ready_fd) = ready_fd.take_if(|_| !daemon.notify) {
         ready_fd.tell().inspect_err(|_| {
             Lock::release();
             sys::leave_termination_alone();
         })?;
     }
+    ready::leave_to_program(ready_fd, !daemon.launched_by.has_peer_on_stdin());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, symlink},
 };
 
 use support::{Daemon, Launcher, Stage, Terminal, eventually};
@@ -162,6 +162,28 @@ fn a_log_that_is_the_launchers_stderr_too_says_it_once() {
     daemon.send("exit 7");
     assert_eq!(launcher.end().status, 7);
     assert_eq!(stage.read("log"), format!("a word\n{LINE}"));
+}
+
+/// In whatever way it came to be open on it.
+#[test]
+fn a_stream_on_the_null_device_is_a_null_stream() {
+    let stage = Stage::new();
+    symlink("/dev/null", stage.path("link")).expect("link");
+    for options in [
+        ["--stderr", "/dev/null"],
+        ["--stderr", "truncate:/dev/null"],
+        ["--stderr", "file:/dev/null"],
+        ["--stderr", "file:link"],
+        ["--stdout", "/dev/null"],
+    ] {
+        let (launcher, mut daemon) = starting(&stage, &options);
+        daemon.ask("stderr no luck");
+        assert_eq!(shown(launcher, daemon), "no luck\n", "{options:?}");
+        let (launcher, mut daemon) = starting(&stage, &options);
+        daemon.ask("ready");
+        assert_eq!(launcher.end().status, 0);
+        assert_eq!(daemon.look().descriptors()[&2], "/dev/null", "{options:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `Daemon::spawn`: a program starts a daemon, and goes on as before.
 
-use std::{fs, os::unix::fs::chown, process::Command};
+use std::{os::unix::fs::chown, process::Command};
 
 use nix::sys::{signal::Signal, wait::WaitStatus};
 use support::{Daemon, Launcher, Process, Stage, Terminal, eventually, needs_root};
@@ -9,11 +9,11 @@ use super::ready::kill_when_the_leader_reported;
 use crate::{ARRANGE, CLIENT};
 
 /// A client that runs, and that obeys.
-fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
+pub(super) fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
     (stage.start(command), stage.daemon())
 }
 
-fn obeying(stage: &Stage) -> Command {
+pub(super) fn obeying(stage: &Stage) -> Command {
     let mut command = stage.command(CLIENT);
     command.args(["obey", "quietly"]);
     command
@@ -103,9 +103,11 @@ fn a_handler_that_reaps_every_child_takes_nobody() {
     let stage = Stage::new();
     let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
     client.ask("handle SIGCHLD");
-    for _ in 0..20 {
-        let (_daemon, _) = spawned(&stage, &mut client, "");
-    }
+    client.send("spawn --notify");
+    let _starting = stage.daemon();
+    client.process.child().expect("the launcher").signal(Signal::SIGKILL);
+    let said = client.answer();
+    assert!(said.contains("\nstatus=137\n"), "{said}");
 }
 
 #[test]
@@ -285,9 +287,7 @@ fn nobody_is_left_where_the_launcher_is_killed_before_it_hears_of_the_daemon() {
     let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
     client.send("spawn --notify");
     let mut daemon = stage.daemon();
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", client.process.0)).expect("its children");
-    let launcher = Process(children.trim().parse().expect("the launcher"));
-    kill_when_the_leader_reported(launcher, &mut daemon);
+    kill_when_the_leader_reported(client.process.child().expect("the launcher"), &mut daemon);
     assert!(client.answer().contains("\nstatus=137\n"));
     eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
 }
@@ -302,9 +302,30 @@ fn a_lock_of_the_client_is_the_daemons() {
     assert!(client.ask("spawn --pidfile pid --lock").contains("already running as process"));
     client.send("spawn --pidfile other --lock --notify");
     let mut failing = stage.daemon();
-    failing.send("exit 3");
-    assert!(client.answer().contains("status=3"));
+    failing.send("raise 9"); // and removes nothing itself
+    assert!(client.answer().contains("status=137"));
     assert_eq!(stage.files(), ["pid"]);
+}
+
+/// The client does so while the start goes on, and before it.
+#[test]
+fn a_client_that_ends_leaves_no_pidfile() {
+    for (options, signal) in
+        [("--notify", Signal::SIGKILL), ("--notify", Signal::SIGTERM), ("--exit 0", Signal::SIGTERM)]
+    {
+        let stage = Stage::new();
+        let mut command = stage.command(ARRANGE);
+        command.args(["--default", "SIGTERM", "--", CLIENT, "obey", "quietly"]);
+        let (launcher, mut client) = client(&stage, &mut command);
+        client.send(&format!("spawn --pidfile pid --lock {options}"));
+        let starting = (options == "--notify").then(|| stage.daemon());
+        if starting.is_some() {
+            client.process.signal(signal);
+        }
+        drop(launcher.end());
+        eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
+        assert_eq!(stage.files(), [""; 0], "{options} {signal}");
+    }
 }
 
 /// That of a start that failed may be gone: another instance may have come since.

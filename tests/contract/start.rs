@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::{libc::O_NONBLOCK, sys::stat::Mode, unistd::mkfifo};
-use support::{DEADLINE, Stage, Syslog, needs_root};
+use support::{DEADLINE, Process, Stage, Syslog, needs_root};
 
 use crate::{ARRANGE, CLIENT, PROBE};
 
@@ -16,9 +16,28 @@ fn what_comes_after_it_is_a_daemon() {
     let stage = Stage::new();
     let daemon = stage.started(stage.command(CLIENT).arg("start"));
     let sight = &daemon.sight;
-    assert_ne!(sight.number("session"), daemon.process.0);
+    assert!(![daemon.process.0, Process::own().session()].contains(&sight.number("session")), "{sight:?}");
     assert_eq!((sight.get("directory"), sight.get("terminal")), ("/", "none"));
     assert_eq!(stage.files(), [""; 0], "a guard of the launcher ran");
+}
+
+/// Guards, thread-locals, exit handlers and buffered output: the launcher leaves by `_exit`, and so does the leader.
+#[test]
+fn what_is_the_programs_happens_once_in_the_daemon() {
+    let stage = Stage::new();
+    let launcher = stage.start(stage.command(CLIENT).args(["start-traced", "--notify", "--stdout", "log"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("ready");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str(), stage.read("trace")), (0, "from Rust, from C, ", String::new()));
+    daemon.send("return");
+    daemon.wait();
+    let id = daemon.process.0;
+    let mut traces: Vec<_> = stage.read("trace").lines().map(str::to_owned).collect();
+    traces.sort();
+    let guard = format!("guard {id}");
+    assert_eq!(traces, [format!("exit handler {id}"), guard.clone(), guard, format!("thread-local {id}")]);
+    assert_eq!(stage.read("log"), "");
 }
 
 #[test]
@@ -66,15 +85,29 @@ fn a_long_word_has_a_limit() {
 
 #[test]
 fn in_the_foreground_the_program_prints_it() {
-    for program in [&[PROBE][..], &[CLIENT, "start"]] {
+    for program in [&[PROBE][..], &[CLIENT, "start"], &[PROBE, "--notify"], &[CLIENT, "start", "--notify"]] {
         let stage = Stage::new();
         let mut command = stage.command(program[0]);
-        let launcher = stage.start(command.args(&program[1..]).args(["--foreground", "--notify"]));
+        let launcher = stage.start(command.args(&program[1..]).arg("--foreground"));
         let mut daemon = stage.daemon();
         daemon.ask("ready-with listening");
         daemon.ask("ready-with again");
         daemon.send("return");
-        assert_eq!(launcher.end().stdout, "listening\n");
+        assert_eq!(launcher.end().stdout, "listening\n", "{program:?}");
+    }
+}
+
+/// The launcher has left: it does not wait.
+#[test]
+fn without_notify_the_daemon_prints_it() {
+    for options in [&[][..], &["--pidfile", "pid"]] {
+        let stage = Stage::new();
+        let launcher = stage.start(stage.command(PROBE).args(["--stdout", "log"]).args(options));
+        let mut daemon = stage.daemon();
+        assert_eq!(launcher.end().stdout, "");
+        daemon.ask("ready-with listening on \u{1b}[31m7");
+        daemon.ask("ready-with again");
+        assert_eq!(stage.read("log"), "listening on \\u{1b}[31m7\n");
     }
 }
 
@@ -107,6 +140,20 @@ fn a_failed_daemon_is_an_error_with_its_status_and_words() {
         format!("guard {}\n", launch.stdout.lines().find_map(|line| line.strip_prefix("pid=")).expect("a number"))
     );
     assert_eq!(stage.processes(), [], "left behind");
+}
+
+/// The program may show it elsewhere.
+#[test]
+fn what_a_daemon_wrote_to_an_inherited_null_device_comes_with_the_error() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    let launcher =
+        stage.start(command.args(["--fd", "2=/dev/null", "--", CLIENT, "start", "--notify", "--stderr", "inherited"]));
+    let mut daemon = stage.daemon();
+    daemon.ask("stderr what it printed");
+    daemon.send("exit 3");
+    let stdout = launcher.end().stdout;
+    assert!(stdout.contains("\nstderr=what it printed\\n\n"), "{stdout}");
 }
 
 #[test]

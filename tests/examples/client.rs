@@ -8,9 +8,6 @@ use support::{Launch, Process, Stage, eventually};
 use super::shell::the_daemon;
 use crate::{PROBE, cargo::example};
 
-/// The page faults of children that a process has waited for, proc(5): more than none once it has waited for one.
-const CHILDRENS_FAULTS: usize = 11;
-
 #[test]
 fn the_first_call_starts_a_server_and_the_second_finds_it() {
     let stage = Stage::new();
@@ -40,10 +37,14 @@ fn four_first_calls_start_one_server() {
 #[test]
 fn a_server_that_another_call_starts_is_waited_for() {
     let stage = Stage::new();
-    let _starting = stage.started(stage.command(PROBE).args(["--pidfile", "client.pid"]));
+    let _launcher = stage.start(stage.command(PROBE).args(["--pidfile", "client.pid", "--notify"]));
+    let mut starting = stage.daemon();
     let call = stage.start(&mut stage.command(example("client")));
-    eventually("a start that failed", || (call.process.number(CHILDRENS_FAULTS) > 0).then_some(()));
+    let leader = Process(starting.process.session());
+    let waits = || call.process.child().filter(|launcher| launcher.has_pidfd_of(leader)).map(drop);
+    eventually("a start that waits", waits);
     let listener = UnixListener::bind(stage.path("client.socket")).expect("bind");
+    assert_eq!(starting.ask("ready"), "");
     listener.set_nonblocking(true).expect("a mode");
     let (mut connection, _) = eventually("a call", || listener.accept().ok());
     connection.write_all(b"call 1\n").expect("answer");

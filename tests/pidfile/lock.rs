@@ -148,6 +148,14 @@ fn a_setup_that_locked_it_may_fail() {
 }
 
 #[test]
+fn a_setup_that_locked_it_may_exit() {
+    let stage = Stage::new();
+    let launch = stage.launch(probe(&stage).args(["--lock", "--exit", "3"]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (3, ""));
+    assert_eq!(stage.files(), [""; 0]);
+}
+
+#[test]
 fn of_many_starts_at_once_one_succeeds() {
     for options in [[].as_slice(), &["--lock"], &["--notify"]] {
         let stage = Stage::new();

@@ -1,7 +1,7 @@
 //! Starts, stops, kills and unlinks at random: never two daemons on one path, never a launcher that says 0 without one.
 
 use std::{
-    fs, iter,
+    fs,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,7 +14,7 @@ use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
 use support::{Daemon, Stage, eventually};
 
-use crate::PROBE;
+use crate::{CLIENT, PROBE};
 
 const ROUNDS: usize = 200;
 const SEED: u64 = 0x5eed_da3e_0421_2026;
@@ -131,8 +131,10 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 /// Starts that many at once, and counts those that said that a daemon runs.
 fn start(stage: &Stage, count: usize) -> usize {
     thread::scope(|scope| {
-        let start = || stage.launch(stage.command(PROBE).args(["--pidfile", "pid"]));
-        let starts: Vec<_> = iter::repeat_with(|| scope.spawn(start)).take(count).collect();
+        let ways: [&[_]; 3] = [&[PROBE], &[CLIENT, "start"], &[CLIENT, "spawn"]];
+        let start = |way: &[_]| stage.launch(stage.command(way[0]).args(&way[1..]).args(["--pidfile", "pid"]));
+        let ways = ways.into_iter().cycle().take(count);
+        let starts: Vec<_> = ways.map(|way| scope.spawn(move || start(way))).collect();
         let launches = starts.into_iter().map(|start| start.join().expect("a launch"));
         launches.filter(|launch| launch.status == 0).count()
     })

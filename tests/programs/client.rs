@@ -1,5 +1,6 @@
-//! A probe without the attribute, by `client start OPTIONS`; and a program that goes on, by `client obey`: it obeys its
-//! test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn` with the same `Daemon`.
+//! A probe without the attribute, by `client start OPTIONS`, `start-traced`, `exit` or `spawn`; and a program that goes on,
+//! by `client obey`: it obeys its test as a probe does, and starts others by the command `spawn OPTIONS`, and by `respawn`
+//! with the same `Daemon`.
 
 #![allow(unsafe_code)]
 
@@ -38,7 +39,16 @@ fn main() -> Result<ExitCode, Failure> {
     let _ = TRACES.set(env::current_dir()?.join("trace"));
     match arguments.next().as_deref() {
         Some("start") => start(arguments, false),
+        Some("start-traced") => {
+            let _guard = leave_traces();
+            start(arguments, false)
+        }
         Some("exit") => start(arguments, true),
+        Some("spawn") => {
+            let mut daemon = Daemon::new();
+            let kept = probe::obey_command_line(&mut daemon, arguments)?;
+            daemon.spawn(|| probe::serve(kept)).map(|_| ExitCode::SUCCESS).or_else(|error| error.exit())
+        }
         Some("obey") => go_on(arguments),
         _ => Err("start or obey".into()),
     }
@@ -60,16 +70,7 @@ fn start(arguments: impl Iterator<Item = String>, exits: bool) -> Result<ExitCod
 
 /// With `trace`, it leaves a line in the file of that name for everything that runs at its end.
 fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
-    let traces = arguments.next().is_some_and(|argument| argument == "trace");
-    let _guard = traces.then(|| Trace("guard"));
-    if traces {
-        THREAD_LOCAL.set(Some(Trace("thread-local")));
-        // SAFETY: the function is there as long as the program is.
-        unsafe { libc::atexit(exit_handler) };
-        print!("from Rust, ");
-        // SAFETY: the format ends with a NUL byte, and takes nothing.
-        unsafe { libc::printf(c"from C, ".as_ptr()) };
-    }
+    let _guard = arguments.next().filter(|argument| argument == "trace").map(|_| leave_traces());
     let mut connection = BufReader::new(File::from(OwnedFd::from(UnixStream::connect(env::var("PROBE_SOCKET")?)?)));
     probe::answer(&mut connection, &sight())?;
     let (mut kept, mut daemon, mut command) = (Kept::default(), None, String::new());
@@ -109,6 +110,17 @@ fn go_on(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failur
         };
         probe::answer(&mut connection, &said)?;
     }
+}
+
+/// Everything that is to run once, or to be printed once.
+fn leave_traces() -> Trace {
+    THREAD_LOCAL.set(Some(Trace("thread-local")));
+    // SAFETY: the function is there as long as the program is.
+    unsafe { libc::atexit(exit_handler) };
+    print!("from Rust, ");
+    // SAFETY: the format ends with a NUL byte, and takes nothing.
+    unsafe { libc::printf(c"from C, ".as_ptr()) };
+    Trace("guard")
 }
 
 extern "C" fn nothing(_: libc::c_int) {}

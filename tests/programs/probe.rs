@@ -140,6 +140,7 @@ pub(crate) fn obey_command_line(
             "--reopen-logs" => _ = daemon.reopen_logs(true),
             "--pidfile" => _ = daemon.pidfile(value()?),
             "--lock" => daemon.lock()?,
+            "--exit" => process::exit(value()?.parse()?),
             "--obey" => daemon.obey(value()?.parse()?)?,
             "--stop" => {
                 println!("{:?}", PidFile::new(value()?).stop(Duration::from_secs(10))?);

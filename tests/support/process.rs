@@ -53,6 +53,23 @@ impl Process {
         self.number(4)
     }
 
+    /// The one child that it has.
+    #[must_use]
+    pub fn child(self) -> Option<Self> {
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0)).ok()?;
+        children.trim().parse().ok().map(Self)
+    }
+
+    /// Whether it has a pidfd of that process, to wait for its end.
+    #[must_use]
+    pub fn has_pidfd_of(self, other: Self) -> bool {
+        let line = format!("Pid:\t{}", other.0);
+        let descriptors = fs::read_dir(format!("/proc/{}/fdinfo", self.0)).into_iter().flatten().flatten();
+        descriptors
+            .filter_map(|descriptor| fs::read_to_string(descriptor.path()).ok())
+            .any(|descriptor| descriptor.lines().any(|found| found == line))
+    }
+
     /// The process group.
     #[must_use]
     pub fn group(self) -> i32 {

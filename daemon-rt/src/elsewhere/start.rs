@@ -14,7 +14,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     if daemon.pidfile.is_some() {
         lock(daemon)?;
     }
-    IS_AWAITED.store(daemon.notify, Relaxed);
+    IS_AWAITED.store(true, Relaxed);
     let unix_only = [
         ("user", daemon.identity.as_ref().is_some_and(|identity| identity.user.is_some())),
         ("group", daemon.identity.is_some()),
@@ -73,7 +73,7 @@ pub fn ready() -> Result<(), Error> {
     ready_with("")
 }
 
-/// As [`ready`], with one line that is printed on standard output where the option `notify` is set.
+/// As [`ready`], with one line that is printed on standard output, once.
 ///
 /// # Errors
 ///

@@ -9,7 +9,9 @@ use std::{
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +19,7 @@ use nix::libc;
 
 use super::{
     content::Content,
-    holder::{self, A_LOOK, UNTIL_CLEAR, UNTIL_NAMED},
+    holder::{self, A_LOOK, Seen, UNTIL_CLEAR, UNTIL_NAMED},
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
 use crate::{
@@ -52,8 +54,13 @@ enum Attempt {
 
 impl Lock {
     /// Locks the file, and then empties it: a file that somebody else holds is never changed.
-    pub(crate) fn acquire(path: &Path) -> Result<Self, Error> {
-        let start = Instant::now();
+    ///
+    /// A start that is under way is waited for so long: it may fail, and otherwise its daemon is ready.
+    pub(crate) fn acquire(path: &Path, patience: Duration) -> Result<Self, Error> {
+        let mut start = Instant::now();
+        let mut last_held = start;
+        let deadline = start.checked_add(patience);
+        let left = || deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
         loop {
             let (attempt, writer) =
                 sys::hold_back_termination(|| attempt(path)).map_err(|error| cannot_lock(path, error))?;
@@ -63,22 +70,27 @@ impl Lock {
                     return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id() });
                 }
                 // Where the file system changes the inode numbers, this would never end.
-                Attempt::Replaced if elapsed > UNTIL_CLEAR => {
+                Attempt::Replaced if last_held.elapsed() > UNTIL_CLEAR => {
                     return Err(cannot_lock(path, refused(KEEPS_BEING_REPLACED)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
                     // Until then it may only be a look that holds the lock.
                     if elapsed > A_LOOK && content.as_ref().is_ok_and(|content| *content != Content::Empty) {
-                        if let Ok(Some(holder)) = holder::find(path) {
-                            return Err(already_running(path, holder.number()));
+                        if let Ok(Seen::Holder(holder, file)) = holder::seek(path, UNTIL_NAMED) {
+                            if !holder.ends_its_start_within(left(), &file) {
+                                return Err(already_running(path, holder.number()));
+                            }
+                            (start, last_held) = (Instant::now(), Instant::now());
+                            continue;
                         }
                     }
                     let is_unnamed = matches!(content, Ok(Content::Empty | Content::Unfinished(_)));
-                    if elapsed > if is_unnamed { UNTIL_NAMED } else { UNTIL_CLEAR } {
+                    if elapsed > if is_unnamed { UNTIL_NAMED.max(patience) } else { UNTIL_CLEAR } {
                         return Err(content
                             .map_or_else(|error| cannot_lock(path, error), |content| held_by_nobody(path, content)));
                     }
+                    last_held = Instant::now();
                     thread::sleep(Duration::from_millis(5));
                 }
             }
@@ -108,22 +120,17 @@ impl Lock {
     /// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take
     /// the launcher's privileges.
     pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
-        extern "C" fn remove() {
-            Lock::release();
-        }
-        HeldFile::new(self.file.as_fd(), &self.path)
-            .and_then(|file| sys::at_exit(remove).map(|()| sys::handle_termination(Some(file))))
-            .map_err(|error| Error::because(format!("cannot arrange the removal of {}", shown(&self.path)), error))?;
+        remove_at_end(&self.file, &self.path).map_err(|error| cannot_lock(&self.path, error))?;
         self.writer = None;
         let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
         mem::forget(self);
         Ok(())
     }
 
-    /// Until it ends by itself, this process removes the file on SIGTERM and SIGINT.
-    pub(crate) fn remove_on_termination(&self) -> Result<(), Error> {
+    /// This process, too, removes the file at its exit, and on SIGTERM and SIGINT.
+    pub(crate) fn remove_at_end(&self) -> Result<(), Error> {
         let file = self.writer.as_ref().unwrap_or(&self.file);
-        remove_on_termination(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
+        remove_at_end(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
     }
 
     /// Closes this process's copy of what the daemon holds.
@@ -131,7 +138,7 @@ impl Lock {
         self.writer = None;
     }
 
-    /// For a daemon whose exit runs no exit handlers.
+    /// For the exit of this process, if that holds a lock.
     pub(crate) fn release() {
         sys::remove_held_file();
     }
@@ -185,7 +192,7 @@ fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
     };
     let locked = lock(&writer, path).and_then(|attempt| {
         if let Attempt::Locked(_) = attempt {
-            remove_on_termination(&writer, path)?;
+            remove_at_end(&writer, path)?;
         }
         Ok(attempt)
     });
@@ -250,8 +257,24 @@ fn open_locked(path: &Path) -> io::Result<(File, bool)> {
     Ok((file, locked?))
 }
 
-fn remove_on_termination(file: &File, path: &Path) -> io::Result<()> {
-    sys::handle_termination(Some(HeldFile::new(file.as_fd(), path)?));
+/// Has this process remove the file when it exits, or ends by SIGTERM or SIGINT.
+fn remove_at_end(file: &File, path: &Path) -> io::Result<()> {
+    let file = HeldFile::new(file.as_fd(), path)?;
+    release_at_exit()?;
+    sys::handle_termination(Some(file));
+    Ok(())
+}
+
+/// Once is enough, since a forked process has its parent's exit handlers.
+fn release_at_exit() -> io::Result<()> {
+    extern "C" fn release() {
+        Lock::release();
+    }
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.load(Relaxed) {
+        sys::at_exit(release)?;
+        IS_REGISTERED.store(true, Relaxed);
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use nix::{
     errno::Errno,
     libc::{self, c_int},
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    unistd::Pid,
+    unistd::{self, Pid},
 };
 
 use crate::sys;
@@ -100,6 +100,18 @@ impl Process {
             }
         }
         are_all_seen.then_some(false)
+    }
+
+    /// Whether its start is under way, and is over in time: it is ready then, or there is none any more.
+    ///
+    /// Until then the leader of its session holds the pidfile, too. A daemon cannot name anybody else: it can only leave for
+    /// a session of its own, and a number that is a session's is no other process's.
+    pub(super) fn ends_its_start_within(&self, time: Duration, file: &File) -> bool {
+        let session = unistd::getsid(Some(self.pid)).ok().filter(|&session| session != self.pid);
+        let leader = session.and_then(|session| Self::open(session).ok().flatten());
+        leader
+            .filter(|leader| leader.has_open(file) == Some(true))
+            .is_some_and(|leader| leader.wait(time).unwrap_or_default())
     }
 
     pub(super) fn signal(&self, signal: c_int) -> io::Result<()> {

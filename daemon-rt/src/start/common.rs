@@ -1,7 +1,7 @@
 //! What both ways of a start have in common: a start in the foreground takes these steps in one process, and after a
 //! detach the launcher prepares what the daemon applies.
 
-use std::mem;
+use std::{mem, time::Duration};
 
 use super::{filesystem::FsContext, instance, sd_notify::Manager};
 use crate::{Daemon, Error, pidfile::Lock, privileges::Privileges, threads::SingleThread};
@@ -22,7 +22,7 @@ impl Common {
             filesystem: FsContext::new(daemon, privileges.another_account())?,
             privileges,
             manager: Manager::connect(daemon)?,
-            lock: instance::take_lock(daemon)?, // last, since it alone changes a file
+            lock: instance::take_lock(daemon, Duration::ZERO)?, // last, since it alone changes a file
         })
     }
 

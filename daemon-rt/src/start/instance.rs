@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::check;
@@ -14,21 +15,21 @@ use crate::{
 
 /// Locks the pidfile, unless it is locked already.
 pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
-    daemon.lock = take_lock(daemon)?;
+    daemon.lock = take_lock(daemon, Duration::ZERO)?;
     if daemon.lock.is_none() && !serves_a_peer(daemon) {
         return Err(Error::new("cannot lock a pidfile: the option `pidfile` is not set"));
     }
     Ok(())
 }
 
-/// The lock on the pidfile, if there is to be one.
-pub(super) fn take_lock(daemon: &mut Daemon) -> Result<Option<Lock>, Error> {
+/// The lock on the pidfile, if there is to be one. `patience` is for the start of another instance.
+pub(super) fn take_lock(daemon: &mut Daemon, patience: Duration) -> Result<Option<Lock>, Error> {
     match (daemon.lock.take(), pidfile_to_lock(daemon)?) {
         (None, Some(path)) => {
-            Lock::acquire(&path).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
+            Lock::acquire(&path, patience).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
         (lock, _) => {
-            lock.as_ref().map_or(Ok(()), Lock::remove_on_termination)?; // it may be from another process
+            lock.as_ref().map_or(Ok(()), Lock::remove_at_end)?; // it may be from another process
             Ok(lock)
         }
     }
@@ -77,7 +78,7 @@ pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     }
     let error = match PidFile::new(&path).status() {
         Ok(Status::Running { pid, .. }) => Some(pidfile::already_running(&path, pid)),
-        Ok(Status::Starting) => Lock::acquire(&path).err(), // it waits for the name
+        Ok(Status::Starting) => Lock::acquire(&path, Duration::ZERO).err(), // it waits for the name
         _ => None,
     };
     error.map(|error| error.withhold_all_but(cannot_lock(&path)))

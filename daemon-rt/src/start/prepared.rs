@@ -104,6 +104,7 @@ impl Remaining {
 
     /// In the daemon. `leader` is the line to the leader, where that waits for word.
     pub(crate) fn apply_in_daemon(mut self, thread: SingleThread, leader: Option<UnixStream>) {
+        ready::leave_to_program(None, true);
         self.streams.keep_files();
         self.environment.apply(&thread);
         if let Some(manager) = self.common.manager.take() {

@@ -22,9 +22,10 @@ enum State {
     InSetup,
     /// The leader waits for the call.
     Awaited(Awaited),
-    /// In the foreground, a service manager, a supervisor or the person at the terminal does, if there is one.
-    Foreground { ready_fd: Option<ReadyFd>, is_shown: bool },
-    /// Nobody waits, or not any more.
+    /// No launcher waits. The program itself tells whoever does: in the foreground a service manager or a supervisor, and
+    /// in any case the person who reads its standard output.
+    Unaided { ready_fd: Option<ReadyFd>, is_shown: bool },
+    /// Nobody waits any more, or yet.
     Told,
     /// The launcher gave up, or was ended, before the daemon was ready.
     Gone,
@@ -61,6 +62,9 @@ pub fn ready() -> Result<(), Error> {
 /// connection that inetd gave to it. In all three places control characters are escaped, newlines too.
 /// [`spawn`](crate::Daemon::spawn) returns it [unchanged](crate::Spawned::message).
 ///
+/// Without [`notify`](crate::Daemon::notify), the launcher and the manager have not waited. The program prints the line
+/// itself then, after a detach too: it is in the daemon's log, or lost if standard output is the null device.
+///
 /// It is cut off after 64 KiB, and for a manager after 1024 bytes.
 ///
 /// ```no_run
@@ -96,7 +100,7 @@ fn tell_who_waits(message: &str) -> Result<bool, Error> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     match &mut *state {
         State::Awaited(awaited) => *state = if awaited.tell(message).is_ok() { State::Told } else { State::Gone },
-        State::Foreground { ready_fd, is_shown } => {
+        State::Unaided { ready_fd, is_shown } => {
             sd_notify::ready(message)
                 .map_err(|error| Error::because("cannot tell the service manager of readiness", error))?;
             ready_fd.as_ref().map_or(Ok(()), ReadyFd::tell)?;
@@ -122,9 +126,9 @@ pub(crate) fn refuse_in<T>(setup: impl FnOnce() -> T) -> T {
     result
 }
 
-/// In the foreground: leaves it to the program to call [`ready`].
-pub(crate) fn await_ready_in_foreground(ready_fd: Option<ReadyFd>, is_shown: bool) {
-    be(State::Foreground { ready_fd, is_shown });
+/// Where no launcher waits. `is_shown` is whether a person may read standard output.
+pub(crate) fn leave_to_program(ready_fd: Option<ReadyFd>, is_shown: bool) {
+    be(State::Unaided { ready_fd, is_shown });
 }
 
 /// In the daemon: leaves it to the program to call [`ready`].
@@ -139,7 +143,7 @@ fn be(state: State) {
 
 /// Whether `main` is still to call [`ready`], in the foreground.
 pub(crate) fn is_up_to_main() -> bool {
-    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Foreground { .. }))
+    STATE.try_lock().is_ok_and(|state| matches!(*state, State::Unaided { .. }))
 }
 
 /// Whether the launcher reports, or has reported, what became of the start.

@@ -18,7 +18,7 @@ use nix::{
 use super::{
     check,
     detach::socket_pair,
-    flush, process_group,
+    flush, instance, process_group,
     report::{Incoming, Report},
     start,
 };
@@ -27,7 +27,8 @@ use crate::{
     messages::Messages,
     pidfile::Lock,
     run::{PANICKED, Ready, Role, number_of, refuse_second},
-    stop_requested, sys,
+    stop_requested,
+    sys::{self, Action},
     threads::{self, Step},
 };
 
@@ -51,8 +52,9 @@ impl Spawned {
         self.pid
     }
 
-    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. Unlike what a launcher prints, it is as the
-    /// daemon wrote it, control characters included: escape it for a terminal.
+    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. None without the option
+    /// [`notify`](crate::Daemon::notify). Unlike what a launcher prints, it is as the daemon wrote it, control characters
+    /// included: escape it for a terminal.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
@@ -104,7 +106,7 @@ fn flush_or_fail() -> Result<(), Error> {
 fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_program: UnixStream) -> ! {
     daemon.launched_by.forget_manager();
     daemon.detach = Detach::Always;
-    let report = match refuse_second().and_then(|()| start(daemon)) {
+    let report = match refuse_second().and_then(|()| lock_in_turn(daemon)).and_then(|()| start(daemon)) {
         Ok(Role::Daemon) => {
             drop(to_program);
             be_daemon(main)
@@ -114,6 +116,17 @@ fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_prog
     };
     let _ = report.send(&to_program); // where nobody reads, nobody is left to tell
     sys::exit_now(0)
+}
+
+/// Two programs may start the same daemon at once. The one that is told of the other's goes on by relying on that.
+fn lock_in_turn(daemon: &mut Daemon) -> Result<(), Error> {
+    let mask = SigSet::thread_get_mask();
+    let actions = daemon.inherited.become_interruptible(); // a handler of the program's would keep Ctrl-C from ending it
+    let lock = instance::take_lock(daemon, daemon.start_timeout);
+    actions.into_iter().for_each(Action::restore);
+    let _ = mask.and_then(|mask| mask.thread_set_mask());
+    daemon.lock = lock?;
+    daemon.lock.as_ref().map_or(Ok(()), Lock::remove_at_end) // at a signal that the program leaves alone, as before
 }
 
 /// Runs `main`, and leaves nothing to the exit handlers, thread-locals and buffers that are the program's.
@@ -144,7 +157,8 @@ fn end_in_time(status: u8) {
 
 /// What the launcher reports, once it has ended.
 fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Result<Spawned, Error> {
-    let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(LAUNCHER_GRACE));
+    let two_starts = timeout.saturating_mul(2); // another program's, and its own
+    let deadline = Instant::now().checked_add(two_starts).and_then(|end| end.checked_add(LAUNCHER_GRACE));
     // Stopped, with the program by its terminal for example, it says nothing.
     let resume = || _ = kill(launcher, Signal::SIGCONT);
     let received = Incoming::from_launcher().receive_or_resume(from_launcher, deadline, resume);

@@ -35,8 +35,6 @@ pub(crate) struct Streams {
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// The null device, if standard error is to be open on it.
-    stderr_null_device: Option<libc::dev_t>,
     /// With the option `reopen_logs`.
     watch_logs: Option<WatchLogs>,
     stderr_buffer: Option<StderrBuffer>,
@@ -56,12 +54,12 @@ impl Streams {
             Some(stderr) => Stream::output("stderr", stderr, inherited, account)?,
             None => stdout.duplicate().map_err(|error| Error::because("cannot duplicate stdout for stderr", error))?,
         };
+        let is_null = stderr.leads_to(libc::STDERR_FILENO, null.number);
         let mut streams = Self {
-            stderr_null_device: stderr.leads_to(libc::STDERR_FILENO, null.number).then_some(null.number),
+            stderr: if is_null { Stream::Null } else { stderr }, // in whatever way it came to be open on that
             null,
             stdin,
             stdout,
-            stderr,
             stderr_follows,
             watch_logs: None,
             stderr_buffer: None,
@@ -132,6 +130,7 @@ impl Streams {
 
     /// Makes the streams descriptors 0, 1 and 2.
     pub(crate) fn redirect(self) -> Result<RedirectedStreams, Error> {
+        let stderr_null_device = matches!(self.stderr, Stream::Null).then_some(self.null.number);
         let null = &self.null.file;
         let stderr_null = self.stderr_buffer.as_ref().map_or(null, StderrBuffer::file);
         let mut created = Vec::new();
@@ -148,7 +147,7 @@ impl Streams {
         Ok(RedirectedStreams {
             stderr_buffer: self.stderr_buffer,
             watch_logs: self.watch_logs,
-            stderr_null_device: self.stderr_null_device,
+            stderr_null_device,
             created,
         })
     }
