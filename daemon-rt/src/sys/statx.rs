@@ -1,6 +1,6 @@
 //! What the kernel knows of a file without asking its file system, statx(2).
 
-use std::{io, path::Path};
+use std::{io, os::fd::RawFd, path::Path};
 
 use nix::sys::stat::stat;
 
@@ -18,9 +18,25 @@ pub(crate) fn cached_file_id(path: &Path) -> io::Result<FileId> {
     Ok(FileId::of(&stat(path)?))
 }
 
+/// Whether a file is append-only, immutable, or the root of a mount: nobody renames it then, rename(2). Only Linux tells.
+pub(crate) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    match linux::is_kept_from_renames(file) {
+        Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOSYS | nix::libc::EPERM)) => {} // as above
+        answer => return answer,
+    }
+    let _ = file;
+    Ok(false)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
-    use std::{ffi::CString, io, mem, os::unix::ffi::OsStrExt, path::Path};
+    use std::{
+        ffi::{CStr, CString},
+        io, mem,
+        os::{fd::RawFd, unix::ffi::OsStrExt},
+        path::Path,
+    };
 
     use nix::{errno::Errno, libc, sys::stat::makedev};
 
@@ -29,10 +45,15 @@ mod linux {
     const DONT_SYNC: libc::c_int = 0x4000;
     const INO: libc::c_uint = 0x100;
 
+    /// `IMMUTABLE`, `APPEND` and `MOUNT_ROOT`.
+    const KEEP_FROM_RENAMES: u64 = 0x10 | 0x20 | 0x2000;
+
     /// `struct statx`, which libc does not have for every C library.
     #[repr(C)]
     struct Status {
-        before_inode: [u64; 4],
+        mask_and_block: u64,
+        attributes: u64,
+        before_inode: [u64; 2],
         inode: u64,
         before_device: [u64; 12],
         device: [u32; 2],
@@ -42,13 +63,23 @@ mod linux {
     #[allow(clippy::useless_conversion, reason = "some systems have 32 bits for it")]
     pub(super) fn cached_file_id(path: &Path) -> io::Result<FileId> {
         let path = CString::new(path.as_os_str().as_bytes())?;
+        let status = statx(libc::AT_FDCWD, &path, DONT_SYNC, INO)?;
+        let [major, minor] = status.device.map(u64::from);
+        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(io::Error::other)? })
+    }
+
+    pub(super) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
+        let status = statx(file, c"", libc::AT_EMPTY_PATH, 0)?;
+        Ok(status.attributes & KEEP_FROM_RENAMES != 0)
+    }
+
+    fn statx(directory: RawFd, path: &CStr, flags: libc::c_int, mask: libc::c_uint) -> nix::Result<Status> {
         // SAFETY: all zeroes is a valid status.
         let mut status: Status = unsafe { mem::zeroed() };
         // SAFETY: `path` ends with a NUL byte, and `status` is a valid place for the result.
         Errno::result(unsafe {
-            libc::syscall(libc::SYS_statx, libc::AT_FDCWD, path.as_ptr(), DONT_SYNC, INO, &raw mut status)
+            libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags, mask, &raw mut status)
         })?;
-        let [major, minor] = status.device.map(u64::from);
-        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(io::Error::other)? })
+        Ok(status)
     }
 }
