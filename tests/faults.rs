@@ -64,6 +64,13 @@ fn a_daemon_that_says_when_it_is_ready() {
     whatever_fails(&NOTIFYING);
 }
 
+const ROTATING: Scene = Scene::new("rotating", &["--stdout", "rotate:1000,2:log"]);
+
+#[test]
+fn a_daemon_that_rotates_its_log() {
+    whatever_fails(&ROTATING);
+}
+
 const UNPRIVILEGED: Scene = Scene {
     has_groups: true,
     ..Scene::new(

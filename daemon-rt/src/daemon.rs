@@ -171,7 +171,8 @@ impl Daemon {
     /// Where standard output goes.
     ///
     /// A missing file is created with mode 0640 and belongs to [`user`](Self::user). A relative path starts from the
-    /// directory in which the program was launched. [`Stdio::append`] says which files are refused.
+    /// directory in which the program was launched. [`Stdio::append`] says which files are refused, and
+    /// [`Stdio::rotate`] gives the log an end.
     ///
     /// - **Takes:** a path, which is appended to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an `OwnedFd`.
     /// - **Default:** [`Stdio::null`]: what the program prints is lost, except for its [last
@@ -476,6 +477,13 @@ impl Daemon {
             Detach::Always => true,
             Detach::Never => false,
         }
+    }
+
+    /// The options that look after logs.
+    pub(crate) fn log_options(&self) -> impl Iterator<Item = &'static dyn Reopening> + use<> {
+        let limits = [Some(&self.stdout), self.stderr.as_ref()].map(|stdio| stdio?.limit);
+        let rotating = limits.into_iter().flatten().next().map(|limit| limit.code);
+        [rotating, self.reopen_logs].into_iter().flatten()
     }
 
     /// Whether the start changes privileges before `main`.

@@ -66,7 +66,7 @@ pub use crate::{
     error::Error,
     id::Id,
     launched_by::LaunchedBy,
-    logs::reopen_logs,
+    logs::{reopen_logs, rotate_logs},
     pidfile::{PidFile, Status, Stopped},
     start::{Spawned, ready, ready_with},
     stdio::Stdio,

@@ -1,10 +1,15 @@
-//! Logs that are renamed while the daemon writes to them. It opens them anew.
+//! Logs that are renamed while the daemon writes to them, by others or by itself. It opens them anew.
 
+mod complaint;
 mod log;
+pub(crate) mod numbered;
 pub(crate) mod open_log;
+mod rotation;
+pub(crate) mod rotator;
 mod turn;
 
 use std::{
+    mem,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -16,6 +21,7 @@ use std::{
 use nix::libc;
 
 pub(crate) use self::log::Log;
+pub use self::rotator::rotate_logs;
 use self::turn::Turn;
 use crate::{Error, sys};
 
@@ -32,8 +38,8 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
 /// [`reopen_logs`](crate::Daemon::reopen_logs).
 ///
-/// For a program that learns in another way that its logs were renamed. The option has to be set all the same: it is
-/// what looks at the start whether this will be possible. What is written meanwhile by other threads goes to the old
+/// For a program that learns in another way that its logs were renamed. The option has to be set all the same, or a
+/// log that [rotates](crate::Stdio::rotate): it is what looks at the start whether this will be possible. What is written meanwhile by other threads goes to the old
 /// file or to the new one, and none of it is lost. In the foreground it does nothing, since streams are left alone
 /// there. It is not for signal handlers.
 ///
@@ -56,10 +62,15 @@ pub fn reopen_logs() -> Result<(), Error> {
     watched.logs.iter().try_for_each(Log::result)
 }
 
+/// There is one start in a process. Who comes second, with another option, has the same logs.
+fn put(logs: &mut Vec<Log>) -> &'static Watched {
+    WATCHED.get_or_init(|| Watched { logs: mem::take(logs), turn: Turn::new() })
+}
+
 /// From now on, SIGHUP opens these anew.
 #[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
-pub(crate) fn watch(logs: Vec<Log>) {
-    let _ = WATCHED.set(Watched { logs, turn: Turn::new() }); // there is one start in a process
+pub(crate) fn begin(logs: &mut Vec<Log>) {
+    put(logs);
     let reopen = || {
         if let Some(watched) = WATCHED.get() {
             watched.reopen_all();
@@ -69,10 +80,15 @@ pub(crate) fn watch(logs: Vec<Log>) {
     unsafe { sys::on_hangup(reopen) }
 }
 
-/// In the foreground the streams are not ours to reopen. But whoever sends SIGHUP because of the logs does not want to
-/// end the program.
-pub(crate) fn leave_alone() {
+/// In the foreground the streams are not ours.
+fn put_nothing() {
     let _ = WATCHED.set(Watched { logs: Vec::new(), turn: Turn::of_pid() });
+}
+
+/// In the foreground there is nothing to reopen. But whoever sends SIGHUP because of the logs does not want to end the
+/// program.
+pub(crate) fn leave_alone() {
+    put_nothing();
     if sys::has_default(libc::SIGHUP) {
         sys::outlive_hangup();
     }

@@ -37,7 +37,7 @@ use std::io::{self, Write};
 
 use nix::libc;
 
-use self::{common::Common, prepared::Prepared, ready_fd::ReadyFd};
+use self::{common::Common, prepared::Prepared, ready_fd::ReadyFd, streams::Reopening};
 use crate::{
     Daemon, Error,
     pidfile::Lock,
@@ -69,9 +69,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         manager.keep();
         end::watch_exit();
     }
-    if let Some(reopen_logs) = daemon.reopen_logs {
-        reopen_logs.leave_alone();
-    }
+    daemon.log_options().for_each(Reopening::leave_alone);
     common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
     sys::handle_termination_of_process_1();
     if let Some(ready_fd) = ready_fd.take_if(|_| !daemon.notify) {

@@ -8,6 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(unix)]
+use crate::Error;
+use crate::start::streams::{Reopening, RotateLogs};
+
 /// What a standard stream of the daemon is to be: the value of `stdin`, `stdout` and `stderr`.
 ///
 /// A path converts to [`Stdio::append`], an open [`File`] or `OwnedFd` to itself.
@@ -23,7 +27,19 @@ use std::{
 ///
 /// Where there is no fork, `main` runs in the foreground and the streams stay what they are.
 #[derive(Debug)]
-pub struct Stdio(pub(crate) Kind);
+pub struct Stdio {
+    pub(crate) kind: Kind,
+    /// With [`rotate`](Self::rotate).
+    pub(crate) limit: Option<Limit>,
+}
+
+/// Beyond which size a log is rotated, and how many are kept of what it was before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    pub(crate) bytes: u64,
+    pub(crate) keep: u32,
+    pub(crate) code: &'static dyn Reopening,
+}
 
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -38,7 +54,7 @@ impl Stdio {
     /// The null device, null(4): reads find the end, writes vanish. The default for stdin and stdout.
     #[must_use]
     pub const fn null() -> Self {
-        Self(Kind::Null)
+        Self::of(Kind::Null)
     }
 
     /// The launcher's own stream.
@@ -46,7 +62,7 @@ impl Stdio {
     /// Whoever waits for the end of that stream, as `x=$(program)` does, waits for the end of the daemon.
     #[must_use]
     pub const fn inherit() -> Self {
-        Self(Kind::Inherit)
+        Self::of(Kind::Inherit)
     }
 
     /// A file that is appended to; for `stdin`, one that is read from.
@@ -69,21 +85,95 @@ impl Stdio {
     /// on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`, mount.fuse3(8).
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Append(path.into()))
+        Self::of(Kind::Append(path.into()))
     }
 
     /// As [`append`](Self::append), but what the file holds is thrown away by the start, once the launcher has checked
     /// all that it can: a start that fails behind that leaves the file empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Truncate(path.into()))
+        Self::of(Kind::Truncate(path.into()))
+    }
+
+    /// Rotates the log: beyond that many bytes it is renamed, and the daemon goes on in a new file. For a machine without
+    /// logrotate.
+    ///
+    /// ```no_run
+    /// use daemon_rt::{Stdio, daemon};
+    ///
+    /// #[daemon(stdout = Stdio::append("/var/log/clockd/clockd.log").rotate(10 << 20, 5))]
+    /// fn main() {
+    ///     println!("up");
+    /// }
+    /// ```
+    ///
+    /// `clockd.log` becomes `clockd.log.1`, what was `.1` becomes `.2`, and so on. At most `keep` of them are kept: files
+    /// with higher numbers are removed as far as they follow without a gap, so that a lower `keep` gives room at the next
+    /// rotation. If `keep` is 0, the log starts over: it is renamed to `.1`, and removed as soon as the new one is in
+    /// place. No file is truncated. The new file has the mode of the old one, and its owner and group if the daemon may
+    /// give files to them.
+    ///
+    /// The new file takes the old one's place under the same descriptor, dup2(2), as by
+    /// [`reopen_logs`](crate::Daemon::reopen_logs), by the same rules, and with the rights that the daemon has by then.
+    /// What a thread writes by one write(2) meanwhile is whole in one of the two. The log is somewhat larger than `bytes`
+    /// when it is renamed, by what is written in a second.
+    ///
+    /// A thread of the daemon looks once a second. It blocks all signals, and starts before `main`, after the privileges
+    /// have changed. [`rotate_logs`](crate::rotate_logs) ends it, for a program that must not have a second thread: one that
+    /// forks, or puts itself alone into a sandbox.
+    ///
+    /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of them
+    /// rotates it, under a lock, flock(2), and the others follow within a second: for that second `keep` must suffice. As
+    /// soon as the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on
+    /// in what the path leads to. So logrotate(8) may work on the same log; SIGHUP and
+    /// [`reopen_logs`](crate::reopen_logs) do no harm. A child that was started before goes on writing to the old file.
+    ///
+    /// If a rotation fails, the old file stays in use, and a line in it says why, once until it succeeds: in the system's
+    /// log, if the file takes no more. Each second it is tried again. What has a number and is no regular file, such as a
+    /// link, is neither moved nor replaced.
+    ///
+    /// A device or a FIFO does not grow, and is left alone. In the foreground nothing is rotated.
+    ///
+    /// # Errors
+    ///
+    /// The start fails if there is no path to rename: rotate [`append`](Self::append) or [`truncate`](Self::truncate); for
+    /// `stdin`; if `bytes` is 0; if `stdout` and `stderr` are one file with two limits; and if a rotation could not
+    /// succeed. The daemon's user must be able to write to the log, and to rename and create files in its directory. In a
+    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. It must not be append-only or immutable, chattr(1), or
+    /// a mount point. And the start fails if there is no thread to be had.
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Only Linux tells of such attributes and of mount points before a rotation fails. Where there is no fork, nothing is
+    /// rotated.
+    #[must_use]
+    pub fn rotate(mut self, bytes: u64, keep: u32) -> Self {
+        self.limit = Some(Limit { bytes, keep, code: &RotateLogs });
+        self
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { kind, limit: None }
     }
 
     /// The path, where there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.kind {
             Kind::Append(path) | Kind::Truncate(path) => Some(path),
             Kind::Null | Kind::Inherit | Kind::File(_) => None,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Limit {
+    /// That of a file which is both streams.
+    pub(crate) fn common(one: Option<Self>, other: Option<Self>) -> Result<Option<Self>, Error> {
+        match (one, other) {
+            (Some(one), Some(other)) if (one.bytes, one.keep) != (other.bytes, other.keep) => {
+                Err(Error::new("`stdout` and `stderr` are one file, and cannot be rotated in two ways"))
+            }
+            _ => Ok(one.or(other)),
         }
     }
 }
@@ -96,14 +186,14 @@ impl Default for Stdio {
 
 impl From<File> for Stdio {
     fn from(file: File) -> Self {
-        Self(Kind::File(file))
+        Self::of(Kind::File(file))
     }
 }
 
 #[cfg(unix)]
 impl From<OwnedFd> for Stdio {
     fn from(fd: OwnedFd) -> Self {
-        Self(Kind::File(fd.into()))
+        Self::of(Kind::File(fd.into()))
     }
 }
 

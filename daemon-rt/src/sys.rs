@@ -55,14 +55,14 @@ pub(crate) use self::{
     passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
     pinned_file::PinnedFile,
-    process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
+    process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id},
     record_lock::{lock_record, record_locker},
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, send_at_once, socket_family},
-    statx::cached_file_id,
+    statx::{cached_file_id, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{
         Instead, handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,

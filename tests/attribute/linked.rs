@@ -23,7 +23,18 @@ fn only_who_sets_user_or_group_can_change_ids() {
 
 #[test]
 fn only_who_sets_reopen_logs_can_reopen_them() {
-    for function in ["start::streams::reopening::prepare", "logs::log::Log::reopen"] {
+    for function in
+        ["ReopenLogs as daemon_rt::start::streams::reopening::Reopening>::prepare", "logs::log::Log::reopen"]
+    {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
+fn only_who_rotates_logs_can() {
+    for function in
+        ["start::streams::rotating::", "logs::rotator::", "try_to_rotate", "become_like", "logs::numbered::"]
+    {
         is_in_the_first_alone(function);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use daemon_rt::{Daemon, Detach};
+use daemon_rt::{Daemon, Detach, Stdio};
 use nix::time::{ClockId, clock_gettime};
 use support::{Stage, eventually};
 
@@ -24,6 +24,7 @@ const LINES: u32 = 1_000_000;
 pub(crate) const WRITE: &str = "--write";
 const FOREGROUND: &str = "--foreground";
 const REOPEN_LOGS: &str = "--reopen-logs";
+const ROTATE: &str = "--rotate";
 
 const LOG: &str = "log";
 
@@ -37,10 +38,11 @@ struct Way {
 
 /// All others are compared with the first. There, too, both streams go to one open file: Linux locks that for each
 /// write then.
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 4] = [
     Way { title: "sh: > log 2>&1", command: redirected },
     Way { title: "detached", command: |stage| detached(stage, &[]) },
     Way { title: "reopen_logs", command: |stage| detached(stage, &[REOPEN_LOGS]) },
+    Way { title: "rotate", command: |stage| detached(stage, &[ROTATE]) },
 ];
 
 /// In milliseconds, one of each a round.
@@ -64,6 +66,9 @@ pub(crate) fn write_lines(options: &[String]) -> ExitCode {
     let is_given = |word: &str| options.iter().any(|option| option == word);
     let mut daemon = Daemon::new();
     daemon.chdir(".").stdout(LOG).reopen_logs(is_given(REOPEN_LOGS));
+    if is_given(ROTATE) {
+        daemon.stdout(Stdio::append(LOG).rotate(1 << 30, 5)); // which is looked at, and not reached
+    }
     daemon.detach(if is_given(FOREGROUND) { Detach::Never } else { Detach::Always });
     daemon.run(write)
 }

@@ -45,13 +45,16 @@ pub(crate) enum Fault {
 
 const PROCESSES: [&str; 3] = ["launcher", "leader", "daemon"];
 
-/// From what `inject --list` writes.
+/// From what `inject --list` writes. What a thread of the daemon calls, the start does not wait for.
 pub(crate) fn calls(list: &[String]) -> Vec<Call> {
     let mut counts = BTreeMap::new();
     let words = list.iter().map(|line| line.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
     words
         .filter_map(|words| {
             let [process, name, object] = words.try_into().ok()?;
+            if !PROCESSES.contains(&process.as_str()) {
+                return None;
+            }
             let occurrence = counts.entry((process.clone(), name.clone())).or_insert(0);
             *occurrence += 1;
             Some(Call { process, name, occurrence: *occurrence, object })

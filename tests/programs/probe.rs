@@ -198,7 +198,12 @@ pub(crate) fn obey_command_line(
             "--exit-status" => _ = daemon.exit_status(value()?.parse()?),
             "--joined-thread" => thread::spawn(linger).join().map_err(|_| "thread")?,
             "--thread" => {
-                thread::Builder::new().name("second".into()).spawn(|| thread::sleep(Duration::from_secs(1000)))?;
+                let (named, is_named) = mpsc::channel();
+                thread::Builder::new().name("second".into()).spawn(move || {
+                    let _ = named.send(());
+                    thread::sleep(Duration::from_secs(1000));
+                })?;
+                is_named.recv()?; // it names itself
             }
             "--handle-signal" => {
                 extern "C" fn nothing(_: libc::c_int) {}
@@ -276,6 +281,11 @@ fn verdict(value: &str) -> Result<Detach, Failure> {
 fn stdio(value: &str) -> Result<Stdio, Failure> {
     Ok(match value.split_once(':') {
         Some(("truncate", path)) => Stdio::truncate(path),
+        Some(("rotate", rest)) => {
+            let (limit, rest) = rest.split_once(':').ok_or("rotate:BYTES,KEEP:STDIO")?;
+            let (bytes, keep) = limit.split_once(',').ok_or("BYTES,KEEP")?;
+            stdio(rest)?.rotate(bytes.parse()?, keep.parse()?)
+        }
         Some(("pipe", command)) => {
             let mut shell = Command::new("sh");
             let [input, output] = [process::Stdio::piped(), process::Stdio::null()];
@@ -345,6 +355,19 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "ready" => daemon_rt::ready()?,
         "ready-with" => daemon_rt::ready_with(rest.replace("\\n", "\n"))?,
         "reopen" => daemon_rt::reopen_logs()?,
+        "rotate" => daemon_rt::rotate_logs()?,
+        "rotate-in-worker" => said = in_worker(|| format!("{:?}", daemon_rt::rotate_logs()))?,
+        "rotate-as-process-1" => {
+            unshare(CloneFlags::CLONE_NEWPID)?;
+            said = in_worker(|| format!("{} {:?}", process::id(), daemon_rt::rotate_logs()))?;
+        }
+        "begin-to-rotate" => {
+            thread::spawn(|| while daemon_rt::rotate_logs().is_ok() && !WRITERS_END.load(Relaxed) {});
+        }
+        "rotate-and-leave-users" => {
+            daemon_rt::rotate_logs()?;
+            unshare(CloneFlags::CLONE_NEWUSER)?;
+        }
         // What the system call said that the signal interrupted, it says still.
         "errno-after" => {
             nix::errno::Errno::set_raw(12345);
@@ -352,7 +375,8 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
             unsafe { libc::raise(rest.parse()?) };
             said = nix::errno::Errno::last_raw().to_string();
         }
-        "begin-lines" => begin_lines(rest.parse()?),
+        "begin-lines" => begin_lines(rest.parse()?, Duration::from_millis(1)), // in moderation
+        "begin-lines-at-once" => begin_lines(rest.parse()?, Duration::ZERO),
         "end-lines" => said = end_lines()?,
         "begin-to-reopen" => _ = thread::spawn(daemon_rt::reopen_logs),
         "reopen-in-threads" => reopen_in_threads(rest)?,
@@ -526,13 +550,15 @@ fn hold_stdout_in_thread() -> Result<(), Failure> {
 static WRITERS: Mutex<Vec<JoinHandle<u32>>> = Mutex::new(Vec::new());
 static WRITERS_END: AtomicBool = AtomicBool::new(false);
 
-/// Has so many threads write numbered lines.
-fn begin_lines(threads: u32) {
-    let write = |thread| {
+/// Has so many threads write numbered lines, with a rest after each hundred.
+fn begin_lines(threads: u32, rest: Duration) {
+    let write = move |thread| {
         for number in 0.. {
             println!("thread {thread} line {number} {:.>60}", "");
             if number % 100 == 0 {
-                thread::sleep(Duration::from_millis(1)); // in moderation
+                if !rest.is_zero() {
+                    thread::sleep(rest);
+                }
                 if WRITERS_END.load(Relaxed) {
                     return number + 1;
                 }
@@ -581,6 +607,26 @@ fn key(name: &str) -> Result<String, Failure> {
 
 extern "C" fn stay() {
     thread::sleep(Duration::from_secs(1000));
+}
+
+/// What a worker says that is forked without exec.
+fn in_worker(work: impl FnOnce() -> String) -> Result<String, Failure> {
+    let (mut here, mut there) = UnixStream::pair()?;
+    let mut said = String::new();
+    // SAFETY: besides the probe there is at most the thread that rotates logs, and the C library knows how to fork with it.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => {
+            drop(there);
+            here.read_to_string(&mut said)?;
+            nix::sys::wait::waitpid(child, None)?;
+        }
+        ForkResult::Child => {
+            let _ = there.write_all(work().as_bytes());
+            // SAFETY: has no preconditions.
+            unsafe { libc::_exit(0) }
+        }
+    }
+    Ok(said)
 }
 
 /// A worker that exits as C programs do, with its atexit handlers.

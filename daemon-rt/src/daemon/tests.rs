@@ -1,10 +1,12 @@
 use super::Daemon;
+use crate::Stdio;
 
 /// Where code is in memory is the secret of address space layout randomization, and no log's business.
 #[test]
 fn its_debug_output_tells_no_address() {
     let mut daemon = Daemon::new();
+    daemon.stdout(Stdio::append("log").rotate(50, 1));
     let shown = format!("{:?}", daemon.user("nobody").reopen_logs(true));
-    assert!(["nobody", "Changes", "ReopenLogs"].iter().all(|word| shown.contains(word)), "{shown}");
+    assert!(["nobody", "Changes", "ReopenLogs", "RotateLogs"].iter().all(|word| shown.contains(word)), "{shown}");
     assert!(!shown.contains("0x"), "{shown}");
 }

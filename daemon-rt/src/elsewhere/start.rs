@@ -31,13 +31,18 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
 }
 
 pub(crate) mod streams {
-    /// Streams stay what they are: there are no logs to reopen.
+    /// Streams stay what they are: there are no logs to reopen or to rotate.
     pub(crate) trait Reopening: std::fmt::Debug {}
 
     #[derive(Debug)]
     pub(crate) struct ReopenLogs;
 
     impl Reopening for ReopenLogs {}
+
+    #[derive(Debug)]
+    pub(crate) struct RotateLogs;
+
+    impl Reopening for RotateLogs {}
 }
 
 pub(crate) fn lock(_: &mut Daemon) -> Result<(), Error> {

@@ -27,7 +27,7 @@ use crate::{error::refused, sys, trusted_path};
 const APPEND: OFlag = trusted_path::FILE.union(OFlag::O_WRONLY).union(OFlag::O_APPEND);
 
 /// The owner may write a log, and the group may read it.
-const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
+pub(crate) const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
 
 /// Gives up where the file keeps vanishing.
 const ATTEMPTS: usize = 100;
@@ -49,6 +49,8 @@ pub(crate) enum Refusal {
     SecondLink,
     /// The link leads to a file of somebody else's. One to the daemon's own file would gain an attacker nothing.
     SecondLinkToAnothersFile,
+    /// What has a number of a rotation.
+    NotAFile,
 }
 
 /// Where a log is. It is kept in two parts, since a signal handler may not allocate to take a path apart.
@@ -63,20 +65,27 @@ impl Location {
         Ok(Self { directory: CString::new(directory.as_os_str().as_bytes())?, name: CString::new(name.as_bytes())? })
     }
 
-    /// Opens the file to append to, and creates it where it is missing, for `owner`. No descriptor of the directory is
-    /// kept: it would lead out of a jail.
+    /// Opens the file to append to, and creates it where it is missing, for `owner`.
     pub(super) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
-        let directory = open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())?;
-        for_appending(directory.as_fd(), &self.name, owner)
+        for_appending(self.open_directory()?.as_fd(), &self.name, owner, MODE)
+    }
+
+    /// The descriptor is not kept: it would lead out of a jail.
+    pub(super) fn open_directory(&self) -> nix::Result<OwnedFd> {
+        open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())
+    }
+
+    pub(crate) fn name(&self) -> &CString {
+        &self.name
     }
 }
 
 /// Opens a file in that directory to append to, and creates it where it is missing, for `owner`.
-pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid, mode: Mode) -> Result<Opened, Refusal> {
     let mut seen = Errno::ENOENT;
     for _ in 0..ATTEMPTS {
         seen = match open_existing(directory, name, owner) {
-            Err(Refusal::System(Errno::ENOENT)) => match create(directory, name) {
+            Err(Refusal::System(Errno::ENOENT)) => match create(directory, name, mode) {
                 Err(errno @ (Errno::EEXIST | Errno::EINTR)) => errno, // somebody was quicker, or a signal came
                 created => return Ok(created?),
             },
@@ -94,7 +103,7 @@ pub(crate) fn let_block(file: BorrowedFd<'_>) -> nix::Result<()> {
     Ok(())
 }
 
-fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
+pub(super) fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) -> Result<Opened, Refusal> {
     let file = openat(directory, name, APPEND, Mode::empty())?;
     let status = fstat(&file)?;
     judge(&file, &status, &fstat(directory)?, owner)?;
@@ -144,13 +153,13 @@ fn is_own(_: &OwnedFd) -> nix::Result<bool> {
 }
 
 /// `O_EXCL` follows no symbolic link, open(2). What was created is removed again on an error.
-fn create(directory: BorrowedFd<'_>, name: &CStr) -> nix::Result<Opened> {
-    let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, MODE)?;
+fn create(directory: BorrowedFd<'_>, name: &CStr, mode: Mode) -> nix::Result<Opened> {
+    let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, mode)?;
     match let_block(file.as_fd()).and_then(|()| fstat(&file)) {
         Ok(status) => {
-            if Mode::from_bits_truncate(status.st_mode) != MODE {
+            if Mode::from_bits_truncate(status.st_mode) != mode {
                 // Gives back what the umask took away. A file system that has modes of its own may refuse.
-                let _ = fchmod(&file, MODE);
+                let _ = fchmod(&file, mode);
             }
             Ok(Opened { file, status, is_new: true })
         }
@@ -187,6 +196,7 @@ impl From<Refusal> for i32 {
             Refusal::AnothersFile => -1,
             Refusal::SecondLink => -2,
             Refusal::SecondLinkToAnothersFile => -3,
+            Refusal::NotAFile => -4,
         }
     }
 }
@@ -197,6 +207,7 @@ impl From<i32> for Refusal {
             -1 => Self::AnothersFile,
             -2 => Self::SecondLink,
             -3 => Self::SecondLinkToAnothersFile,
+            -4 => Self::NotAFile,
             errno => Self::System(Errno::from_raw(errno)),
         }
     }
@@ -214,6 +225,7 @@ impl fmt::Display for Refusal {
             Self::SecondLinkToAnothersFile => {
                 formatter.write_str("it has a second hard link and belongs to another user")
             }
+            Self::NotAFile => formatter.write_str("what has its name and a number, such as `.1`, is no regular file"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use nix::{libc, sys::stat::Mode};
 
-use crate::{Daemon, Error, sys, terminal::shown};
+use crate::{Daemon, Error, Stdio, sys, terminal::shown};
 
 /// A path that is not empty, has no NUL byte, and is not taken for a path by mistake.
 pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
@@ -29,6 +29,20 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
         _ => return Ok(path),
     };
     Err(Error::new(mistake))
+}
+
+/// Of a stream that is to be rotated.
+pub(crate) fn limit(option: &str, stdio: &Stdio) -> Result<(), Error> {
+    match &stdio.limit {
+        Some(_) if option == "stdin" => Err(Error::new("`stdin` is read from, and cannot be rotated")),
+        Some(_) if stdio.path().is_none() => {
+            Err(Error::new(format!("`{option}` has no path, and cannot be rotated: rotate `Stdio::append(path)`")))
+        }
+        Some(limit) if limit.bytes == 0 => Err(Error::new(format!(
+            "`{option}` is to be rotated beyond 0 bytes, which is every line; leave `rotate` out for a log without an end"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn is_stream(option: &str) -> bool {

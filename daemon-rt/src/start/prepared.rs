@@ -94,7 +94,8 @@ impl Prepared {
 impl Remaining {
     /// Whether the leader waits for word from the daemon.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.notify || self.common.has_steps_left() || stop_requested::at_start().is_some()
+        let has_steps_left = self.common.has_steps_left() || self.streams.have_limit();
+        self.notify || has_steps_left || stop_requested::at_start().is_some()
     }
 
     /// Where the daemon's standard error goes until it is ready, if that takes memory.
@@ -110,12 +111,15 @@ impl Remaining {
         if let Some(manager) = self.common.manager.take() {
             manager.keep();
         }
-        let renewed = stop_requested::at_start().map_or(Ok(()), AtStart::renew);
-        let Some(leader) = leader else { return self.streams.install_handlers(self.name) };
-        if let Err(error) = renewed.and_then(|()| self.common.apply(|| Ok(thread))) {
+        let applied = stop_requested::at_start()
+            .map_or(Ok(()), AtStart::renew)
+            .and_then(|()| self.common.apply(|| Ok(thread)))
+            .and_then(|()| self.streams.look_after_logs());
+        self.streams.arm_last_words(self.name);
+        let Some(leader) = leader else { return };
+        if let Err(error) = applied {
             report::give_up(&leader, error);
         }
-        self.streams.install_handlers(self.name);
         if self.notify {
             ready::await_ready(leader, self.start_timeout, self.streams.stderr_buffer);
         } else if Report::Ready(Ready { daemon: process::id(), ..Ready::default() }).send(&leader).is_err() {

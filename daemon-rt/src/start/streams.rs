@@ -3,29 +3,29 @@
 mod file;
 mod redirected;
 mod reopening;
+mod rotating;
 mod stderr_tail;
 mod stream;
 
 pub(crate) use self::{
     redirected::RedirectedStreams,
     reopening::{ReopenLogs, Reopener, Reopening},
+    rotating::RotateLogs,
 };
 
-use std::{io, mem};
+use std::{io, mem, os::fd::AsRawFd};
 
 use nix::libc;
 
-use self::{
-    reopening::{Candidate, WatchLogs},
-    stderr_tail::StderrTail,
-    stream::Stream,
-};
+use self::{reopening::Candidate, stderr_tail::StderrTail, stream::Stream};
 use crate::{
     Daemon, Error,
+    logs::Log,
     null::{self, Null},
     privileges::Account,
     stderr_buffer::{self, StderrBuffer},
-    sys::StandardStream,
+    stdio::Limit,
+    sys::{self, StandardStream},
 };
 
 /// Every descriptor in here is above the standard ones, so that a dup2(2) onto one of these closes no other.
@@ -35,8 +35,9 @@ pub(crate) struct Streams {
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// With the option `reopen_logs`.
-    watch_logs: Option<WatchLogs>,
+    /// Those that one of the options looks after.
+    logs: Vec<Log>,
+    log_options: Vec<&'static dyn Reopening>,
     stderr_buffer: Option<StderrBuffer>,
     stderr_tail: Option<StderrTail>,
 }
@@ -44,6 +45,7 @@ pub(crate) struct Streams {
 impl Streams {
     /// `account` is who the daemon becomes, if that is another. `reopener` opens its logs anew.
     pub(crate) fn open(daemon: &mut Daemon, account: Option<&Account>, reopener: &Reopener<'_>) -> Result<Self, Error> {
+        let log_options = daemon.log_options();
         let (stdin, stdout) = (mem::take(&mut daemon.stdin), mem::take(&mut daemon.stdout));
         let (stderr, inherited) = (daemon.stderr.take(), &daemon.inherited);
         let null = null::open().map_err(|error| Error::because("cannot open /dev/null", error))?;
@@ -61,13 +63,12 @@ impl Streams {
             stdin,
             stdout,
             stderr_follows,
-            watch_logs: None,
+            logs: Vec::new(),
+            log_options: log_options.collect(),
             stderr_buffer: None,
             stderr_tail: None,
         };
-        if let Some(reopen_logs) = daemon.reopen_logs {
-            streams.watch_logs = Some(reopen_logs.prepare(&streams.logs(), reopener)?);
-        }
+        streams.logs = streams.logs_to_look_after(daemon.reopen_logs, reopener)?;
         streams.truncate()?;
         if daemon.notify {
             streams.open_tail(account, daemon.launched_by.caller_sees_less())?;
@@ -75,21 +76,35 @@ impl Streams {
         Ok(streams)
     }
 
-    /// What was given by a path. Where stderr follows stdout, the two are one log.
-    fn logs(&self) -> Vec<Candidate<'_>> {
-        use StandardStream::{Stderr, Stdout};
-        let outputs: &[(_, _, &'static [StandardStream])] = if self.stderr_follows {
-            &[("stdout", &self.stdout, &[Stdout, Stderr])]
-        } else {
-            &[("stdout", &self.stdout, &[Stdout]), ("stderr", &self.stderr, &[Stderr])]
-        };
+    fn logs_to_look_after(
+        &self,
+        reopen_logs: Option<&'static dyn Reopening>,
+        reopener: &Reopener<'_>,
+    ) -> Result<Vec<Log>, Error> {
         let mut logs = Vec::new();
-        for &(name, opened, streams) in outputs {
-            if let Stream::File { file, path: Some(path), created, .. } = opened {
-                logs.push(Candidate { name, streams, path, file, is_new: created.is_some() });
+        for candidate in self.candidates()? {
+            // What rotates a log also opens it anew.
+            if let Some(option) = candidate.limit.map(|limit| limit.code).or(reopen_logs) {
+                logs.extend(option.prepare(&candidate, reopener)?);
             }
         }
-        logs
+        Ok(logs)
+    }
+
+    /// What was given by a path. Where both streams are open on one file, it is one log.
+    fn candidates(&self) -> Result<Vec<Candidate<'_>>, Error> {
+        use StandardStream::{Stderr, Stdout};
+        let stdout = self.stdout.candidate("stdout", &[Stdout]);
+        if self.stderr_follows {
+            return Ok(stdout.map(|stdout| Candidate { streams: &[Stdout, Stderr], ..stdout }).into_iter().collect());
+        }
+        match (stdout, self.stderr.candidate("stderr", &[Stderr])) {
+            (Some(stdout), Some(stderr)) if sys::are_the_same(stdout.file.as_raw_fd(), stderr.file.as_raw_fd()) => {
+                let limit = Limit::common(stdout.limit, stderr.limit)?;
+                Ok(vec![Candidate { streams: &[Stdout, Stderr], limit, ..stdout }])
+            }
+            (stdout, stderr) => Ok(stdout.into_iter().chain(stderr).collect()),
+        }
     }
 
     fn truncate(&self) -> Result<(), Error> {
@@ -146,7 +161,8 @@ impl Streams {
         }
         Ok(RedirectedStreams {
             stderr_buffer: self.stderr_buffer,
-            watch_logs: self.watch_logs,
+            logs: self.logs,
+            log_options: self.log_options,
             stderr_null_device,
             created,
         })

@@ -37,8 +37,11 @@ impl PinnedFile {
 
     /// Whether that descriptor is open on the file, which another host may have removed.
     pub(crate) fn is_open_on(&self, fd: RawFd) -> bool {
-        let pinned = (self.device.load(Relaxed), self.inode.load(Relaxed));
-        cached_file_id_of(fd).is_ok_and(|found| numbers(found) == pinned)
+        cached_file_id_of(fd).is_ok_and(|found| self.is(found))
+    }
+
+    pub(crate) fn is(&self, file: FileId) -> bool {
+        numbers(file) == (self.device.load(Relaxed), self.inode.load(Relaxed))
     }
 
     /// Pins another file, and lets go of this one. Async-signal-safe, signal-safety(7).

@@ -29,6 +29,29 @@ pub(crate) fn is_single_threaded_to_libc() -> Option<bool> {
     (!found.is_null()).then(|| unsafe { found.read_volatile() } != 0)
 }
 
+/// The number of the calling thread, and whether a thread of this process has that number: one that was joined has it until
+/// the kernel has removed it. Elsewhere than on Linux no thread tells.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn thread_id() -> c_int {
+    nix::unistd::gettid().as_raw()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn is_thread(id: c_int) -> bool {
+    // SAFETY: the signal 0 is none, tgkill(2).
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), id, 0) == 0 }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn thread_id() -> c_int {
+    0
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_thread(_: c_int) -> bool {
+    false
+}
+
 /// `_exit(2)`: no destructor, no atexit handler, no flush of stdio. All that is done once, by the daemon.
 pub(crate) fn exit_now(status: u8) -> ! {
     // SAFETY: has no preconditions.

@@ -28,6 +28,17 @@ pub(crate) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
     file_id(fd)
 }
 
+/// Whether a file is append-only, immutable, or the root of a mount: nobody renames it then, rename(2). Only Linux tells.
+pub(crate) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    match linux::is_kept_from_renames(file) {
+        Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOSYS | nix::libc::EPERM)) => {} // as above
+        answer => return answer,
+    }
+    let _ = file;
+    Ok(false)
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux {
     use std::{
@@ -44,10 +55,15 @@ mod linux {
     const DONT_SYNC: libc::c_int = 0x4000;
     const INO: libc::c_uint = 0x100;
 
+    /// `IMMUTABLE`, `APPEND` and `MOUNT_ROOT`.
+    const KEEP_FROM_RENAMES: u64 = 0x10 | 0x20 | 0x2000;
+
     /// `struct statx`, which libc does not have for every C library.
     #[repr(C)]
     struct Status {
-        before_inode: [u64; 4],
+        mask_and_block: u64,
+        attributes: u64,
+        before_inode: [u64; 2],
         inode: u64,
         before_device: [u64; 12],
         device: [u32; 2],
@@ -56,22 +72,31 @@ mod linux {
 
     pub(super) fn cached_file_id(path: &Path) -> io::Result<FileId> {
         let path = CString::new(path.as_os_str().as_bytes())?;
-        Ok(statx(libc::AT_FDCWD, &path, 0)?)
+        Ok(file_id(&statx(libc::AT_FDCWD, &path, DONT_SYNC, INO)?)?)
     }
 
     pub(super) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
-        Ok(statx(fd, c"", libc::AT_EMPTY_PATH)?)
+        Ok(file_id(&statx(fd, c"", libc::AT_EMPTY_PATH | DONT_SYNC, INO)?)?)
     }
 
     #[allow(clippy::useless_conversion, reason = "some systems have 32 bits for it")]
-    fn statx(directory: RawFd, path: &CStr, flags: libc::c_int) -> nix::Result<FileId> {
+    fn file_id(status: &Status) -> nix::Result<FileId> {
+        let [major, minor] = status.device.map(u64::from);
+        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(|_| Errno::EOVERFLOW)? })
+    }
+
+    pub(super) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
+        let status = statx(file, c"", libc::AT_EMPTY_PATH, 0)?;
+        Ok(status.attributes & KEEP_FROM_RENAMES != 0)
+    }
+
+    fn statx(directory: RawFd, path: &CStr, flags: libc::c_int, mask: libc::c_uint) -> nix::Result<Status> {
         // SAFETY: all zeroes is a valid status.
         let mut status: Status = unsafe { mem::zeroed() };
         // SAFETY: `path` ends with a NUL byte, and `status` is a valid place for the result.
         Errno::result(unsafe {
-            libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags | DONT_SYNC, INO, &raw mut status)
+            libc::syscall(libc::SYS_statx, directory, path.as_ptr(), flags, mask, &raw mut status)
         })?;
-        let [major, minor] = status.device.map(u64::from);
-        Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(|_| Errno::EOVERFLOW)? })
+        Ok(status)
     }
 }

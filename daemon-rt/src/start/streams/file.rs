@@ -117,7 +117,7 @@ impl Rights {
 pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> io::Result<Found> {
     let entry = entry(path, judged)?;
     let name = CString::new(entry.name.as_bytes())?;
-    let opened = open_log::for_appending(entry.directory.as_fd(), &name, owner)
+    let opened = open_log::for_appending(entry.directory.as_fd(), &name, owner, open_log::MODE)
         .map_err(|refusal| explain(refusal.into(), path))?;
     let file_id = || sys::file_id(opened.file.as_raw_fd()).inspect_err(|_| entry.remove());
     let created = opened.is_new.then(file_id).transpose()?;

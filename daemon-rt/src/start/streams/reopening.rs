@@ -18,15 +18,18 @@ use crate::{
     Error,
     logs::{self, Log, open_log::Location},
     privileges::Account,
+    stdio::Limit,
     sys::{self, StandardStream},
     terminal::shown,
 };
 
-/// All code of the option `reopen_logs`. Only its setter leads to it: the linker leaves it out of a program that does not
-/// set the option.
+/// All code of the option `reopen_logs`, or of [`Stdio::rotate`](crate::Stdio::rotate). Only its setter leads to it: the
+/// linker leaves it out of a program that does not set the option.
 pub(crate) trait Reopening: fmt::Debug + Sync {
-    /// In the launcher.
-    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error>;
+    /// In the launcher: the log of this stream. None for what nobody renames.
+    fn prepare(&self, candidate: &Candidate<'_>, reopener: &Reopener<'_>) -> Result<Option<Log>, Error>;
+    /// In the daemon: takes these logs, if no other option has.
+    fn begin(&self, logs: &mut Vec<Log>) -> Result<(), Error>;
     /// In the foreground.
     fn leave_alone(&self);
 }
@@ -35,17 +38,19 @@ pub(crate) trait Reopening: fmt::Debug + Sync {
 pub(crate) struct ReopenLogs;
 
 impl Reopening for ReopenLogs {
-    fn prepare(&self, candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
-        prepare(candidates, reopener)
+    fn prepare(&self, candidate: &Candidate<'_>, reopener: &Reopener<'_>) -> Result<Option<Log>, Error> {
+        reopener.log(candidate)
+    }
+
+    fn begin(&self, logs: &mut Vec<Log>) -> Result<(), Error> {
+        logs::begin(logs);
+        Ok(())
     }
 
     fn leave_alone(&self) {
         logs::leave_alone();
     }
 }
-
-/// Installs the handler: in the daemon.
-pub(crate) type WatchLogs = Box<dyn FnOnce()>;
 
 /// The daemon, as it will open its logs anew.
 pub(crate) struct Reopener<'start> {
@@ -62,32 +67,33 @@ pub(crate) struct Candidate<'start> {
     pub(super) path: &'start Path,
     pub(super) file: &'start File,
     pub(super) is_new: bool,
-}
-
-fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<WatchLogs, Error> {
-    let logs = candidates.iter().filter_map(|candidate| reopener.log(candidate).transpose());
-    let logs = logs.collect::<Result<Vec<_>, _>>()?;
-    Ok(Box::new(|| logs::watch(logs)))
+    pub(super) limit: Option<Limit>,
 }
 
 impl Reopener<'_> {
     /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
-    fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
-        let Candidate { name, streams, path, file, is_new } = *candidate;
+    pub(super) fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
+        let Candidate { name, streams, path, file, is_new, .. } = *candidate;
         let what = format!("cannot reopen {name} {}", shown(path));
         let because = |error| Error::because(what.clone(), error);
         let status = sys::status_of(file.as_raw_fd()).map_err(because)?;
         if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(&status)) {
             return Ok(None);
         }
-        let path_in_daemon = match self.root {
-            None => path.to_owned(),
-            Some(root) => inside(root, path).map_err(because)?,
-        };
+        let path_in_daemon = self.path_in_daemon(path).map_err(because)?;
         self.ask(&path_in_daemon, &what, is_new)?;
         let location = Location::of(&path_in_daemon).map_err(|error| because(error.into()))?;
         let pin = file.as_fd().try_clone_to_owned().map_err(because)?;
         Ok(Some(Log::new(self.program, name, streams, &shown(path).to_string(), location, &status, pin)))
+    }
+
+    pub(super) fn path_in_daemon(&self, path: &Path) -> io::Result<PathBuf> {
+        self.root.map_or_else(|| Ok(path.to_owned()), |root| inside(root, path))
+    }
+
+    /// The root directory, to look from: the user need not be allowed to enter what is above it.
+    pub(super) fn open_root(&self) -> io::Result<File> {
+        File::open(self.root.unwrap_or(Path::new("/")))
     }
 
     /// A rotation renames the file. If the start had to create it, the user will have to create the next one, and must be
@@ -98,10 +104,8 @@ impl Reopener<'_> {
         let directory = path.parent().unwrap_or(path);
         let (object, rights) =
             if is_new { (directory, AccessFlags::W_OK | AccessFlags::X_OK) } else { (path, AccessFlags::W_OK) };
-        // From the root directory on: the user need not be allowed to enter what is above it.
-        let root =
-            File::open(self.root.unwrap_or(Path::new("/"))).map_err(|error| Error::because(what.to_owned(), error))?;
-        let object = Path::new(".").join(object.strip_prefix("/").unwrap_or(object));
+        let root = self.open_root().map_err(|error| Error::because(what.to_owned(), error))?;
+        let object = from_root(object);
         let answer = account.act(|| Ok(faccessat(&root, &object, rights, AtFlags::AT_EACCESS)?))?;
         answer.map_err(|error| {
             let (what_not, remedy) = if is_new {
@@ -114,6 +118,11 @@ impl Reopener<'_> {
                 .withhold_all_but(what.to_owned())
         })
     }
+}
+
+/// As seen from the root directory.
+pub(super) fn from_root(path: &Path) -> PathBuf {
+    Path::new(".").join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// The path as it is inside the root directory. Links are resolved here: from inside, they would lead elsewhere.

@@ -13,14 +13,17 @@ use nix::{
     unistd::{fchown, geteuid},
 };
 
-use super::file::{self, Created, Rights};
+use super::{
+    file::{self, Created, Rights},
+    reopening::Candidate,
+};
 use crate::{
     Error, Stdio,
     inherited::Inherited,
     null,
     privileges::{Account, Found},
     start::check,
-    stdio::Kind,
+    stdio::{Kind, Limit},
     sys::{self, StandardStream},
     terminal::shown,
 };
@@ -35,12 +38,14 @@ pub(super) enum Stream {
         path: Option<PathBuf>,
         /// By whose rights the file is truncated, with `Stdio::truncate`.
         truncate: Option<Rights>,
+        limit: Option<Limit>,
     },
 }
 
 impl Stream {
     pub(super) fn input(stdio: Stdio, inherited: &Inherited, account: Option<&Account>) -> Result<Self, Error> {
-        match stdio.0 {
+        check::limit("stdin", &stdio)?;
+        match stdio.kind {
             Kind::Null => Ok(Self::Null),
             Kind::Inherit => Ok(Self::Inherited),
             Kind::File(file) => Self::from_file("stdin", file),
@@ -48,7 +53,7 @@ impl Stream {
                 let path = inherited.absolute(check::path("stdin", &path)?)?;
                 let (rights, found) = file::open(&path, account, |judged| file::for_reading(&path, judged))?;
                 let (file, _) = opened("stdin", &path, &rights, found)?;
-                Ok(Self::File { file, path: None, truncate: None, created: None })
+                Ok(Self::File { file, path: None, truncate: None, limit: None, created: None })
             }
             Kind::Truncate(_) => Err(Error::new(
                 "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`",
@@ -62,8 +67,9 @@ impl Stream {
         inherited: &Inherited,
         account: Option<&Account>,
     ) -> Result<Self, Error> {
-        let truncate = matches!(stdio.0, Kind::Truncate(_));
-        match stdio.0 {
+        check::limit(name, &stdio)?;
+        let (truncate, limit) = (matches!(stdio.kind, Kind::Truncate(_)), stdio.limit);
+        match stdio.kind {
             Kind::Null => Ok(Self::Null),
             Kind::Inherit => Ok(Self::Inherited),
             Kind::File(file) => Self::from_file(name, file),
@@ -79,14 +85,14 @@ impl Stream {
                         Error::because(what, error).withhold_all_but(opening(name, &path))
                     })?;
                 }
-                Ok(Self::File { file, path: Some(path), truncate: truncate.then_some(rights), created })
+                Ok(Self::File { file, path: Some(path), truncate: truncate.then_some(rights), limit, created })
             }
         }
     }
 
     fn from_file(name: &str, file: File) -> Result<Self, Error> {
         let file = above_standard(file).map_err(|error| Error::because(format!("cannot duplicate {name}"), error))?;
-        Ok(Self::File { file, path: None, truncate: None, created: None })
+        Ok(Self::File { file, path: None, truncate: None, limit: None, created: None })
     }
 
     /// The same open file once more, so that two streams on it share one position.
@@ -95,9 +101,19 @@ impl Stream {
             Self::Inherited => Self::Inherited,
             Self::Null => Self::Null,
             Self::File { file, path, .. } => {
-                Self::File { file: file.try_clone()?, path: path.clone(), truncate: None, created: None }
+                Self::File { file: file.try_clone()?, path: path.clone(), truncate: None, limit: None, created: None }
             }
         })
+    }
+
+    /// What was given by a path.
+    pub(super) fn candidate(&self, name: &'static str, streams: &'static [StandardStream]) -> Option<Candidate<'_>> {
+        match self {
+            Self::File { file, path: Some(path), created, limit, .. } => {
+                Some(Candidate { name, streams, path, file, is_new: created.is_some(), limit: *limit })
+            }
+            _ => None,
+        }
     }
 
     /// Whether the target will be open on the null device.

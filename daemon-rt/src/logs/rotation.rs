@@ -1,0 +1,167 @@
+//! The end of one log: beyond its limit it gets a number, and a new file takes its place.
+
+use std::{
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::AtFlags,
+    libc,
+    sys::stat::{FileStat, Mode, fchmod, fstatat},
+    unistd::{Gid, Uid, fchown, geteuid},
+};
+
+use super::{
+    Log,
+    complaint::Complaint,
+    numbered::Numbered,
+    open_log::{Opened, Refusal, for_appending, open_existing},
+};
+use crate::{
+    Error,
+    stdio::Limit,
+    sys::{self, FileId, StandardStream},
+    syslog,
+};
+
+/// How long another program may take for its rotation. Whoever may read the log may lock it, too, and would let it grow for
+/// ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) struct Rotation {
+    program: String,
+    limit: Limit,
+    complaint: Complaint,
+    /// Since when the log is beyond its limit, and another process has it locked.
+    locked_since: Mutex<Option<Instant>>,
+}
+
+impl Log {
+    pub(crate) fn with_limit(mut self, limit: Limit, program: &str, what: String) -> Self {
+        self.rotation = Some(Rotation {
+            program: program.to_owned(),
+            limit,
+            complaint: Complaint::new(program, what),
+            locked_since: Mutex::new(None),
+        });
+        self
+    }
+
+    pub(crate) fn has_limit(&self) -> bool {
+        self.rotation.is_some()
+    }
+
+    /// Rotates it if it is beyond its limit.
+    pub(super) fn rotate(&self) {
+        let Some(rotation) = &self.rotation else { return };
+        let Some(stream) = self.own_streams().next() else { return rotation.complaint.forget() };
+        match self.try_to_rotate(rotation, stream) {
+            Ok(()) => rotation.complaint.settle(),
+            Err(refusal) => {
+                rotation.complaint.make(refusal, stream);
+                if let Some(untold) = rotation.complaint.untold() {
+                    syslog::say(&rotation.program, &untold);
+                }
+            }
+        }
+    }
+
+    /// Whether the last attempt to rotate it failed.
+    pub(super) fn result_of_rotation(&self) -> Result<(), Error> {
+        self.rotation.as_ref().map_or(Ok(()), |rotation| rotation.complaint.result())
+    }
+
+    /// All is done in one directory, by its descriptor: what the path leads to meanwhile makes no difference.
+    fn try_to_rotate(&self, rotation: &Rotation, stream: StandardStream) -> Result<(), Refusal> {
+        let locked_since = rotation.locked_since().take();
+        let directory = self.location.open_directory()?;
+        let current =
+            sys::status_of(stream.as_raw_fd()).map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
+        if !self.is_in_place(&directory)? {
+            return self.go_on(&directory, &current); // somebody else has rotated it
+        }
+        let size = u64::try_from(current.st_size).unwrap_or_default();
+        if size <= rotation.limit.bytes {
+            return Ok(());
+        }
+        // A description of its own: children have that of the streams, and would hold the lock as long as they live.
+        let lock = match open_existing(directory.as_fd(), self.location.name(), geteuid()) {
+            Err(Refusal::System(Errno::ENOENT)) => return self.go_on(&directory, &current), // it is being rotated
+            opened => Lock(opened?.file),
+        };
+        if !lock.take() {
+            let since = locked_since.unwrap_or_else(Instant::now);
+            if since.elapsed() < PATIENCE {
+                *rotation.locked_since() = Some(since);
+                return Ok(());
+            }
+        }
+        if !self.is_in_place(&directory)? {
+            return self.go_on(&directory, &current); // it was rotated before the lock was free
+        }
+        let numbered = Numbered { directory: directory.as_fd(), name: self.location.name(), keep: rotation.limit.keep };
+        numbered.shift()?;
+        numbered.rename_log()?;
+        self.go_on(&directory, &current)?;
+        if rotation.limit.keep == 0 { numbered.remove_first() } else { Ok(()) }
+    }
+
+    /// Whether the name leads to the file that the streams are open on.
+    fn is_in_place(&self, directory: &OwnedFd) -> Result<bool, Refusal> {
+        match fstatat(directory, self.location.name().as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) => Ok(self.in_place.is(FileId::of(&status))),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Goes on in the file that the name leads to now. A missing one is created like the old one.
+    fn go_on(&self, directory: &OwnedFd, old: &FileStat) -> Result<(), Refusal> {
+        let nobody_elses = Mode::S_IRUSR | Mode::S_IWUSR; // until it is known what the others may
+        let opened = for_appending(directory.as_fd(), self.location.name(), geteuid(), nobody_elses)?;
+        if opened.is_new {
+            become_like(old, &opened);
+        }
+        self.put_in_place(opened)
+    }
+}
+
+/// Gives the new file the mode of the old one, and its owner and group, if this process may. What a group was allowed is
+/// nothing for another.
+fn become_like(old: &FileStat, new: &Opened) {
+    let gid = Some(Gid::from_raw(old.st_gid)).filter(|gid| gid.as_raw() != new.status.st_gid);
+    let is_same_group = gid.is_none() || fchown(&new.file, None, gid).is_ok();
+    let uid = Some(Uid::from_raw(old.st_uid)).filter(|uid| uid.as_raw() != new.status.st_uid);
+    if uid.is_some() {
+        let _ = fchown(&new.file, uid, None);
+    }
+    let mode = Mode::from_bits_truncate(old.st_mode) & (Mode::S_IRWXU | Mode::S_IRWXG | Mode::S_IRWXO);
+    // A file system that has modes of its own may refuse.
+    let _ = fchmod(&new.file, if is_same_group { mode } else { mode - Mode::S_IRWXG });
+}
+
+impl Rotation {
+    fn locked_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.locked_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps other programs that write to the log from rotating it, too.
+struct Lock(OwnedFd);
+
+impl Lock {
+    /// Whether it was free. A file system that has no locks has none for the others either.
+    fn take(&self) -> bool {
+        sys::lock(self.0.as_fd(), libc::LOCK_EX).unwrap_or(true)
+    }
+}
+
+/// A worker that was forked meanwhile has a copy of the descriptor, and would hold the lock as long as it lives.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = sys::lock(self.0.as_fd(), libc::LOCK_UN);
+    }
+}

@@ -1,0 +1,144 @@
+//! The thread that looks whether a log is beyond its limit, and the call that does it instead.
+
+use std::{
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicI32, Ordering::SeqCst},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{ASKED, Log, WATCHED, Watched, put, put_nothing};
+use crate::{
+    Error,
+    sys::{self, ThisProcess},
+};
+
+/// How often the thread looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A thread that was joined is there until the kernel has removed it, and unshare(2) would be refused.
+const LINGERS: Duration = Duration::from_secs(1);
+
+/// Enough for what it does, which is no code of the program's.
+const STACK: usize = 128 * 1024;
+
+static ROTATOR: OnceLock<Rotator> = OnceLock::new();
+
+/// The thread's number.
+static THREAD: AtomicI32 = AtomicI32::new(0);
+
+/// Whether it is to end.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+struct Rotator {
+    process: ThisProcess,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Rotates the logs that are beyond their limits, as the thread of [`Stdio::rotate`](crate::Stdio::rotate) does, and ends
+/// that thread: from the first call on, the program itself has to call, as often as it wants the sizes looked at.
+///
+/// When it returns, the thread is gone. So call it first in a `main` that must not have a second thread: one that forks
+/// workers, or that puts itself into a sandbox which holds for the calling thread alone, as those of Landlock, seccomp(2),
+/// capset(2) and unshare(2). A thread outside would be the way out of it. From inside, the rotation must be able to rename
+/// and create files in the directory of the log.
+///
+/// ```no_run
+/// use std::{thread, time::Duration};
+///
+/// use daemon_rt::{Error, Stdio, daemon};
+///
+/// #[daemon(stdout = Stdio::append("/var/log/clockd/clockd.log").rotate(10 << 20, 5))]
+/// fn main() -> Result<(), Error> {
+///     loop {
+///         daemon_rt::rotate_logs()?;
+///         println!("up");
+///         thread::sleep(Duration::from_secs(60));
+///     }
+/// }
+/// ```
+///
+/// In the foreground it does nothing. It is not for signal handlers.
+///
+/// # Errors
+///
+/// A log that is beyond its limit cannot be rotated; the stream stays what it was. Or no log has a limit. Or the process is
+/// a worker that was forked from the daemon: the logs are the daemon's to rotate.
+///
+/// # Platform-specific behavior
+///
+/// Where there is no fork it does nothing.
+pub fn rotate_logs() -> Result<(), Error> {
+    let (Some(rotator), Some(watched)) = (ROTATOR.get(), WATCHED.get()) else {
+        return Err(Error::new("cannot rotate logs: no log was given with `rotate`"));
+    };
+    if !rotator.process.is_current() {
+        return Err(Error::new("cannot rotate logs: they belong to the process that forked this one"));
+    }
+    rotator.end_thread();
+    while !watched.rotate_all() {
+        thread::sleep(Duration::from_millis(1)); // another thread is at it
+    }
+    watched.logs.iter().try_for_each(Log::result_of_rotation)
+}
+
+/// In the daemon: starts the thread, if any of these has a limit.
+pub(crate) fn begin(logs: &mut Vec<Log>) -> Result<(), Error> {
+    let watched = put(logs);
+    let look = || {
+        THREAD.store(sys::thread_id(), SeqCst);
+        loop {
+            thread::park_timeout(INTERVAL);
+            if IS_OVER.load(SeqCst) {
+                return;
+            }
+            watched.rotate_all();
+        }
+    };
+    let thread = watched.logs.iter().any(Log::has_limit).then(|| {
+        let builder = thread::Builder::new().name("rotate-logs".into()).stack_size(STACK);
+        builder.spawn(look) // all signals are blocked until `main`, and in the thread for ever
+    });
+    let thread =
+        thread.transpose().map_err(|error| Error::because("cannot start the thread that rotates logs", error))?;
+    let _ = ROTATOR.set(Rotator { process: ThisProcess::mark(), thread: Mutex::new(thread) }); // there is one start
+    Ok(())
+}
+
+/// In the foreground there is nothing to rotate.
+pub(crate) fn leave_alone() {
+    put_nothing();
+    let _ = ROTATOR.set(Rotator { process: ThisProcess::mark(), thread: Mutex::new(None) });
+}
+
+impl Rotator {
+    fn end_thread(&self) {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner); // a second caller waits as well
+        if let Some(thread) = thread.take() {
+            IS_OVER.store(true, SeqCst);
+            thread.thread().unpark();
+            let _ = thread.join();
+            let start = Instant::now();
+            while sys::is_thread(THREAD.load(SeqCst)) && start.elapsed() < LINGERS {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+impl Watched {
+    /// False where another caller is at the logs.
+    fn rotate_all(&self) -> bool {
+        if !self.turn.take() {
+            return false;
+        }
+        self.logs.iter().for_each(Log::rotate);
+        self.turn.release();
+        if ASKED.load(SeqCst) {
+            self.reopen_all(); // who asked meanwhile left it to this one
+        }
+        true
+    }
+}
