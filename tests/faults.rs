@@ -139,6 +139,14 @@ fn in_the_foreground() {
     whatever_fails(&FOREGROUND);
 }
 
+const SPAWNED: Scene =
+    Scene::new("spawned", &["--spawn", "--notify", "--ready", "--pidfile", "pid", "--stdout", "log"]);
+
+#[test]
+fn a_daemon_of_a_program_that_goes_on() {
+    whatever_fails(&SPAWNED);
+}
+
 #[test]
 fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
     needs_root!();
@@ -191,8 +199,11 @@ fn whatever_fails(scene: &Scene) {
     if !is_supported() {
         return;
     }
+    // What the others do, they do without it as well.
+    let is_wanted = |case: &Case| !scene.has("--spawn") || case.concerns_client();
     let (good, list) = thread::scope(|scope| scope.spawn(|| good(scene)).join()).expect("a good start");
-    let cases = cases(&calls(&list));
+    let mut cases = cases(scene.processes(), &calls(scene.processes(), &list));
+    cases.retain(is_wanted);
     let table = try_all(scene, &good, &cases);
     table.show(scene.name);
     assert_eq!(table.wrong(), "");

@@ -33,7 +33,10 @@ pub use self::{
 };
 pub(crate) use crate::sys::exit_now;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    os::unix::net::UnixStream,
+};
 
 use nix::libc;
 
@@ -51,7 +54,11 @@ use crate::{
 pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     stop_requested::note_options(daemon)?;
     stop_requested::without_thread(|| {
-        if daemon.detaches() { become_detached(daemon) } else { stay_in_foreground(daemon).map(|()| Role::Daemon) }
+        if daemon.detaches() {
+            become_detached(daemon, None)
+        } else {
+            stay_in_foreground(daemon).map(|()| Role::Daemon)
+        }
     })
 }
 
@@ -82,13 +89,14 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     Ok(())
 }
 
-fn become_detached(daemon: &mut Daemon) -> Result<Role, Error> {
+/// `program` is the line to the one that called `spawn`: it is told, and it answers.
+fn become_detached(daemon: &mut Daemon, program: Option<&UnixStream>) -> Result<Role, Error> {
     let step = if daemon.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
     require_single_thread(step)?; // before there is anything to take back
     let prepared = Prepared::new(daemon)?;
     let _ = flush(); // what cannot be written stays in the buffer, and comes with the daemon's output
     let thread = require_single_thread(step)?; // whatever looked up users may have started one since
-    detach::detach(thread, &daemon.inherited, prepared)
+    detach::detach(thread, &daemon.inherited, prepared, program)
 }
 
 /// What stays in the buffers would be written by the daemon as well. With a limit on the size of files, a write to one

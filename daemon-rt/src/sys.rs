@@ -55,7 +55,7 @@ pub(crate) use self::{
     passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
     pinned_file::PinnedFile,
-    process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id},
+    process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id, wait_for},
     record_lock::{lock_record, record_locker},
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,

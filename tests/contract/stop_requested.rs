@@ -403,18 +403,19 @@ fn there_is_a_thread_only_where_somebody_awaits_it() {
     let threads = |daemon: &Daemon| daemon.process.status("Threads").expect("a process that runs");
     assert_eq!(threads(&daemon), "1");
     assert_eq!(daemon.ask("begin-to-await-stop"), "");
-    eventually("the thread", || (threads(&daemon) == "3").then_some(()));
-    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
-    let blocked = tasks.filter_map(|task| {
-        let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-        status.contains("Name:\tstop_requested\n").then(|| {
-            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).expect("a mask");
-            u64::from_str_radix(blocked, 16).expect("a set of signals")
+    let blocked = eventually("the thread", || {
+        let mut tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
+        tasks.find_map(|task| {
+            let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t"))?;
+            let is_ours = status.contains("Name:\tstop_requested\n");
+            is_ours.then(|| u64::from_str_radix(blocked, 16).expect("a set of signals"))
         })
     });
+    assert_eq!(threads(&daemon), "3");
     let all_but_two = !(1 << (Signal::SIGKILL as i32 - 1) | 1 << (Signal::SIGSTOP as i32 - 1));
     let of_libc = 0b11 << 31; // two that the C library needs itself, nptl(7)
-    assert_eq!(blocked.map(|set| set | of_libc).collect::<Vec<_>>(), [all_but_two]);
+    assert_eq!(blocked | of_libc, all_but_two);
     daemon.process.signal(Signal::SIGTERM);
     eventually("its end", || (threads(&daemon) == "1").then_some(()));
 }

@@ -43,16 +43,14 @@ pub(crate) enum Fault {
     Kill(&'static str),
 }
 
-const PROCESSES: [&str; 3] = ["launcher", "leader", "daemon"];
-
 /// From what `inject --list` writes. What a thread of the daemon calls, the start does not wait for.
-pub(crate) fn calls(list: &[String]) -> Vec<Call> {
+pub(crate) fn calls(processes: &[&str], list: &[String]) -> Vec<Call> {
     let mut counts = BTreeMap::new();
     let words = list.iter().map(|line| line.splitn(3, ' ').map(str::to_owned).collect::<Vec<_>>());
     words
         .filter_map(|words| {
             let [process, name, object] = words.try_into().ok()?;
-            if !PROCESSES.contains(&process.as_str()) {
+            if !processes.contains(&process.as_str()) {
                 return None;
             }
             let occurrence = counts.entry((process.clone(), name.clone())).or_insert(0);
@@ -63,16 +61,16 @@ pub(crate) fn calls(list: &[String]) -> Vec<Call> {
 }
 
 /// Everything that can go wrong with these calls: each by itself, and each kind of them all the time.
-pub(crate) fn cases(calls: &[Call]) -> Vec<Case> {
+pub(crate) fn cases(processes: &'static [&'static str], calls: &[Call]) -> Vec<Case> {
     let names: BTreeSet<_> = calls.iter().map(|call| call.name.as_str()).collect();
     let unknown: Vec<_> = names.iter().filter(|name| errors(name).is_none()).collect();
     assert!(unknown.is_empty(), "the start calls {unknown:?}: add their errors to tests/faults/errors.rs");
-    let mut cases: Vec<_> = (0..calls.len()).flat_map(|index| once(calls, index)).collect();
+    let mut cases: Vec<_> = (0..calls.len()).flat_map(|index| once(processes, calls, index)).collect();
     cases.extend(names.into_iter().flat_map(always));
     cases
 }
 
-fn once(calls: &[Call], index: usize) -> Vec<Case> {
+fn once(processes: &'static [&'static str], calls: &[Call], index: usize) -> Vec<Case> {
     let (before, call) = (&calls[..index], &calls[index]);
     let Call { process, name, .. } = call;
     let has_called = |process: &str, name: &str| before.iter().any(|call| call.process == process && call.name == name);
@@ -91,8 +89,8 @@ fn once(calls: &[Call], index: usize) -> Vec<Case> {
     });
     // Datagrams, which are what it writes by write(2), come whole.
     let is_transfer = ["read", "pread64", "pwrite64", "sendto", "recvfrom"].contains(&name.as_str());
-    let forks = PROCESSES.iter().take_while(|process| has_called(process, "clone")).count();
-    let kills = PROCESSES[..=forks].iter().map(|victim| Fault::Kill(victim));
+    let forks = processes.iter().take_while(|process| has_called(process, "clone")).count();
+    let kills = processes[..=forks].iter().map(|victim| Fault::Kill(victim));
     let faults = errors.chain(is_transfer.then_some(Fault::Short)).chain([Fault::Delay]).chain(kills);
     let case = |fault| Case {
         process: process.clone(),
@@ -100,9 +98,9 @@ fn once(calls: &[Call], index: usize) -> Vec<Case> {
         occurrence: call.occurrence.to_string(),
         object: call.object.clone(),
         fault,
-        has_leader: forks > 0,
+        has_leader: processes[..=forks].contains(&"leader"),
         is_untold: match fault {
-            Fault::Kill("launcher") => process != "launcher" && reports_later,
+            Fault::Kill(victim) if victim == processes[0] => process != victim && reports_later,
             Fault::Kill("daemon") => process == "daemon" && reports_later,
             _ => false,
         },
@@ -143,6 +141,11 @@ fn lasts(name: &str, errno: Errno) -> bool {
 }
 
 impl Case {
+    /// Whether it happens in a program that goes on, or to it, or to the one between it and the others.
+    pub(crate) fn concerns_client(&self) -> bool {
+        self.process == "client" || matches!(self.fault, Fault::Kill("client" | "launcher"))
+    }
+
     /// What happens to calls that do well, signal(7), read(2).
     pub(crate) fn is_no_failure(&self) -> bool {
         matches!(self.fault, Fault::Short | Fault::Delay | Fault::Error(Errno::EINTR) | Fault::LateError(Errno::EINTR))

@@ -13,6 +13,7 @@ use support::DEADLINE;
 use super::scene::{Place, Scene};
 
 pub(crate) struct Run {
+    first: &'static str,
     tracer: Child,
     lines: Receiver<String>,
     output: Receiver<String>,
@@ -30,7 +31,7 @@ pub(crate) struct Run {
 pub(crate) enum Event {
     /// `main` began.
     Main,
-    /// The launcher has ended, with that status.
+    /// The program that was started has ended, with that status.
     Exit(i32),
     /// The leader has ended because the daemon is ready.
     Left,
@@ -55,7 +56,8 @@ impl Run {
             let mut bytes = Vec::new();
             stderr.read_to_end(&mut bytes).map(|_| said.send(String::from_utf8_lossy(&bytes).into_owned()))
         });
-        Self { tracer, lines, output, calls: Vec::new(), is_hit: false, is_in_main: false, is_left: false }
+        let first = scene.processes()[0];
+        Self { first, tracer, lines, output, calls: Vec::new(), is_hit: false, is_in_main: false, is_left: false }
     }
 
     /// What happens next; none if nothing does in that time.
@@ -75,7 +77,9 @@ impl Run {
                     return Some(Event::Main);
                 }
                 ("exit", who) => match who.split_once(' ').expect("a process and a status") {
-                    ("launcher", status) => return Some(Event::Exit(status.parse().expect("a status"))),
+                    (process, status) if process == self.first => {
+                        return Some(Event::Exit(status.parse().expect("a status")));
+                    }
                     ("leader", "0") => {
                         self.is_left = true;
                         return Some(Event::Left);

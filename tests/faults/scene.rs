@@ -90,6 +90,12 @@ impl Scene {
         Place { stage, manager, supervisor, has_databases: self.has_groups }
     }
 
+    /// In the order in which they start each other.
+    pub(crate) fn processes(&self) -> &'static [&'static str] {
+        let processes = &["client", "launcher", "leader", "daemon"];
+        if self.has("--spawn") { processes } else { &processes[1..] }
+    }
+
     /// With a descriptor that is handed on, a signal that is ignored, and all of them blocked.
     pub(crate) fn command(&self, place: &Place, options: &[String]) -> Command {
         let stage = &place.stage;
@@ -98,6 +104,9 @@ impl Scene {
             command.env("NOTIFY_SOCKET", stage.path("data/manager"));
         }
         command.args(options);
+        if self.has("--spawn") {
+            command.arg("--client");
+        }
         command.args(["--hand-on", "8=data/supervisor", "--hand-on", "9=data/handed-on", "--"]);
         command.arg(MARKED).args(self.options);
         command

@@ -1,13 +1,36 @@
-//! The probe, with a mark where Rust's runtime has started and the first instruction of the start comes.
+//! The probe, with a mark where Rust's runtime has started and the first instruction of the start comes. With `--spawn`
+//! first it is a program that goes on, and tells what came of its daemon as a launcher would.
 
-use std::process::ExitCode;
+use std::{
+    env,
+    process::{self, ExitCode},
+};
 
+use daemon_rt::Daemon;
 use support::Mark;
 
+#[allow(dead_code, reason = "it is a program of its own")]
 #[path = "probe.rs"]
 mod probe;
 
 fn main() -> ExitCode {
     Mark::Start.set();
-    probe::main()
+    let mut arguments = env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "--spawn").is_none() {
+        return probe::main();
+    }
+    let mut daemon = Daemon::new();
+    Mark::Setup.set();
+    let kept = probe::obey_command_line(&mut daemon, arguments).unwrap_or_else(|error| {
+        eprintln!("marked: {error:#}");
+        process::exit(1)
+    });
+    Mark::Start.set();
+    match daemon.spawn(|| probe::serve(kept)) {
+        Ok(_) => {
+            Mark::Setup.set(); // what comes now is no part of it
+            ExitCode::SUCCESS
+        }
+        Err(error) => error.exit(),
+    }
 }

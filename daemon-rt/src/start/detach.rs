@@ -26,7 +26,12 @@ use crate::{
 
 /// Returns in the daemon and, with the outcome, in the launcher; the leader leaves by `_exit`. An error is from before
 /// the first fork.
-pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<Role, Error> {
+pub(crate) fn detach(
+    thread: SingleThread,
+    inherited: &Inherited,
+    prepared: Prepared,
+    program: Option<&UnixStream>,
+) -> Result<Role, Error> {
     let (to_leader, to_launcher) = socket_pair()?;
     // Blocked from its first instruction on, the signals of the terminal do not end the leader. The launcher unblocks them.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
@@ -48,7 +53,7 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
             drop(to_launcher);
             sys::leave_termination_alone(); // the pidfile goes with the leader, or with its daemon
             let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
-            let outcome = launcher::wait(leader, to_leader, prepared);
+            let outcome = launcher::wait(leader, &to_leader, prepared, program);
             match &outcome {
                 Ok(ready) if ready.message.is_empty() => {}
                 Ok(_) => _ = inherited.become_interruptible(), // to print the message may take for ever
@@ -65,8 +70,8 @@ pub(crate) fn detach(thread: SingleThread, inherited: &Inherited, prepared: Prep
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    let (remaining, to_leader) =
-        lead(&thread, inherited, prepared, &to_launcher).unwrap_or_else(|error| report::give_up(&to_launcher, error));
+    let (remaining, to_leader) = lead(&thread, inherited, prepared, &to_launcher, program)
+        .unwrap_or_else(|error| report::give_up(&to_launcher, error));
     drop(to_launcher);
     on_child.restore();
     inherited.stop_ignoring_signals();
@@ -83,6 +88,7 @@ fn lead(
     inherited: &Inherited,
     prepared: Prepared,
     launcher: &UnixStream,
+    program: Option<&UnixStream>,
 ) -> Result<(Remaining, Option<UnixStream>), Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
     let remaining = prepared.apply_in_leader(inherited)?;
@@ -92,7 +98,7 @@ fn lead(
     match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
         ForkResult::Parent { child: daemon } => {
             drop(to_leader);
-            Leader { daemon, from_daemon, launcher, remaining }.watch()
+            Leader { daemon, from_daemon, launcher, program, remaining }.watch()
         }
         ForkResult::Child => Ok((remaining, to_leader)),
     }

@@ -30,9 +30,14 @@ const MARGIN: Duration = Duration::from_secs(1);
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
 /// Returns when the daemon is ready, or with the reason why there is none.
-pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> Result<Ready, Error> {
+pub(crate) fn wait(
+    leader: Pid,
+    from_leader: &UnixStream,
+    prepared: Prepared,
+    program: Option<&UnixStream>,
+) -> Result<Ready, Error> {
     let report = match Children::watch(SigSet::from(Signal::SIGCHLD)) {
-        Ok(children) => outcome(leader, from_leader, &children, &prepared),
+        Ok(children) => outcome(leader, from_leader, &children, &prepared, program),
         Err(error) => {
             let _ = killpg(leader, Signal::SIGKILL);
             Error::because("cannot wait for the session leader", error).into()
@@ -48,20 +53,36 @@ pub(crate) fn wait(leader: Pid, from_leader: UnixStream, prepared: Prepared) -> 
 }
 
 /// What the leader reports, once it has ended.
-fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: &Prepared) -> Report {
-    match receive(leader, &from_leader, prepared.start_timeout) {
+fn outcome(
+    leader: Pid,
+    from_leader: &UnixStream,
+    children: &Children,
+    prepared: &Prepared,
+    program: Option<&UnixStream>,
+) -> Report {
+    match receive(leader, from_leader, prepared.start_timeout) {
         Ok(Some(Report::Ready(ready))) => {
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
             // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
             let _ = sys::INTERRUPTING.map(sys::ignore);
-            let _ = sys::send(from_leader.as_fd(), &[0]); // the leader waits for that before it answers `ready()`
-            drop(from_leader);
+            let ready = Report::Ready(ready);
+            match program {
+                // The leader waits for that before it answers `ready()`.
+                None => _ = sys::send(from_leader.as_fd(), &[0]),
+                // It answers the leader itself: whatever becomes of this process then, both know the same. The leader sees
+                // by its line whether this process is there.
+                Some(program) => {
+                    if let Err(error) = ready.send(program) {
+                        end_now(leader, children);
+                        return Error::because("cannot tell the program that the daemon is ready", error).into();
+                    }
+                }
+            }
             after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
-            let _ = killpg(leader, Signal::SIGKILL); // in case the leader does not get to its last act, the same call
-            reap(leader, children);
+            end_now(leader, children); // in case the leader does not get to its last act, the same
             failed
         }
         nothing => {
@@ -97,15 +118,15 @@ fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Resu
 
 /// After its report that the daemon is ready, the leader answers `ready()` and exits. A leader that does not exit, or not
 /// with 0, may not have answered.
-fn after_ready(leader: Pid, ready: Ready, children: &Children) -> Report {
+fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
     match await_end(leader, children) {
         Ok(Some(End::Well)) => {
             let _ = sys::reap(leader); // where process 1 of a container reaps nobody, it would stay a zombie
-            Report::Ready(ready)
+            ready
         }
         Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, children, "report"),
         Ok(None) => leader_failed(leader, None, children, "end"),
-        Err(_) => Report::Ready(ready), // somebody else reaped it
+        Err(_) => ready, // somebody else reaped it
     }
 }
 
@@ -154,6 +175,11 @@ fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, w
         Some(status) => Report::ended("the session leader", status),
         None => Report::failed(format!("the session leader did not {what} in time")),
     }
+}
+
+fn end_now(leader: Pid, children: &Children) {
+    let _ = killpg(leader, Signal::SIGKILL);
+    reap(leader, children);
 }
 
 /// Waits for the end of a group that was killed, the leader's, and of whom it adopts of it. Even then they may be stuck in

@@ -10,6 +10,7 @@ use std::{
 };
 
 use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{SigSet, Signal, kill, killpg},
     unistd::{self, Pid},
 };
@@ -36,6 +37,8 @@ pub(crate) struct Leader<'launcher> {
     /// The line from the daemon. None where the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: &'launcher UnixStream,
+    /// Who answers in place of the launcher: a program that goes on.
+    pub(crate) program: Option<&'launcher UnixStream>,
     /// The leader, too, removes what was created in vain: the launcher may be gone by then.
     pub(crate) remaining: Remaining,
 }
@@ -135,14 +138,16 @@ impl Leader<'_> {
     /// it has named the daemon to the service manager, which listens to the daemon from then on: what the program says after
     /// `ready()` must not come earlier. False where the launcher ended before it answered.
     fn launcher_knows(&self) -> bool {
-        let mut launcher = self.launcher;
         let patience = if self.remaining.common.manager.is_some() { MANAGER_PATIENCE } else { LAUNCHER_PATIENCE };
-        if launcher.set_read_timeout(Some(patience)).is_err() {
-            return true;
-        }
-        match sys::uninterrupted(|| launcher.read(&mut [0])) {
-            Ok(answered) => answered != 0,
-            Err(error) => error.kind() != io::ErrorKind::ConnectionReset,
+        match self.program {
+            None => answers(self.launcher, patience).unwrap_or(true),
+            Some(program) => {
+                let launcher_ended = is_first_to_end(self.launcher, program, patience);
+                if launcher_ended {
+                    let _ = program.shutdown(Shutdown::Write); // the program may not have heard of the daemon
+                }
+                answers(program, patience).unwrap_or(!launcher_ended)
+            }
         }
     }
 
@@ -208,6 +213,23 @@ impl Leader<'_> {
             Outcome::Reported(_) | Outcome::LauncherGone => None,
         }
     }
+}
+
+/// None where the reader is stopped.
+fn answers(mut reader: &UnixStream, patience: Duration) -> Option<bool> {
+    reader.set_read_timeout(Some(patience)).ok()?;
+    match sys::uninterrupted(|| reader.read(&mut [0])) {
+        Ok(answered) => Some(answered != 0),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// Whether the launcher has ended before anything came from the program. Both are only looked at.
+fn is_first_to_end(launcher: &UnixStream, program: &UnixStream, patience: Duration) -> bool {
+    let mut lines = [launcher, program].map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN));
+    let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    matches!(poll(&mut lines, patience), Ok(1..)) && lines.map(|line| line.any()) == [Some(true), Some(false)]
 }
 
 /// Ends a daemon that SIGTERM did not end, or that left the group. As long as it is there, it holds the pidfile, which is

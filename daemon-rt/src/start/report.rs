@@ -136,6 +136,9 @@ impl Incoming {
 
     /// Reads once, which does not wait where something has come, or the other end is closed.
     pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
+        if let Some(report) = self.take(false) {
+            return Ok(Arrived::Whole(report)); // it came behind the last one
+        }
         let mut buffer = [0; 4096];
         let read = match socket.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // and the time goes on
@@ -144,25 +147,28 @@ impl Incoming {
         self.bytes.extend_from_slice(&buffer[..read]);
         let is_end = read == 0;
         let nothing_yet = if is_end { Arrived::End } else { Arrived::Part };
-        let Some((&[status, ref length @ ..], text)) = self.bytes.split_first_chunk::<HEADER>() else {
-            return Ok(nothing_yet);
-        };
+        Ok(self.take(is_end).map_or(nothing_yet, Arrived::Whole))
+    }
+
+    /// The report that is there. Of a failure, whatever came before its sender ended counts.
+    fn take(&mut self, is_end: bool) -> Option<Report> {
+        let (&[status, ref length @ ..], text) = self.bytes.split_first_chunk::<HEADER>()?;
         let announced = usize::try_from(u32::from_ne_bytes(*length)).unwrap_or(usize::MAX);
         let text = &text[..text.len().min(announced).min(self.limit)];
         let is_whole = text.len() == announced.min(self.limit);
-        // Of a failure, whatever came before its sender ended counts.
         let is_all_that_comes = is_end && status != 0;
-        Ok(if is_whole || is_all_that_comes {
-            let report = Report::parse(status, text, text.len() < announced);
-            Arrived::Whole(if self.limit == LIMIT { report.of_daemon() } else { report })
-        } else {
-            nothing_yet
-        })
+        if !(is_whole || is_all_that_comes) {
+            return None;
+        }
+        let report = Report::parse(status, text, text.len() < announced);
+        let taken = HEADER + text.len();
+        self.bytes.drain(..taken);
+        Some(if self.limit == LIMIT { report.of_daemon() } else { report })
     }
 
     /// As [`receive`](Self::receive). But where the time is over, the sender may be stopped: `resume` has it go on.
     pub(crate) fn receive_or_resume(
-        mut self,
+        &mut self,
         socket: &UnixStream,
         deadline: Option<Instant>,
         resume: impl FnOnce(),

@@ -1,9 +1,9 @@
 //! A daemon of a program that goes on. A process between the two is the launcher, so that nothing changes in the program.
 
 use std::{
-    io::{self, Write},
+    io::{self, Read, Write},
     mem,
-    os::unix::net::UnixStream,
+    os::{fd::AsFd, unix::net::UnixStream},
     panic::{self, AssertUnwindSafe},
     process::{ExitStatus, Termination},
     thread,
@@ -16,11 +16,10 @@ use nix::{
 };
 
 use super::{
-    check,
+    become_detached, check,
     detach::socket_pair,
     flush, instance, process_group,
     report::{Incoming, Report},
-    start,
 };
 use crate::{
     Daemon, Detach, Error, last_words,
@@ -104,18 +103,25 @@ fn flush_or_fail() -> Result<(), Error> {
 
 /// In the launcher, and in the daemon.
 fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_program: UnixStream) -> ! {
-    daemon.launched_by.forget_manager();
-    daemon.detach = Detach::Always;
-    let report = match refuse_second().and_then(|()| lock_in_turn(daemon)).and_then(|()| start(daemon)) {
+    let report = match start(daemon, &to_program) {
         Ok(Role::Daemon) => {
             drop(to_program);
             be_daemon(main)
         }
-        Ok(Role::Launcher(Ok(ready))) => Report::Ready(ready),
+        Ok(Role::Launcher(Ok(ready))) => Report::Ready(ready), // once more: the leader has ended well
         Ok(Role::Launcher(Err(error))) | Err(error) => error.into(),
     };
     let _ = report.send(&to_program); // where nobody reads, nobody is left to tell
     sys::exit_now(0)
+}
+
+fn start(daemon: &mut Daemon, program: &UnixStream) -> Result<Role, Error> {
+    daemon.launched_by.forget_manager();
+    daemon.detach = Detach::Always;
+    refuse_second()?;
+    lock_in_turn(daemon)?;
+    stop_requested::note_options(daemon)?;
+    become_detached(daemon, Some(program))
 }
 
 /// Two programs may start the same daemon at once. The one that is told of the other's goes on by relying on that.
@@ -161,11 +167,21 @@ fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Resu
     let deadline = Instant::now().checked_add(two_starts).and_then(|end| end.checked_add(LAUNCHER_GRACE));
     // Stopped, with the program by its terminal for example, it says nothing.
     let resume = || _ = kill(launcher, Signal::SIGCONT);
-    let received = Incoming::from_launcher().receive_or_resume(from_launcher, deadline, resume);
+    let mut incoming = Incoming::from_launcher();
+    let mut receive = || incoming.receive_or_resume(from_launcher, deadline, resume);
+    let mut received = receive();
+    if let Ok(Some(Report::Ready(_))) = received {
+        let answered = sys::send(from_launcher.as_fd(), &[0]);
+        // The leader may still fail, of which the launcher tells. If nobody tells anything, it has the answer.
+        match receive() {
+            Ok(None) | Err(_) if answered.is_ok() => {}
+            last => received = last,
+        }
+    }
     if received.is_err() {
         let _ = kill(launcher, Signal::SIGKILL); // with it, the leader ends the daemon
     }
-    let ended = reap(launcher);
+    let ended = reap(launcher, from_launcher);
     match received {
         Ok(Some(Report::Ready(Ready { daemon: pid, message }))) => {
             Ok(Spawned { pid, message: Some(message).filter(|message| !message.is_empty()) })
@@ -183,16 +199,12 @@ fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Resu
     }
 }
 
-/// Behind its report, the launcher does nothing but exit. None where SIGCHLD is ignored, and nobody learns how it ended.
-fn reap(launcher: Pid) -> Option<ExitStatus> {
-    let deadline = Instant::now() + MARGIN;
-    loop {
-        if let Some((_, status)) = sys::reap(launcher).ok()? {
-            return Some(status);
-        }
-        if Instant::now() >= deadline {
-            let _ = kill(launcher, Signal::SIGKILL); // somebody stopped it
-        }
-        thread::sleep(Duration::from_millis(1));
+/// Behind its report, the launcher does nothing but exit, which closes its line. None where SIGCHLD is ignored, and nobody
+/// learns how it ended.
+fn reap(launcher: Pid, mut from_launcher: &UnixStream) -> Option<ExitStatus> {
+    let _ = from_launcher.set_read_timeout(Some(MARGIN));
+    if !matches!(sys::uninterrupted(|| from_launcher.read(&mut [0])), Ok(0)) {
+        let _ = kill(launcher, Signal::SIGKILL); // somebody stopped it
     }
+    sys::wait_for(launcher).ok()
 }

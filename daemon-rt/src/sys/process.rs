@@ -81,6 +81,14 @@ pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     }
 }
 
+/// waitpid(2) for that child.
+pub(crate) fn wait_for(child: Pid) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for the result.
+    uninterrupted(|| Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) })?))?;
+    Ok(ExitStatus::from_raw(status))
+}
+
 /// waitid(2) that neither waits for a child nor reaps it: whether the child has ended, and if so, whether with status
 /// 0. Until it is reaped, no other process or group gets its number.
 pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
+    /// A program that goes on.
+    Client,
     Launcher,
     Leader,
     Daemon,
@@ -65,12 +67,14 @@ impl Fault {
 
 impl Role {
     fn parse(word: &str) -> Result<Self, Failure> {
-        let found = [Self::Launcher, Self::Leader, Self::Daemon].into_iter().find(|role| role.name() == word);
+        let found =
+            [Self::Client, Self::Launcher, Self::Leader, Self::Daemon].into_iter().find(|role| role.name() == word);
         found.ok_or_else(|| format!("unknown process {word}").into())
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Client => "client",
             Self::Launcher => "launcher",
             Self::Leader => "leader",
             Self::Daemon => "daemon",
@@ -80,6 +84,7 @@ impl Role {
 
     pub(crate) fn of_child(self) -> Self {
         match self {
+            Self::Client => Self::Launcher,
             Self::Launcher => Self::Leader,
             Self::Leader => Self::Daemon,
             Self::Daemon | Self::Other => Self::Other,

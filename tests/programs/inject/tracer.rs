@@ -39,7 +39,7 @@ struct Tracer {
     lists: bool,
     fault: Option<(Place, Fault)>,
     is_hit: bool,
-    launcher: Pid,
+    first: (Pid, Role),
     processes: HashMap<Pid, Traced>,
     /// Those that stopped before their parents' fork told who they are.
     unknown: HashSet<Pid>,
@@ -67,7 +67,7 @@ enum AtExit {
 pub(crate) fn run() -> Result<(), Failure> {
     // SAFETY: above the standard streams nothing is open here that anyone owns.
     Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
-    let mut lists = false;
+    let (mut lists, mut role) = (false, Role::Launcher);
     let mut handed_on = Vec::new();
     let mut fault = None;
     let mut arguments = env::args_os().skip(1);
@@ -75,6 +75,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         let mut word = || arguments.next().and_then(|word| word.into_string().ok()).ok_or("too few words");
         match word()?.as_str() {
             "--list" => lists = true,
+            "--client" => role = Role::Client,
             "--hand-on" => {
                 let word = word()?;
                 let (number, path) = word.split_once('=').ok_or("N=FILE")?;
@@ -87,14 +88,15 @@ pub(crate) fn run() -> Result<(), Failure> {
     }
     let mut program = Command::new(arguments.next().ok_or("no program")?);
     program.args(arguments);
-    let launcher = launch(program, handed_on)?;
+    let first = launch(program, handed_on)?;
     dup2_stderr(io::stdin())?; // the null device: who reads standard error waits for the program's end alone
-    let first = Traced::new(Role::Launcher, false);
-    let processes = HashMap::from([(launcher, first)]);
+    let processes = HashMap::from([(first, Traced::new(role, false))]);
     let (unknown, held) = (HashSet::new(), Vec::new());
     let last_ended = Role::Other;
-    let tracer = Tracer { lists, fault, is_hit: false, launcher, processes, unknown, last_ended, held, waits: None };
-    tracer.resume(launcher, None)?;
+    let is_hit = false;
+    let tracer =
+        Tracer { lists, fault, is_hit, first: (first, role), processes, unknown, last_ended, held, waits: None };
+    tracer.resume(first, None)?;
     tracer.trace()
 }
 
@@ -186,7 +188,8 @@ impl Tracer {
     fn see_end(&mut self, process: Pid, status: i32) -> nix::Result<()> {
         let traced = self.processes.remove(&process);
         self.held.retain(|(held, _)| *held != process);
-        if let Some(role) = traced.map(|traced| traced.role).or((process == self.launcher).then_some(Role::Launcher)) {
+        let (first, role) = self.first;
+        if let Some(role) = traced.map(|traced| traced.role).or((process == first).then_some(role)) {
             println!("exit {} {status}", role.name());
             self.last_ended = role;
         }
