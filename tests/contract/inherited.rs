@@ -1,10 +1,6 @@
-//! What a daemon keeps of what its launcher had: directory, umask, descriptors, signals.
+//! What a daemon keeps of what its launcher had: descriptors, signals, and directory, umask and streams by default.
 
-use std::{
-    fs::{self, File},
-    os::unix::fs::PermissionsExt,
-    process::Command,
-};
+use std::{fs::File, process::Command};
 
 use nix::fcntl::{Flock, FlockArg};
 use support::{Sight, Stage, eventually};
@@ -42,35 +38,6 @@ fn directory_umask_and_streams_are_the_defaults() {
     assert_eq!(daemon.sight.get("directory"), "/");
     assert_eq!(daemon.sight.get("Umask"), "0027");
     only_standard_streams(&daemon.sight);
-}
-
-#[test]
-fn the_launchers_umask_stays_where_the_program_wants_it() {
-    let stage = Stage::new();
-    let mut command = stage.command(ARRANGE);
-    command.args(["--umask", "003", "--", PROBE, "--umask", "launcher"]);
-    assert_eq!(stage.started(&mut command).sight.get("Umask"), "0003");
-}
-
-#[test]
-fn setup_sets_an_option_for_the_daemon_alone() {
-    let stage = Stage::new();
-    let command = ["--detach", "always", "--umask-of-daemon", "013"];
-    assert_eq!(stage.started(stage.command(PROBE).args(command)).sight.get("Umask"), "0013");
-}
-
-#[test]
-fn directory_and_umask_follow_the_options() {
-    let stage = Stage::new();
-    stage.create_directory("work");
-    assert_eq!(stage.launch(stage.command(PROBE).args(["--chdir", "work", "--umask", "002"])).status, 0);
-    let mut daemon = stage.daemon();
-    assert_eq!(
-        daemon.sight.get("directory"),
-        stage.path("work").canonicalize().expect("a path").to_str().expect("text")
-    );
-    daemon.ask("create file");
-    assert_eq!(stage.path("work/file").metadata().expect("the file").permissions().mode() & 0o777, 0o664);
 }
 
 /// Beyond the numbers that are tried where nothing lists them.
@@ -144,100 +111,6 @@ fn pipes_end_when_the_daemon_is_ready() {
     let launch = stage.launch(stage.command("sh").args(["-c", script, PROBE]));
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "status 0 \n", ""));
     let _daemons = [stage.daemon(), stage.daemon()];
-}
-
-#[test]
-fn keep_fds_keeps_what_it_names_and_no_more() {
-    let stage = Stage::new();
-    let kept = stage.path("kept");
-    let arrangement = [9, 10, 500].map(|number| format!("{number}={}", kept.display()));
-    let mut command = arranged(&stage, &["--fd", &arrangement[0], "--fd", &arrangement[1], "--fd", &arrangement[2]]);
-    assert_eq!(stage.launch(command.args(["--keep-fds", "9,500"])).status, 0);
-    let daemon = stage.daemon();
-    let numbers: Vec<_> = daemon.sight.descriptors().into_keys().collect();
-    assert_eq!(numbers, [0, 1, 2, 9, 500]);
-    assert_eq!(daemon.process.descriptor(500), Some(kept));
-}
-
-#[test]
-fn keep_env_keeps_what_it_names_and_no_more() {
-    let stage = Stage::new();
-    let mut command = stage.command(PROBE);
-    command.env_clear().env("PROBE_SOCKET", stage.path("probe.socket"));
-    command.env("KEPT", "value").env("KEPT_NOT", "value").env("WATCHDOG_USEC", "1").env("=", "no variable");
-    let launch = stage.launch(command.args(["--detach", "always", "--keep-env", "KEPT,PROBE_SOCKET,UNSET"]));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    let mut daemon = stage.daemon();
-    let environment = daemon.ask("environment-of-child");
-    let names: Vec<_> = environment.split('\0').filter_map(|entry| Some(entry.split_once('=')?.0)).collect();
-    assert_eq!(names, ["KEPT", "PROBE_SOCKET", "WATCHDOG_USEC"]);
-    assert_eq!(daemon.ask("variable KEPT"), "value");
-}
-
-/// Secrets, and the cookies by which CI systems find what to end.
-#[test]
-fn what_keep_env_removes_is_not_in_proc_either() {
-    let stage = Stage::new();
-    let socket = format!("PROBE_SOCKET={}", stage.path("probe.socket").display());
-    for options in [[].as_slice(), &["--variable", &socket, "--variable", "KEPT=in setup"]] {
-        let mut command = stage.command(PROBE);
-        command.env_clear().env("FIRST", "secret").env("KEPT", "value").env("MIDDLE", "secret");
-        command.env("PROBE_SOCKET", stage.path("probe.socket")).env("ZLAST", "secret").env("=", "secret");
-        let launch = stage.launch(command.args(["--keep-env", "KEPT,PROBE_SOCKET"]).args(options));
-        assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-        let mut daemon = stage.daemon();
-        let shown = fs::read(format!("/proc/{}/environ", daemon.process.0)).expect("a process");
-        let mut shown: Vec<_> = shown.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()).collect();
-        shown.sort_unstable();
-        if options.is_empty() {
-            assert_eq!(shown, [b"KEPT=value", socket.as_bytes()]);
-        } else {
-            // The C library has them elsewhere, and what they were goes as well.
-            assert_eq!(shown, [b""; 0]);
-        }
-        let value = if options.is_empty() { "value" } else { "in setup" };
-        assert_eq!(daemon.ask("variable KEPT"), value);
-        assert_eq!(daemon.ask("environment-of-child").matches('=').count(), 2);
-        assert_eq!(daemon.ask("variable FIRST"), "environment variable not found");
-        let arguments = fs::read_to_string(format!("/proc/{}/cmdline", daemon.process.0)).expect("a process");
-        assert!(arguments.contains("\0--keep-env\0KEPT,PROBE_SOCKET\0"), "{arguments:?}");
-    }
-}
-
-#[test]
-fn without_keep_env_proc_shows_what_exec_gave() {
-    let stage = Stage::new();
-    let daemon = stage.started(stage.command(PROBE).env("LEFT", "alone"));
-    let shown = fs::read(format!("/proc/{}/environ", daemon.process.0)).expect("a process");
-    assert!(shown.split(|&byte| byte == 0).any(|entry| entry == b"LEFT=alone"));
-}
-
-#[test]
-fn keep_env_keeps_what_setup_set() {
-    let stage = Stage::new();
-    let socket = format!("PROBE_SOCKET={}", stage.path("probe.socket").display());
-    let launch = stage.launch(stage.command(PROBE).args(["--variable", "SET=in setup", "--variable", &socket]));
-    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
-    assert_eq!(stage.daemon().ask("variable SET"), "in setup");
-}
-
-#[test]
-fn keep_env_takes_names() {
-    let stage = Stage::new();
-    for (names, why) in
-        [("PATH,", "`keep_env` has an empty name"), ("LANG=C", "`keep_env` takes names of variables, found `LANG=C`")]
-    {
-        let launch = stage.launch(stage.command(PROBE).args(["--keep-env", names]));
-        assert_eq!((launch.status, launch.stderr), (1, format!("probe: {why}\n")));
-    }
-}
-
-#[test]
-fn the_environment_is_the_managers_in_the_foreground() {
-    let stage = Stage::new();
-    let _probe =
-        stage.start(stage.command(PROBE).args(["--foreground", "--keep-env", "PROBE_SOCKET"]).env("LEFT", "alone"));
-    assert_eq!(stage.daemon().ask("variable LEFT"), "alone");
 }
 
 #[test]
