@@ -308,6 +308,21 @@ fn a_worker_may_listen_itself() {
     }
 }
 
+/// The thread that gets the second may have blocked the first.
+#[test]
+fn a_signal_that_is_blocked_ends_it_too() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--pidfile", "pid", "--stdout", "log"]);
+    daemon.process.signal(Signal::SIGINT);
+    is_requested(&mut daemon);
+    assert_eq!(daemon.ask("block-signal SIGINT"), "");
+    std::thread::sleep(LATER); // no state of anything tells that a second is over
+    daemon.process.signal(Signal::SIGTERM);
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{status:?}");
+    assert_eq!(stage.files(), ["log"]);
+}
+
 #[test]
 fn an_ignored_signal_stays_ignored() {
     let stage = Stage::new();
