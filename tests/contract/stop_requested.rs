@@ -323,6 +323,19 @@ fn a_signal_that_is_blocked_ends_it_too() {
     assert_eq!(stage.files(), ["log"]);
 }
 
+/// The timer's may be the one that is ignored.
+#[test]
+fn it_has_no_more_time_where_sigterm_is_ignored() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--ignore", "SIGTERM", "--default", "SIGINT", "--", PROBE]);
+    let launcher = stage.start(command.args(["--foreground", "--stop-requested", "--stop-timeout", "200"]));
+    let program = stage.daemon();
+    program.process.signal(Signal::SIGINT);
+    let launch = launcher.end();
+    assert_eq!((launch.status, &*launch.stderr), (128 + 2, "probe: did not stop within 200ms\n"));
+}
+
 #[test]
 fn an_ignored_signal_stays_ignored() {
     let stage = Stage::new();
