@@ -60,7 +60,8 @@ use crate::Error;
 /// signal-hook and tokio do. That of `ctrlc::set_handler` does not; `ctrlc::try_set_handler` finds this handler and refuses. The
 /// handler of [`pidfile`](crate::Daemon::pidfile) is the same one: call this function before you install a handler that
 /// calls no other. Do not block the two signals, `pthread_sigmask(3)`. A worker that is forked without exec is ended by them
-/// as if it had no handler, until it calls this function itself.
+/// as if it had no handler, until it calls this function itself. In a worker of a program with threads, that may wait for
+/// ever, fork(2).
 ///
 /// # Errors
 ///
@@ -71,7 +72,7 @@ use crate::Error;
 /// macOS and OpenBSD have no timer that leaves the program's alarm(2) alone: there, `stop_timeout` uses SIGALRM, in whole
 /// seconds. Elsewhere than on Unix, no request is ever made: Ctrl-C ends the program.
 pub fn stop_requested() -> Result<StopRequested, Error> {
-    let handle = Handle::new(request::listen()?)?;
+    let handle = request::listen()?;
     let _ = AT_START.set(&Listening);
     Ok(StopRequested { handle })
 }
@@ -82,7 +83,8 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 /// which is closed on exec.
 ///
 /// As a [`Future`] it takes any runtime. The first time that one is awaited, a thread is started, which blocks all signals
-/// and wakes whoever awaits. A start ends it before it forks, and begins it anew behind that.
+/// and wakes whoever awaits. A start ends it before it forks, and begins it anew behind that. Where no thread can be started,
+/// the future is asked again and again, which keeps a processor busy.
 ///
 /// ```no_run
 /// use std::{io, net::TcpListener};
@@ -135,8 +137,9 @@ impl StopRequested {
                 return false;
             }
             let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, timeout(left)) {
-                Ok(0) | Err(Errno::EINTR) => {}
+            let is_open = request::is_waited_for_by(self.as_fd());
+            match is_open.then(|| poll(&mut fds, timeout(left))) {
+                Some(Ok(0) | Err(Errno::EINTR)) => {}
                 // The program closed the descriptor, or a filter of system calls denies it the wait.
                 _ if !self.is_set() => thread::sleep(PAUSE),
                 _ => {}

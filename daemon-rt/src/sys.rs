@@ -14,6 +14,7 @@ mod inherited_fd;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod leaked;
+mod own_fd;
 mod passing;
 mod passwd;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "elsewhere/pidfd.rs")]
@@ -51,6 +52,7 @@ pub(crate) use self::{
     held_file::HeldFile,
     inherited_fd::InheritedFd,
     leaked::Leaked,
+    own_fd::OwnFd,
     passing::{receive_with_file, send_with_file},
     passwd::{User, group, group_named, user, user_named},
     pidfd::{pidfd_open, pidfd_send_signal},
@@ -61,7 +63,7 @@ pub(crate) use self::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
-    sockets::{connect, send, send_at_once, socket_family},
+    sockets::{connect, send, send_at_once, shut_down, socket_family},
     statx::{cached_file_id, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{

@@ -220,6 +220,23 @@ fn it_has_its_time_and_no_more() {
     }
 }
 
+/// In the foreground the program goes on, and its time with it.
+#[test]
+fn a_request_to_setup_counts() {
+    let stage = Stage::new();
+    nix::unistd::mkfifo(&stage.path("configuration"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let options = ["--stop-requested", "--stop-timeout", "1000", "--foreground", "--read", "configuration"];
+    let launcher = stage.start(&mut probe(&stage, &options));
+    let writer = fs::File::options().write(true).open(stage.path("configuration")).expect("a reader");
+    launcher.process.signal(Signal::SIGTERM);
+    eventually("a handler that ran", || (!launcher.process.has_pending(Signal::SIGTERM)).then_some(()));
+    drop(writer);
+    let mut program = stage.daemon();
+    assert_eq!(program.ask("is-stop-requested"), "true");
+    let launch = launcher.end();
+    assert_eq!((launch.status, &*launch.stderr), (128 + 15, "probe: did not stop within 1s\n"));
+}
+
 /// Its time begins with the request.
 #[test]
 fn a_daemon_that_nobody_asks_has_all_the_time() {
@@ -293,6 +310,7 @@ fn a_worker_may_listen_itself() {
         let stage = Stage::new();
         let mut daemon = listening(&stage, &["--pidfile", "pid"]);
         assert_eq!(daemon.ask("begin-to-await-stop"), "");
+        eventually("a thread that holds no lock", || waits(&daemon));
         daemon.send(fork);
         let is_worker = |process: &Process| process.parent() == daemon.process.0;
         let worker = eventually("a worker", || stage.processes().into_iter().find(is_worker));
@@ -306,6 +324,182 @@ fn a_worker_may_listen_itself() {
         daemon.process.signal(Signal::SIGTERM);
         eventually("the request", || (daemon.ask("is-stop-awaited") == "false").then_some(()));
     }
+}
+
+/// What its parent was asked is not its own, and neither is its parent's time.
+#[test]
+fn a_worker_of_a_daemon_that_stops_has_its_own_time() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--stop-timeout", "1000"]);
+    daemon.process.signal(Signal::SIGTERM);
+    is_requested(&mut daemon);
+    daemon.send("fork-and-listen");
+    let is_worker = |process: &Process| process.parent() == daemon.process.0;
+    let worker = eventually("a worker", || stage.processes().into_iter().find(is_worker));
+    eventually("one that listens", || stage.path("listens").exists().then_some(()));
+    daemon.wait();
+    assert_eq!(within(LATER, || stage.path("asked").exists().then_some(())), None);
+    worker.signal(Signal::SIGTERM);
+    eventually("one that was asked", || stage.path("asked").exists().then_some(()));
+}
+
+/// It may still have a copy of whatever the thread waits by.
+#[test]
+fn a_worker_keeps_no_start_from_ending_the_thread() {
+    let stage = Stage::new();
+    let _launcher = stage.start(stage.command(CLIENT).arg("obey"));
+    let mut client = stage.daemon();
+    assert_eq!(client.ask("await-stop-for 10"), "");
+    client.ask("fork");
+    client.send("spawn");
+    let _server = stage.daemon();
+    assert!(client.answer().starts_with("pid="));
+}
+
+/// Who had no success may go on without.
+#[test]
+fn without_a_descriptor_the_signals_do_what_they_did() {
+    for free in 0..5 {
+        let stage = Stage::new();
+        let mut daemon = stage.started(&mut probe(&stage, &["--pidfile", "pid"]));
+        let listens = daemon.ask(&format!("listen-with-descriptors {free}"));
+        assert_eq!(listens, (free >= 3).to_string(), "{free}");
+        daemon.process.signal(Signal::SIGTERM);
+        if listens == "true" {
+            is_requested(&mut daemon);
+        } else {
+            let status = daemon.wait();
+            assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM, _)), "{free}: {status:?}");
+            assert_eq!(stage.files(), NOTHING);
+        }
+    }
+}
+
+/// As with closefrom(3): what it opens then is its own.
+#[test]
+fn a_program_that_takes_the_numbers_is_left_alone() {
+    for form in ["wait", "wait-timeout", "flag", "threads", "block-on"] {
+        let stage = Stage::new();
+        let mut daemon = stage.started(&mut probe(&stage, &[]));
+        assert_eq!(daemon.ask("note-numbers"), "");
+        assert_eq!(daemon.ask("listen-to-stop"), "");
+        assert_eq!(daemon.ask("begin-to-await-stop"), "");
+        takes_numbers(&mut daemon);
+        daemon.send(&format!("await-stop {form}"));
+        daemon.process.signal(Signal::SIGTERM);
+        assert_eq!(daemon.answer(), "", "{form}");
+        eventually("its end", || (daemon.ask("is-stop-awaited") == "false").then_some(()));
+        assert_eq!(daemon.ask("look-at-taken-numbers"), "", "{form}");
+        assert_eq!(daemon.ask("await-stop poll"), "", "another descriptor");
+    }
+}
+
+#[test]
+fn a_setup_that_takes_the_numbers_is_left_alone() {
+    let stage = Stage::new();
+    let options = ["--note-numbers", "--stop-requested", "--take-numbers"];
+    let mut daemon = stage.started(&mut probe(&stage, &options));
+    assert_eq!(daemon.ask("look-at-taken-numbers"), "");
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon.send("await-stop threads");
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.answer(), "");
+    assert_eq!(daemon.ask("look-at-taken-numbers"), "");
+}
+
+/// Nor do they keep a start from ending the thread.
+#[test]
+fn a_client_that_takes_the_numbers_starts_its_server() {
+    let stage = Stage::new();
+    let _launcher = stage.start(stage.command(CLIENT).arg("obey"));
+    let mut client = stage.daemon();
+    assert_eq!(client.ask("note-numbers"), "");
+    assert_eq!(client.ask("await-stop-for 10"), "");
+    takes_numbers(&mut client);
+    client.send("spawn");
+    let mut server = stage.daemon();
+    assert!(client.answer().starts_with("pid="));
+    assert_eq!(server.ask("look-at-taken-numbers"), "");
+}
+
+/// The thread of the library.
+fn watcher(daemon: &Daemon) -> Option<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    statuses.into_iter().find(|status| status.starts_with("Name:\tstop_requested\n"))
+}
+
+/// How often it has waited so far, if it waits now.
+fn waits(program: &Daemon) -> Option<String> {
+    let status = watcher(program).filter(|status| status.contains("State:\tS"))?;
+    status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:\t").map(str::to_owned))
+}
+
+/// One after the other: poll(2) looks at the numbers again when it is woken.
+fn takes_numbers(program: &mut Daemon) {
+    let before = eventually("a thread that waits", || waits(program));
+    assert_eq!(program.ask("close-numbers"), "");
+    eventually("one that waits without", || waits(program).filter(|times| *times != before));
+    assert_eq!(program.ask("take-numbers"), "");
+}
+
+/// Nor does the manager's word go there.
+#[test]
+fn a_program_that_takes_the_managers_number_is_left_alone() {
+    let stage = Stage::new();
+    let manager = std::os::unix::net::UnixDatagram::bind(stage.path("manager")).expect("a socket");
+    let options = ["--notify", "--connect", "--note-numbers", "--foreground"];
+    let mut command = probe(&stage, &options);
+    let launcher = stage.start(command.env("NOTIFY_SOCKET", stage.path("manager")));
+    let mut program = stage.daemon();
+    assert_eq!(program.ask("listen-to-stop"), "");
+    assert_eq!(program.ask("close-numbers"), "");
+    assert_eq!(program.ask("take-numbers"), "");
+    program.process.signal(Signal::SIGTERM);
+    is_requested(&mut program);
+    assert_eq!(program.ask("look-at-taken-numbers"), "");
+    program.send("return-status 7");
+    assert_eq!(launcher.end().status, 7);
+    drop(manager);
+}
+
+#[test]
+fn one_waker_that_panics_keeps_no_other_from_its_work() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--stdout", "log"]);
+    daemon.send("await-stop-beside-a-panic");
+    eventually("the thread", || (daemon.process.status("Threads").as_deref() == Some("2")).then_some(()));
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.answer(), "");
+    assert!(stage.read("log").contains("it cannot be woken"));
+}
+
+/// The thread that gets the second may have blocked the first.
+#[test]
+fn a_signal_that_is_blocked_ends_it_too() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &["--pidfile", "pid", "--stdout", "log"]);
+    daemon.process.signal(Signal::SIGINT);
+    is_requested(&mut daemon);
+    assert_eq!(daemon.ask("block-signal SIGINT"), "");
+    std::thread::sleep(LATER); // no state of anything tells that a second is over
+    daemon.process.signal(Signal::SIGTERM);
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{status:?}");
+    assert_eq!(stage.files(), ["log"]);
+}
+
+/// The timer's may be the one that is ignored.
+#[test]
+fn it_has_no_more_time_where_sigterm_is_ignored() {
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--ignore", "SIGTERM", "--default", "SIGINT", "--", PROBE]);
+    let launcher = stage.start(command.args(["--foreground", "--stop-requested", "--stop-timeout", "200"]));
+    let program = stage.daemon();
+    program.process.signal(Signal::SIGINT);
+    let launch = launcher.end();
+    assert_eq!((launch.status, &*launch.stderr), (128 + 2, "probe: did not stop within 200ms\n"));
 }
 
 #[test]
@@ -403,16 +597,10 @@ fn there_is_a_thread_only_where_somebody_awaits_it() {
     let threads = |daemon: &Daemon| daemon.process.status("Threads").expect("a process that runs");
     assert_eq!(threads(&daemon), "1");
     assert_eq!(daemon.ask("begin-to-await-stop"), "");
-    let blocked = eventually("the thread", || {
-        let mut tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
-        tasks.find_map(|task| {
-            let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t"))?;
-            let is_ours = status.contains("Name:\tstop_requested\n");
-            is_ours.then(|| u64::from_str_radix(blocked, 16).expect("a set of signals"))
-        })
-    });
-    assert_eq!(threads(&daemon), "3");
+    eventually("the thread", || (threads(&daemon) == "3").then_some(()));
+    let status = eventually("its name", || watcher(&daemon));
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).expect("a mask");
+    let blocked = u64::from_str_radix(blocked, 16).expect("a set of signals");
     let all_but_two = !(1 << (Signal::SIGKILL as i32 - 1) | 1 << (Signal::SIGSTOP as i32 - 1));
     let of_libc = 0b11 << 31; // two that the C library needs itself, nptl(7)
     assert_eq!(blocked | of_libc, all_but_two);
@@ -460,6 +648,30 @@ fn a_manager_hears_of_it_when_the_signal_comes() {
         assert!(manager.recv(&mut [0]).is_err(), "once");
         manager.set_nonblocking(false).expect("a flag");
     }
+}
+
+/// The daemon goes on.
+#[test]
+fn a_manager_hears_nothing_of_a_worker_that_is_asked() {
+    let stage = Stage::new();
+    let manager = std::os::unix::net::UnixDatagram::bind(stage.path("manager")).expect("a socket");
+    manager.set_nonblocking(true).expect("a flag");
+    let mut command = probe(&stage, &["--notify", "--foreground"]);
+    let _launcher = stage.start(command.env("NOTIFY_SOCKET", stage.path("manager")));
+    let mut program = stage.daemon();
+    program.send("fork-and-listen");
+    let is_worker = |process: &Process| process.parent() == program.process.0;
+    let worker = eventually("a worker", || stage.processes().into_iter().find(is_worker));
+    eventually("one that listens", || stage.path("listens").exists().then_some(()));
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(program.answer(), "0", "its exit status");
+    let mut bytes = [0; 64];
+    assert!(manager.recv(&mut bytes).is_err(), "{}", bytes.escape_ascii());
+    assert_eq!(program.ask("listen-to-stop"), "");
+    program.process.signal(Signal::SIGTERM);
+    is_requested(&mut program);
+    eventually("a word", || manager.recv(&mut bytes).ok());
+    assert!(bytes.starts_with(b"STOPPING=1"));
 }
 
 /// signal-safety(7).

@@ -102,6 +102,24 @@ fn notify() {
     assert_stays(&is_active_when_ready(&systemd));
 }
 
+/// By whoever: systemd learns from the service that it stops, and waits for its end.
+#[test]
+fn a_service_that_was_asked_to_stop() {
+    let asks = NOTIFY.replace("--notify", "--notify --ready --stop-requested --stop-timeout 3000");
+    let Some(systemd) = boot(&asks) else { return };
+    for (end, state) in [("return", "inactive dead success 0"), ("return-status 7", "failed failed exit-code 0")] {
+        let mut daemon = systemd.started(UNIT);
+        daemon.process.signal(Signal::SIGTERM);
+        systemd.reaches(UNIT, &format!("deactivating stop-sigterm success {}", daemon.sight.get("pid")));
+        daemon.send(end);
+        systemd.reaches(UNIT, state);
+    }
+    let _daemon = systemd.started(UNIT);
+    assert_eq!(systemd.systemctl(&["stop", UNIT]).status, 0);
+    assert_eq!(systemd.state(UNIT), "inactive dead success 0");
+    systemd.said("probe", "probe: did not stop within 3s\n");
+}
+
 #[test]
 fn notify_of_a_users_manager() {
     let Some(systemd) = boot(NOTIFY) else { return };

@@ -53,6 +53,8 @@ mod left_behind;
 mod listeners;
 #[path = "stopping.rs"]
 mod stopping;
+#[path = "taken_numbers.rs"]
+mod taken_numbers;
 
 pub(crate) type Failure = Box<dyn Error>;
 
@@ -156,6 +158,11 @@ pub(crate) fn obey_command_line(
             "--stop-timeout" => _ = daemon.stop_timeout(Duration::from_millis(value()?.parse()?)),
             "--stop-requested" => stopping::listen()?,
             "--await-stop-for" => stopping::await_for(Duration::from_millis(value()?.parse()?))?,
+            "--note-numbers" => taken_numbers::note()?,
+            "--take-numbers" => {
+                taken_numbers::close()?;
+                taken_numbers::take()?;
+            }
             "--open" => {
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
@@ -387,6 +394,12 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "await-stop" => stopping::await_by(rest)?,
         "await-stop-for" => stopping::await_for(Duration::from_millis(rest.parse()?))?,
         "begin-to-await-stop" => stopping::begin_to_await(),
+        "await-stop-beside-a-panic" => stopping::await_beside_a_panic()?,
+        "listen-with-descriptors" => said = stopping::listen_with(rest.parse()?)?.to_string(),
+        "note-numbers" => taken_numbers::note()?,
+        "close-numbers" => taken_numbers::close()?,
+        "take-numbers" => taken_numbers::take()?,
+        "look-at-taken-numbers" => taken_numbers::look()?,
         "is-stop-awaited" => said = stopping::is_awaited().to_string(),
         "heard" => said = listeners::heard().to_string(),
         "listen-for-nothing" => {
@@ -629,7 +642,6 @@ fn in_worker(work: impl FnOnce() -> String) -> Result<String, Failure> {
     Ok(said)
 }
 
-/// A worker that exits as C programs do, with its atexit handlers.
 /// A worker that tells by files. Returns its exit status.
 fn fork_and_listen() -> Result<i32, Failure> {
     // SAFETY: no other thread holds a lock that the worker takes.
@@ -652,6 +664,7 @@ fn fork_and_listen() -> Result<i32, Failure> {
     }
 }
 
+/// A worker that exits as C programs do, with its atexit handlers.
 fn fork_and_exit() -> Result<(), Failure> {
     // SAFETY: the probe has one thread.
     match unsafe { unistd::fork() }? {

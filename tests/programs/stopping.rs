@@ -2,8 +2,10 @@
 
 use std::{
     error::Error,
+    fs::File,
+    iter,
     os::fd::AsFd,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Wake, Waker},
     thread::{self, JoinHandle, Thread},
@@ -11,7 +13,10 @@ use std::{
 };
 
 use daemon_rt::{StopRequested, stop_requested};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::resource::{Resource, getrlimit, setrlimit},
+};
 use tokio::runtime::Builder;
 
 type Failure = Box<dyn Error>;
@@ -60,6 +65,32 @@ pub(crate) fn begin_to_await() {
 
 pub(crate) fn is_awaited() -> bool {
     AWAITING.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|thread| !thread.is_finished())
+}
+
+/// Is woken behind one whose waker panics.
+pub(crate) fn await_beside_a_panic() -> Result<(), Failure> {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("it cannot be woken");
+        }
+    }
+    let mut first = clone()?;
+    let _ = Pin::new(&mut first).poll(&mut Context::from_waker(&Arc::new(Panics).into()));
+    block_on(clone()?);
+    Ok(())
+}
+
+/// With no more than so many descriptors free. Whether it listens.
+pub(crate) fn listen_with(free: usize) -> Result<bool, Failure> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 64, hard)?;
+    let mut all: Vec<_> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    all.truncate(all.len().saturating_sub(free));
+    let listens = listen().is_ok();
+    drop(all);
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    Ok(listens)
 }
 
 /// Returns when the request is made.

@@ -7,7 +7,7 @@ use std::{
     ffi::OsStr,
     io,
     os::{
-        fd::AsRawFd,
+        fd::BorrowedFd,
         unix::net::{SocketAddr, UnixDatagram},
     },
     path::Path,
@@ -27,7 +27,15 @@ use std::{
     },
 };
 
-use crate::{Daemon, Error, messages::Messages, run::Ready, sys, terminal::shown};
+use nix::{errno::Errno, unistd::write};
+
+use crate::{
+    Daemon, Error,
+    messages::Messages,
+    run::Ready,
+    sys::{self, OwnFd, ThisProcess},
+    terminal::shown,
+};
 
 /// A manager that does not read holds nobody up for longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,13 +47,13 @@ const STOPPING: &str = "STOPPING=1";
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
 pub(crate) struct Manager {
-    line: UnixDatagram,
+    line: OwnFd,
     /// Whether somebody reaps this process before the manager does.
     is_behind_wrapper: bool,
 }
 
-/// The manager of the running program.
-static OWN: OnceLock<Manager> = OnceLock::new();
+/// The manager of the running program, and the process that it watches.
+static OWN: OnceLock<(Manager, ThisProcess)> = OnceLock::new();
 
 /// Whether it has heard the last message, and whether it has heard that the program stops.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
@@ -59,7 +67,7 @@ impl Manager {
             let line = UnixDatagram::unbound()?;
             line.set_write_timeout(Some(PATIENCE))?;
             sys::uninterrupted(|| line.connect_addr(&address))?;
-            Ok(line)
+            OwnFd::new(line)
         });
         let is_behind_wrapper = daemon.launched_by.is_behind_wrapper();
         connected.map(|line| Some(Self { line, is_behind_wrapper })).map_err(|error| {
@@ -83,7 +91,7 @@ impl Manager {
         }
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = UnixStream::pair().and_then(|(mut own, its)| {
-            sys::send_with_file(self.line.as_fd(), b"BARRIER=1", Some(its.as_fd()))?;
+            sys::send_with_file(self.line()?, b"BARRIER=1", Some(its.as_fd()))?;
             drop(its);
             own.set_read_timeout(Some(PATIENCE))?;
             sys::uninterrupted(|| own.read(&mut [0]))
@@ -102,11 +110,15 @@ impl Manager {
 
     /// Keeps the line for whatever the program still has to tell.
     pub(crate) fn keep(self) {
-        let _ = OWN.set(self); // there is one start in a process
+        let _ = OWN.set((self, ThisProcess::mark())); // there is one start in a process
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        sys::uninterrupted(|| self.line.send(state.as_bytes())).map(drop)
+        sys::uninterrupted(|| Ok(write(self.line()?, state.as_bytes())?)).map(drop)
+    }
+
+    fn line(&self) -> io::Result<BorrowedFd<'_>> {
+        self.line.get().ok_or_else(|| Errno::EBADF.into()) // the program closed it
     }
 }
 
@@ -126,10 +138,10 @@ pub(crate) fn stopping() {
     }
 }
 
-/// As [`stopping`], from a signal handler, which must not wait. Async-signal-safe, signal-safety(7).
+/// As [`stopping`], from a signal handler, which must not wait, and which a worker may have, too. Async-signal-safe, signal-safety(7).
 pub(crate) fn stopping_at_once() {
-    let Some(manager) = own() else { return };
-    if sys::send_at_once(manager.line.as_raw_fd(), STOPPING.as_bytes()).is_ok() {
+    let Some((manager, _)) = kept().filter(|(_, process)| process.is_current()) else { return };
+    if manager.line().and_then(|line| sys::send_at_once(line, STOPPING.as_bytes())).is_ok() {
         IS_STOPPING.store(true, SeqCst);
     }
 }
@@ -146,12 +158,16 @@ pub(crate) fn is_kept() -> bool {
 }
 
 fn own() -> Option<&'static Manager> {
+    kept().map(|(manager, _)| manager)
+}
+
+fn kept() -> Option<&'static (Manager, ThisProcess)> {
     OWN.get().filter(|_| !IS_OVER.load(SeqCst))
 }
 
 /// The manager of the running program, if there is one, for its last message.
 pub(crate) fn take() -> Option<&'static Manager> {
-    OWN.get().filter(|_| !IS_OVER.swap(true, SeqCst))
+    OWN.get().filter(|_| !IS_OVER.swap(true, SeqCst)).map(|(manager, _)| manager)
 }
 
 /// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another

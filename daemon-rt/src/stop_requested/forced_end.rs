@@ -51,7 +51,7 @@ pub(super) fn prepare() -> Result<(), Error> {
         too_late: line(&format!("did not stop within {:?}", limit.unwrap_or_default())),
         by_second_signal: line("did not stop before the second signal"),
     });
-    if request::made_by().is_some() {
+    if request::made_to_this_process().is_some() {
         start_timer();
     }
     Ok(())

@@ -1,14 +1,15 @@
 //! Who waits for the request: a descriptor and a waker for each.
 
 use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io, mem,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::Waker,
 };
 
-use super::request::cannot_listen;
-use crate::{Error, sys};
+use super::request;
+use crate::sys::{self, OwnFd};
 
 pub(super) struct Handle {
     descriptor: Arc<OwnedFd>,
@@ -18,14 +19,14 @@ pub(super) struct Handle {
 static HANDLES: Mutex<Vec<Weak<Handle>>> = Mutex::new(Vec::new());
 
 impl Handle {
-    pub(super) fn new(request: BorrowedFd<'_>) -> Result<Arc<Self>, Error> {
-        let descriptor = request.try_clone_to_owned().map_err(cannot_listen)?;
-        Ok(Self::of(Arc::new(descriptor)))
+    pub(super) fn new(request: BorrowedFd<'_>) -> io::Result<Arc<Self>> {
+        Ok(Self::of(Arc::new(request.try_clone_to_owned()?)))
     }
 
     /// Where there is no descriptor left, the two share one.
     pub(super) fn duplicate(&self) -> Arc<Self> {
-        Self::new(self.as_fd()).unwrap_or_else(|_| Self::of(Arc::clone(&self.descriptor)))
+        let own = request::descriptor().and_then(|line| Self::new(line).ok());
+        own.unwrap_or_else(|| Self::of(Arc::clone(&self.descriptor)))
     }
 
     fn of(descriptor: Arc<OwnedFd>) -> Arc<Self> {
@@ -47,14 +48,25 @@ impl AsFd for Handle {
     }
 }
 
-/// Opens all of them anew.
-pub(super) fn reopen_all(request: BorrowedFd<'_>) -> io::Result<()> {
-    all().iter().try_for_each(|handle| sys::reopen_as(handle.as_fd(), request))
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !request::is_waited_for_by(self.as_fd()) {
+            mem::forget(Arc::clone(&self.descriptor)); // the number is the program's
+        }
+    }
+}
+
+/// Opens all of them anew, but for those that the program closed: it may have files of its own under the numbers.
+pub(super) fn reopen_all(before: &OwnFd, request: BorrowedFd<'_>) -> io::Result<()> {
+    let all = all();
+    let mut open = all.iter().filter(|handle| before.has_file_under(handle.as_fd().as_raw_fd()));
+    open.try_for_each(|handle| sys::reopen_as(handle.as_fd(), request))
 }
 
 pub(super) fn wake_all() {
     let wakers = all().into_iter().filter_map(|handle| lock(&handle.waker).take());
-    wakers.for_each(Waker::wake);
+    // One that panics keeps it from none of the others.
+    wakers.for_each(|waker| _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())));
 }
 
 pub(super) fn is_any_awaited() -> bool {

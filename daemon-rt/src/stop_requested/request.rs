@@ -2,35 +2,34 @@
 
 use std::{
     io,
-    net::Shutdown,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd},
         unix::net::UnixStream,
     },
     sync::{
-        Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicI32, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
 
-use nix::libc::c_int;
+use nix::{errno::Errno, libc::c_int};
 
 use super::{
     forced_end,
-    handle::{self, lock},
+    handle::{self, Handle, lock},
 };
 use crate::{
     Error, start,
-    sys::{self, Instead, Leaked, ThisProcess},
+    sys::{self, Instead, Leaked, OwnFd, ThisProcess},
 };
 
 /// What the request is waited for by. It is at its end as soon as the request is made: readable, and never drained.
-static LINE: OnceLock<Line> = OnceLock::new();
+static LINE: Leaked<Line> = Leaked::nothing();
 
 struct Line {
-    reader: UnixStream,
-    writer: UnixStream,
+    reader: OwnFd,
+    writer: OwnFd,
 }
 
 /// What is known of the request in this process.
@@ -45,34 +44,47 @@ struct Request {
     after: AtomicU64,
 }
 
-/// Has the signals make the request in this process. Returns the descriptor to wait by.
-pub(super) fn listen() -> Result<BorrowedFd<'static>, Error> {
+/// Has the signals make the request in this process. Returns what it is waited for by.
+pub(super) fn listen() -> Result<Arc<Handle>, Error> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = lock(&ONE_AT_A_TIME);
-    if REQUEST.get().is_none() {
-        begin()?;
-    } else if own().is_none() {
-        begin_anew()?;
+    let is_first = own().is_none();
+    if is_first || descriptor().is_none() {
+        open_line().map_err(cannot_listen)?;
     }
-    descriptor().ok_or_else(|| Error::new("cannot wait for a request to stop"))
+    if made_to_this_process().is_some() {
+        end_line();
+    }
+    let line = descriptor().ok_or_else(|| cannot_listen(Errno::EBADF.into()))?;
+    let handle = Handle::new(line).map_err(cannot_listen)?;
+    if is_first {
+        begin()?;
+    }
+    Ok(handle)
 }
 
 /// In a process that was forked, it is another request, and whatever waits for it waits for that.
 pub(super) fn begin_anew() -> Result<(), Error> {
-    if let Some(line) = LINE.get() {
-        let new = Line::new()?;
-        let reopened = sys::reopen_as(line.reader.as_fd(), new.reader.as_fd())
-            .and_then(|()| sys::reopen_as(line.writer.as_fd(), new.writer.as_fd()));
-        reopened.and_then(|()| handle::reopen_all(new.reader.as_fd())).map_err(cannot_listen)?;
-    }
+    open_line().map_err(cannot_listen)?;
     begin()
+}
+
+fn open_line() -> io::Result<()> {
+    let (reader, writer) = UnixStream::pair()?;
+    let before = LINE.get();
+    if let Some(line) = before {
+        handle::reopen_all(&line.reader, reader.as_fd())?;
+    }
+    LINE.set(Line { reader: OwnFd::new(reader)?, writer: OwnFd::new(writer)? });
+    if let Some(line) = before {
+        line.reader.close();
+        line.writer.close();
+    }
+    Ok(())
 }
 
 #[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
 fn begin() -> Result<(), Error> {
-    if LINE.get().is_none() {
-        let _ = LINE.set(Line::new()?); // one at a time
-    }
     forced_end::prepare()?;
     let (signal, after) = (AtomicI32::new(0), AtomicU64::new(0));
     REQUEST.set(Request { process: ThisProcess::mark(), began: Instant::now(), signal, after });
@@ -81,19 +93,25 @@ fn begin() -> Result<(), Error> {
     Ok(())
 }
 
-impl Line {
-    fn new() -> Result<Self, Error> {
-        let (reader, writer) = UnixStream::pair().map_err(cannot_listen)?;
-        Ok(Self { reader, writer })
-    }
-}
-
-pub(super) fn cannot_listen(error: io::Error) -> Error {
+fn cannot_listen(error: io::Error) -> Error {
     Error::because("cannot wait for a request to stop", error)
 }
 
+/// Async-signal-safe, signal-safety(7).
+fn end_line() {
+    if let Some(writer) = LINE.get().and_then(|line| line.writer.get()) {
+        sys::shut_down(writer);
+    }
+}
+
+/// None where the program closed it.
 pub(super) fn descriptor() -> Option<BorrowedFd<'static>> {
-    LINE.get().map(|line| line.reader.as_fd())
+    LINE.get().and_then(|line| line.reader.get())
+}
+
+/// False where the program closed the descriptor, and may have a file of its own under the number.
+pub(super) fn is_waited_for_by(descriptor: BorrowedFd<'_>) -> bool {
+    LINE.get().is_some_and(|line| line.reader.has_file_under(descriptor.as_raw_fd()))
 }
 
 /// The signal that made the request. A forked worker knows what its parent knew then.
@@ -123,9 +141,7 @@ fn take(signal: c_int) -> Instead {
     match request.signal.compare_exchange(0, signal, SeqCst, SeqCst) {
         Ok(_) => {
             request.after.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), SeqCst);
-            if let Some(line) = LINE.get() {
-                let _ = line.writer.shutdown(Shutdown::Write);
-            }
+            end_line();
             forced_end::start_timer();
             start::stopping_at_once();
             Instead::Nothing

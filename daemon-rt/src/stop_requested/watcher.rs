@@ -2,13 +2,15 @@
 
 use std::{
     io, mem,
-    os::{fd::AsFd, unix::net::UnixStream},
-    sync::Mutex,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     thread::{self, JoinHandle},
 };
 
 use nix::{
-    errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{SigSet, SigmaskHow},
 };
@@ -18,14 +20,15 @@ use super::{
     handle::{self, lock},
     request,
 };
-use crate::sys::{self, ThisProcess};
+use crate::sys::{self, OwnFd, ThisProcess};
 
 static WATCHER: Mutex<Option<Watcher>> = Mutex::new(None);
 
 struct Watcher {
     process: ThisProcess,
-    /// Its end ends the thread.
-    line: UnixStream,
+    is_over: Arc<AtomicBool>,
+    /// Has the thread look at that.
+    line: OwnFd,
     thread: JoinHandle<()>,
 }
 
@@ -37,19 +40,23 @@ pub(super) fn run() -> io::Result<()> {
     }
     mem::forget(watcher.take()); // that of the parent of this worker
     let (line, end) = UnixStream::pair()?;
+    let (line, end) = (OwnFd::new(line)?, OwnFd::new(end)?);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let is_over_for_it = Arc::clone(&is_over);
     // It inherits the mask: signals are for the program's own threads.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))?;
-    let thread = thread::Builder::new().name("stop_requested".into()).spawn(move || watch(&end));
+    let thread = thread::Builder::new().name("stop_requested".into()).spawn(move || watch(&end, &is_over_for_it));
     let _ = mask.thread_set_mask();
-    *watcher = Some(Watcher { process: ThisProcess::mark(), line, thread: thread? });
+    *watcher = Some(Watcher { process: ThisProcess::mark(), is_over, line, thread: thread? });
     Ok(())
 }
 
 /// Ends the thread, if it runs.
 pub(super) fn pause() {
-    let Some(Watcher { process, line, thread }) = lock(&WATCHER).take() else { return };
+    let Some(Watcher { process, is_over, line, thread }) = lock(&WATCHER).take() else { return };
     if process.is_current() {
-        drop(line);
+        is_over.store(true, SeqCst);
+        line.get().inspect(|line| sys::shut_down(*line)); // a worker may have it open, too
         let _ = thread.join();
     } else {
         mem::forget((line, thread)); // those of the parent
@@ -63,15 +70,16 @@ pub(super) fn resume() {
     }
 }
 
-fn watch(end: &UnixStream) {
-    let Some(request) = request::descriptor() else { return };
+fn watch(end: &OwnFd, is_over: &AtomicBool) {
     while request::made_by().is_none() {
-        let mut fds = [request, end.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) if fds[1].any() == Some(true) => return,
-            Ok(_) | Err(Errno::EINTR) if request::made_by().is_some() => {}
-            // The program closed the descriptor, or a filter of system calls denies the wait.
-            _ => thread::sleep(PAUSE),
+        if let (Some(request), Some(end)) = (request::descriptor(), end.get()) {
+            let _ = poll(&mut [request, end].map(|fd| PollFd::new(fd, PollFlags::POLLIN)), PollTimeout::NONE);
+        }
+        if is_over.load(SeqCst) {
+            return;
+        }
+        if request::made_by().is_none() {
+            thread::sleep(PAUSE); // the program closed a descriptor, or a filter of system calls denies the wait
         }
     }
     handle::wake_all();

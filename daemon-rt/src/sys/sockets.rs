@@ -33,10 +33,17 @@ pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// send(2) that does not wait, whatever the socket's flags say. Async-signal-safe, signal-safety(7).
-pub(crate) fn send_at_once(socket: RawFd, bytes: &[u8]) -> io::Result<()> {
-    // SAFETY: pointer and length describe `bytes`; a descriptor that is not a socket is refused.
-    let send = || unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), NO_SIGNAL | libc::MSG_DONTWAIT) };
+pub(crate) fn send_at_once(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let flags = NO_SIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: pointer and length describe `bytes`.
+    let send = || unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
     uninterrupted(|| Ok(Errno::result(send())?)).map(drop)
+}
+
+/// shutdown(2): whoever reads at the other end finds the end, in every process. Async-signal-safe, signal-safety(7).
+pub(crate) fn shut_down(socket: BorrowedFd<'_>) {
+    // SAFETY: changes nothing but the socket.
+    unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
 }
 
 /// A socket of that type, connected to that path, unix(7). Neither this nor a later send(2) waits.

@@ -6,19 +6,25 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::{
-    signal::{SigEvent, SigevNotify, Signal},
-    timer::{Expiration, Timer, TimerSetTimeFlags},
+use nix::{
+    libc,
+    sys::{
+        signal::{SigEvent, SigevNotify, Signal},
+        timer::{Expiration, Timer, TimerSetTimeFlags},
+    },
+    time::ClockId,
 };
-use nix::time::ClockId;
 
-/// A timer that sends SIGTERM to this process, `timer_create(2)`. It is made beforehand, since a signal handler cannot make
-/// one, and never deleted, since the handler may be at it. No forked process has it.
+use super::signals::is_ignored;
+
+/// A timer that sends SIGTERM to this process, or SIGINT where that is ignored, `timer_create(2)`. It is made beforehand,
+/// since a signal handler cannot make one, and never deleted, since the handler may be at it. No forked process has it.
 pub(crate) struct StopTimer(AtomicPtr<Timer>);
 
 impl StopTimer {
     pub(crate) fn new() -> io::Result<Self> {
-        let event = SigEvent::new(SigevNotify::SigevSignal { signal: Signal::SIGTERM, si_value: 0 });
+        let signal = if is_ignored(libc::SIGTERM) { Signal::SIGINT } else { Signal::SIGTERM };
+        let event = SigEvent::new(SigevNotify::SigevSignal { signal, si_value: 0 });
         let timer = Timer::new(ClockId::CLOCK_MONOTONIC, event)?;
         Ok(Self(AtomicPtr::new(Box::into_raw(Box::new(timer)))))
     }

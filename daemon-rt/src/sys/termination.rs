@@ -12,6 +12,7 @@ use std::{
 use nix::{
     errno::Errno,
     libc::{self, c_int, c_void, siginfo_t},
+    sys::signal::{SigSet, Signal},
     unistd::getpid,
 };
 
@@ -201,6 +202,8 @@ fn end_by(signal: c_int) {
         }
     }
     default_action(signal);
-    // SAFETY: has no preconditions. The signal is blocked until the handler returns, and comes then.
+    // The thread may have blocked it, and while its handler runs it is blocked.
+    let _ = SigSet::from_iter(Signal::try_from(signal)).thread_unblock();
+    // SAFETY: has no preconditions.
     unsafe { libc::raise(signal) };
 }
