@@ -683,8 +683,10 @@ impl Daemon {
     /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
     ///
     /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
-    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds: see
-    /// [`PidFile::stop`](crate::PidFile::stop), also for other times.
+    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds or, where
+    /// [`stop_timeout`](Self::stop_timeout) is set, a second after that. So set it before the call. Do not call `stop` twice:
+    /// the second SIGTERM ends a daemon that is still [finishing](crate::stop_requested). A daemon that its `stop_timeout` ends
+    /// counts as ended, and its log says why.
     ///
     /// # Errors
     ///

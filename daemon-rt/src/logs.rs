@@ -38,10 +38,10 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
 /// [`reopen_logs`](crate::Daemon::reopen_logs).
 ///
-/// For a program that learns in another way that its logs were renamed. The option has to be set all the same, or a
-/// log that [rotates](crate::Stdio::rotate): it is what looks at the start whether this will be possible. What is written meanwhile by other threads goes to the old
-/// file or to the new one, and none of it is lost. In the foreground it does nothing, since streams are left alone
-/// there. It is not for signal handlers.
+/// For a program that learns in another way that its logs were renamed. That option has to be set all the same, or a log that
+/// [rotates](crate::Stdio::rotate): only then does the start check that the logs can be opened anew. What is written
+/// meanwhile by other threads goes to the old file or to the new one, and none of it is lost. In the foreground it does
+/// nothing, since streams are left alone there. It is not for signal handlers.
 ///
 /// # Errors
 ///

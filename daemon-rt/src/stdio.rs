@@ -108,8 +108,8 @@ impl Stdio {
     /// ```
     ///
     /// `clockd.log` becomes `clockd.log.1`, what was `.1` becomes `.2`, and so on. At most `keep` of them are kept: files
-    /// with higher numbers are removed as far as they follow without a gap, so that a lower `keep` gives room at the next
-    /// rotation. If `keep` is 0, the log starts over: it is renamed to `.1`, and removed as soon as the new one is in
+    /// with higher numbers are removed as far as they follow without a gap: after a change from 5 to 3, `.4` and `.5` go at
+    /// the next rotation. If `keep` is 0, the log starts over: it is renamed to `.1`, and removed as soon as the new one is in
     /// place. No file is truncated. The new file has the mode of the old one, and its owner and group if the daemon may
     /// give files to them.
     ///
@@ -123,8 +123,8 @@ impl Stdio {
     /// forks, or puts itself alone into a sandbox.
     ///
     /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of them
-    /// rotates it, under a lock, flock(2), and the others follow within a second: for that second `keep` must suffice. As
-    /// soon as the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on
+    /// rotates it, under a lock, flock(2), and the others follow within a second. During that second they write to a file
+    /// with a number: let `keep` be large enough that it is not removed meanwhile. As soon as the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on
     /// in what the path leads to. So logrotate(8) may work on the same log; SIGHUP and
     /// [`reopen_logs`](crate::reopen_logs) do no harm. A child that was started before goes on writing to the old file.
     ///

@@ -24,16 +24,18 @@ pub(crate) use self::forced_end::note_options;
 use self::handle::Handle;
 use crate::Error;
 
-/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns what they are waited for by.
+/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns a value by which the program learns
+/// of the request.
 ///
-/// The first of these signals sets the request, for ever, and does nothing else. So `main` returns as it always does:
-/// destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit status is that of `main`. A service
-/// manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
+/// The first of these signals makes the request, which is never taken back. It does not end the program: `main` does, by
+/// returning. So destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit status is that of `main`. A
+/// service manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
 ///
 /// A second signal ends the process at once, if it comes at least a second after the first: managers and supervisors may
 /// send two within microseconds. So does [`stop_timeout`](crate::Daemon::stop_timeout), if the program takes longer than
-/// that. In both cases a line on standard error, or in the system's log where nobody reads that, says so; the pidfile is
-/// removed; and the process is ended by the signal. Process 1 of a container exits with 128 plus the number of the signal.
+/// that. In both cases a line on standard error says so; if that is the null device, the line goes to the system's log. The
+/// pidfile is removed, and the process is ended by the signal. Process 1 of a container exits with 128 plus the number of the
+/// signal. Only this process is ended, and none of its children.
 ///
 /// ```no_run
 /// use std::{io, thread, time::Duration};
@@ -51,17 +53,19 @@ use crate::Error;
 /// }
 /// ```
 ///
-/// It may be called any number of times, by any thread, before the start and after it. A request that came before a detach
-/// was the launcher's: the start fails then, with 128 plus the number of the signal. In the daemon the request is not set,
-/// and what `setup` got from this function waits for the daemon's own signals.
+/// It may be called any number of times, by any thread, before the start and after it. Called in `setup`, it keeps Ctrl-C from
+/// interrupting `setup`, which should look at the request. If the request is made before the fork, no daemon is started, and
+/// the launcher exits with 128 plus the number of the signal; in the foreground, `main` finds the request made. A value from
+/// `setup` stays valid in the daemon, where it stands for the daemon's own signals. A program that calls
+/// [`spawn`](crate::Daemon::spawn) keeps its own request, and starts the daemon all the same.
 ///
-/// A signal that is ignored stays ignored. A handler that the program installed before is still called, after this one. If a
-/// handler takes its place later, the request is set all the same if that one calls the previous handler, as those of
-/// signal-hook and tokio do. That of `ctrlc::set_handler` does not; `ctrlc::try_set_handler` finds this handler and refuses. The
-/// handler of [`pidfile`](crate::Daemon::pidfile) is the same one: call this function before you install a handler that
-/// calls no other. Do not block the two signals, `pthread_sigmask(3)`. A worker that is forked without exec is ended by them
-/// as if it had no handler, until it calls this function itself. In a worker of a program with threads, that may wait for
-/// ever, fork(2).
+/// A signal that is ignored stays ignored. A handler that the program installed before this call is still called, after this
+/// one. If another handler takes its place later, the request is made all the same if that one calls the previous handler, as
+/// those of signal-hook and tokio do. That of `ctrlc::set_handler` does not: call this function after it.
+/// `ctrlc::try_set_handler` finds this handler and refuses. Do not block the two signals, `pthread_sigmask(3)`.
+///
+/// A worker that is forked without exec is ended by these signals as if it had no handler, until it calls this function
+/// itself. In a worker of a program with threads, that may wait for ever, fork(2).
 ///
 /// # Errors
 ///
@@ -80,11 +84,12 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 /// The request to stop, from [`stop_requested`]: to wait for, to look at, to poll or to await.
 ///
 /// Once the request is made, every way says so at once, each time. Each value and each clone has a descriptor of its own,
-/// which is closed on exec.
+/// which is closed on exec; clones share one where none is left. A server with many connections does not need a clone for
+/// each: it awaits the request once, and tells its tasks.
 ///
 /// As a [`Future`] it takes any runtime. The first time that one is awaited, a thread is started, which blocks all signals
-/// and wakes whoever awaits. A start ends it before it forks, and begins it anew behind that. Where no thread can be started,
-/// the future is asked again and again, which keeps a processor busy.
+/// and wakes whoever awaits. It stays. It is stopped for the fork of a start, and started again in the daemon. The other ways
+/// need no thread. Where no thread can be started, the future is asked again and again, which keeps a processor busy.
 ///
 /// ```no_run
 /// use std::{io, net::TcpListener};
@@ -107,7 +112,9 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 /// ```
 ///
 /// As a descriptor it goes to poll(2) and its like, where it becomes readable when the request is made, and stays so. Do
-/// not read from it.
+/// not read from it. The signal also interrupts poll(2) and epoll_wait(2), which fail with EINTR,
+/// [`Interrupted`](std::io::ErrorKind::Interrupted): call them again. Calls such as accept(2), read(2) and waitpid(2) are not
+/// interrupted, signal(7): a thread that blocks in one does not notice the request.
 pub struct StopRequested {
     handle: Arc<Handle>,
 }

@@ -530,17 +530,24 @@ fn a_signal_that_the_launcher_ignored_is_a_request_to_the_daemon() {
 
 #[test]
 fn beside_every_other_listener_that_was_first() {
-    for listener in ["signal-hook", "tokio", "sigaction", "informed-sigaction"] {
-        let stage = Stage::new();
-        let mut daemon = stage.started(&mut probe(&stage, &[]));
-        assert_eq!(daemon.ask(&format!("listen {listener} SIGTERM")), "");
-        for _ in 0..3 {
-            assert_eq!(daemon.ask("listen-to-stop"), "", "again and again");
+    for listener in ["signal-hook", "tokio", "sigaction", "informed-sigaction", "ctrlc"] {
+        // A pidfile has a handler of its own, whose place the listener has taken.
+        for options in [&[][..], &["--pidfile", "pid"]] {
+            let stage = Stage::new();
+            let mut daemon = stage.started(&mut probe(&stage, options));
+            let signal = if listener == "ctrlc" { Signal::SIGINT } else { Signal::SIGTERM };
+            assert_eq!(daemon.ask(&format!("listen {listener} {signal}")), "");
+            for _ in 0..3 {
+                assert_eq!(daemon.ask("listen-to-stop"), "", "again and again");
+            }
+            daemon.process.signal(signal);
+            eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+            is_requested(&mut daemon);
+            let again = if listener == "tokio" { "0" } else { "1" }; // it is asked for the next one
+            assert_eq!(daemon.ask("heard"), again, "{listener}: once");
+            returns(daemon);
+            assert_eq!(stage.files(), NOTHING, "{listener}");
         }
-        daemon.process.signal(Signal::SIGTERM);
-        eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
-        is_requested(&mut daemon);
-        returns(daemon);
     }
 }
 

@@ -52,10 +52,11 @@ struct Rotator {
 ///
 /// #[daemon(stdout = Stdio::append("/var/log/clockd/clockd.log").rotate(10 << 20, 5))]
 /// fn main() -> Result<(), Error> {
+///     daemon_rt::rotate_logs()?;
 ///     loop {
-///         daemon_rt::rotate_logs()?;
 ///         println!("up");
 ///         thread::sleep(Duration::from_secs(60));
+///         let _ = daemon_rt::rotate_logs(); // the log says what failed, and goes on as it is
 ///     }
 /// }
 /// ```

@@ -2,10 +2,10 @@
 //! a pid namespace, `pid_namespaces(7)`.
 
 use std::{
-    process,
+    process, ptr,
     sync::{
         OnceLock,
-        atomic::{AtomicBool, AtomicI32, Ordering::SeqCst},
+        atomic::{AtomicI32, AtomicPtr, Ordering::SeqCst},
     },
 };
 
@@ -47,10 +47,11 @@ pub(crate) enum Instead {
     AsIfNotAsked,
 }
 
-/// Whether the handler was installed for each of the signals, and what it took the place of. It may be below another one
-/// that calls it.
-static IS_INSTALLED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+/// What the handler took the place of, for each of the signals.
 static PREVIOUS: [OnceLock<PreviousHandler>; 2] = [const { OnceLock::new() }; 2];
+
+/// What the signal was told by that the previous handler is called for. That one may call this handler in its turn.
+static CALLS_PREVIOUS: AtomicPtr<siginfo_t> = AtomicPtr::new(ptr::null_mut());
 
 /// From now on, SIGTERM and SIGINT remove the file, and then end this process as they do by default. Process 1 exits with
 /// the status that a shell has for that. In forked workers they have their default action, and so they have after
@@ -86,7 +87,7 @@ pub(crate) fn hold_back_termination<T>(create: impl FnOnce() -> T) -> T {
 }
 
 /// From now on, a signal does what `instead` says. Handlers that the program has installed go on being called, and signals
-/// that are ignored stay so. Once in a process; a second call installs the handler where the default action is back.
+/// that are ignored stay so. A second call in a process installs the handler where another one has taken its place.
 ///
 /// # Safety
 ///
@@ -94,17 +95,18 @@ pub(crate) fn hold_back_termination<T>(create: impl FnOnce() -> T) -> T {
 pub(crate) unsafe fn on_termination(instead: fn(c_int) -> Instead) {
     mark_process();
     let _ = INSTEAD.set(instead);
-    for (index, signal) in SIGNALS.into_iter().enumerate() {
-        let is_ours = IS_INSTALLED[index].load(SeqCst) && !has_default(signal);
-        if is_ours || is_ignored(signal) {
+    for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
+        // Where it has called a handler before, one that has taken its place since calls this one in its turn, or wants it
+        // gone.
+        let is_below = previous.get().is_some() && !has_default(signal);
+        if is_below || is_handled(signal) || is_ignored(signal) {
             continue;
         }
-        let previous = PreviousHandler::of(signal);
-        let action = PreviousHandler::followed_by(previous.as_ref(), handle);
-        if let Some(previous) = previous {
-            let _ = PREVIOUS[index].set(previous);
+        let found = PreviousHandler::of(signal);
+        let action = PreviousHandler::followed_by(found.as_ref(), handle);
+        if let Some(found) = found {
+            let _ = previous.set(found);
         }
-        IS_INSTALLED[index].store(true, SeqCst);
         set_action(signal, &action);
     }
 }
@@ -146,8 +148,7 @@ fn current_end() -> Option<&'static End> {
 }
 
 fn install() {
-    for (index, signal) in SIGNALS.into_iter().enumerate().filter(|&(_, signal)| has_default(signal)) {
-        IS_INSTALLED[index].store(true, SeqCst);
+    for signal in SIGNALS.into_iter().filter(|&signal| has_default(signal)) {
         set_action(signal, &PreviousHandler::followed_by(None, handle)); // a signal that is held back interrupts nothing
     }
 }
@@ -156,9 +157,8 @@ fn uninstall() {
     if INSTEAD.get().is_some() {
         return;
     }
-    for (index, signal) in SIGNALS.into_iter().enumerate().filter(|&(_, signal)| is_handled(signal)) {
+    for signal in SIGNALS.into_iter().filter(|&signal| is_handled(signal)) {
         default_action(signal);
-        IS_INSTALLED[index].store(false, SeqCst);
     }
 }
 
@@ -170,6 +170,9 @@ fn is_handled(signal: c_int) -> bool {
 /// A handler that was installed later may call this one: signal-hook's does, and with it tokio's. Then the signal is that
 /// one's, unless the program asked to be told of it, too.
 extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    if !info.is_null() && CALLS_PREVIOUS.load(SeqCst) == info {
+        return; // by the handler that it is calling
+    }
     let errno = Errno::last_raw();
     let is_on_top = is_handled(signal);
     if !(is_on_top && is_held_back(signal)) {
@@ -180,7 +183,9 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
             Instead::AsIfNotAsked | Instead::Nothing => {}
         }
         if let Some(previous) = previous {
+            let outer = CALLS_PREVIOUS.swap(info, SeqCst);
             previous.call(signal, info, context);
+            CALLS_PREVIOUS.store(outer, SeqCst);
         }
     }
     Errno::set_raw(errno);
