@@ -66,12 +66,14 @@ impl Error {
         &self.0.stderr
     }
 
-    /// A mistake that has no cause outside, such as an option out of range.
+    /// A mistake that has no cause outside, such as an option out of range. Cold, so that no code is made fast for its sake.
+    #[cold]
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self::of(what.into(), None)
     }
 
     /// A step that the system refused.
+    #[cold]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
         Self::of(what.into(), Some(why.into()))
     }
@@ -220,6 +222,7 @@ impl From<Error> for io::Error {
 }
 
 /// A cause that no system call gives: a file is not taken, for this reason.
+#[cold]
 pub(crate) fn refused(why: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why.into())
 }
