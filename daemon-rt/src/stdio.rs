@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::start::streams::{OpenFiles, Opening};
+
 /// What a standard stream of the daemon is to be: the value of `stdin`, `stdout` and `stderr`.
 ///
 /// A path converts to [`Stdio::append`], an open [`File`] or `OwnedFd` to itself.
@@ -29,9 +31,17 @@ pub struct Stdio(pub(crate) Kind);
 pub(crate) enum Kind {
     Null,
     Inherit,
-    Append(PathBuf),
-    Truncate(PathBuf),
+    Path(ByPath),
     File(File),
+}
+
+/// A file that the start opens.
+#[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "streams stay what they are"))]
+pub(crate) struct ByPath {
+    pub(crate) path: PathBuf,
+    pub(crate) is_truncated: bool,
+    pub(crate) opening: &'static dyn Opening,
 }
 
 impl Stdio {
@@ -69,20 +79,24 @@ impl Stdio {
     /// on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`, mount.fuse3(8).
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Append(path.into()))
+        Self::by_path(path.into(), false)
     }
 
     /// As [`append`](Self::append), but what the file holds is thrown away by the start, once the launcher has checked
     /// all that it can: a start that fails behind that leaves the file empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Truncate(path.into()))
+        Self::by_path(path.into(), true)
+    }
+
+    fn by_path(path: PathBuf, is_truncated: bool) -> Self {
+        Self(Kind::Path(ByPath { path, is_truncated, opening: &OpenFiles }))
     }
 
     /// The path, where there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0 {
-            Kind::Append(path) | Kind::Truncate(path) => Some(path),
+            Kind::Path(file) => Some(&file.path),
             Kind::Null | Kind::Inherit | Kind::File(_) => None,
         }
     }

@@ -38,6 +38,14 @@ pub(crate) mod streams {
     pub(crate) struct ReopenLogs;
 
     impl Reopening for ReopenLogs {}
+
+    /// Nor files to open.
+    pub(crate) trait Opening: std::fmt::Debug + Sync + std::panic::RefUnwindSafe {}
+
+    #[derive(Debug)]
+    pub(crate) struct OpenFiles;
+
+    impl Opening for OpenFiles {}
 }
 
 pub(crate) fn lock(_: &mut Daemon) -> Result<(), Error> {
