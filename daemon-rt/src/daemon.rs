@@ -23,7 +23,7 @@ use crate::{
     privileges::Identity,
     run,
     start::{
-        self,
+        self, KeepEnv, Keeping,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -70,7 +70,7 @@ pub struct Daemon {
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
     pub(crate) reopen_logs: Option<&'static dyn Reopening>,
-    pub(crate) keep_env: Option<Vec<OsString>>,
+    pub(crate) keep_env: Option<Box<dyn Keeping>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -403,7 +403,7 @@ impl Daemon {
     ///
     /// Nothing is overwritten elsewhere than on Linux, nor where `/proc` is not mounted.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
-        self.keep_env = Some(names.into_iter().map(Into::into).collect());
+        self.keep_env = Some(Box::new(KeepEnv(names.into_iter().map(Into::into).collect())));
         self
     }
 

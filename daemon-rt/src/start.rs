@@ -22,6 +22,7 @@ pub(crate) mod streams;
 pub(crate) use self::{
     check::stop_timeout,
     end::{ended, stop_at_exit},
+    environment::{KeepEnv, Keeping},
     instance::{lock, other_instance, pidfile},
     ready::refuse_in as refuse_ready_in,
     sd_notify::{start_failed, stopping, stopping_at_once},

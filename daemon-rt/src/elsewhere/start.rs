@@ -1,7 +1,8 @@
 //! The start where there is no fork: `main` runs in the foreground.
 
 use std::{
-    process,
+    ffi::OsString,
+    fmt, process,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -29,6 +30,15 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
         Detach::Auto | Detach::Never => Ok(Role::Daemon),
     }
 }
+
+/// The environment stays what it is.
+pub(crate) trait Keeping: fmt::Debug + Send + Sync {}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "as where the names are kept")]
+pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
+
+impl Keeping for KeepEnv {}
 
 pub(crate) mod streams {
     /// Streams stay what they are: there are no logs to reopen.

@@ -62,8 +62,8 @@ fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
 }
 
 /// Names alone: a name has no `=` in it, POSIX XBD 8.1, and would match no variable.
-pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
-    for name in &names {
+pub(crate) fn keep_env(names: &[OsString]) -> Result<(), Error> {
+    for name in names {
         match name.as_bytes() {
             b"" => return Err(Error::new("`keep_env` has an empty name")),
             bytes if bytes.contains(&b'=') => {
@@ -72,7 +72,7 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
             _ => {}
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 pub(crate) fn ready_fd(fd: RawFd) -> Result<RawFd, Error> {

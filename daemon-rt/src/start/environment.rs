@@ -1,7 +1,13 @@
 //! The daemon's environment: what is kept of the launcher's. A manager's variables that name the process which it started
 //! are rewritten to name the daemon.
 
-use std::{env, ffi::OsString, os::fd::AsRawFd, process};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
+    os::fd::AsRawFd,
+    process,
+};
 
 use nix::unistd::getpid;
 
@@ -15,10 +21,34 @@ const MANAGERS: [&str; 7] =
 /// Those of them that name a process by its number.
 const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
 
+/// All code of the option `keep_env`. Only its setter leads to it: the linker leaves it out of a program that does not set
+/// the option.
+pub(crate) trait Keeping: fmt::Debug + Send + Sync {
+    fn check(&self) -> Result<(), Error>;
+    fn remove_others(&self, managers: &[&str], thread: &SingleThread);
+}
+
+/// The names of the option.
+#[derive(Debug)]
+pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
+
+impl Keeping for KeepEnv {
+    fn check(&self) -> Result<(), Error> {
+        check::keep_env(&self.0)
+    }
+
+    fn remove_others(&self, managers: &[&str], thread: &SingleThread) {
+        let is_kept =
+            |name: &OsStr| self.0.iter().any(|kept| kept == name) || managers.iter().any(|&kept| kept == name);
+        sys::retain_variables(is_kept, thread);
+        sys::wipe_removed_variables(thread);
+    }
+}
+
 /// How the daemon changes its environment.
 pub(crate) struct Environment {
-    /// The names of the option `keep_env`; without it, all are kept.
-    keep: Option<Vec<OsString>>,
+    /// Without it, all variables are kept.
+    keep: Option<Box<dyn Keeping>>,
     /// To be rewritten. What `setup` removed is not, nor what names another process.
     naming_launcher: Vec<&'static str>,
     /// Those of [`MANAGERS`] that are kept in any case: none where anybody may have written them.
@@ -29,8 +59,10 @@ impl Environment {
     /// In the launcher.
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let managers: Vec<_> = MANAGERS.into_iter().filter(|name| daemon.launched_by.believes(name)).collect();
+        let keep = daemon.keep_env.take();
+        keep.as_ref().map_or(Ok(()), |keep| keep.check())?;
         Ok(Self {
-            keep: daemon.keep_env.take().map(check::keep_env).transpose()?,
+            keep,
             naming_launcher: NAMING
                 .into_iter()
                 .filter(|name| managers.contains(name) && launched_by::names_this_process(name))
@@ -41,12 +73,8 @@ impl Environment {
 
     /// In the daemon.
     pub(crate) fn apply(&self, thread: &SingleThread) {
-        if let Some(names) = &self.keep {
-            sys::retain_variables(
-                |name| names.iter().any(|kept| kept == name) || self.managers.iter().any(|&kept| kept == name),
-                thread,
-            );
-            sys::wipe_removed_variables(thread);
+        if let Some(keep) = &self.keep {
+            keep.remove_others(&self.managers, thread);
         }
         for name in &self.naming_launcher {
             sys::set_variable(name, Some(process::id().to_string().as_ref()), thread);
