@@ -23,7 +23,7 @@ use crate::{
     privileges::Identity,
     run,
     start::{
-        self, KeepEnv, Keeping,
+        self, KeepEnv, Keeping, Root,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -66,7 +66,7 @@ pub struct Daemon {
     pub(crate) stderr: Option<Stdio>,
     pub(crate) umask: Mask,
     pub(crate) chdir: Option<PathBuf>,
-    pub(crate) chroot: Option<PathBuf>,
+    pub(crate) chroot: Option<Root>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
     pub(crate) reopen_logs: Option<&'static dyn Reopening>,
@@ -263,7 +263,7 @@ impl Daemon {
     /// only user id is an ordinary user's outside, it does not matter who else may change the path: root in there has
     /// no more rights than that user. Elsewhere than on Unix, the start fails.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
-        self.chroot = Some(directory.into());
+        self.chroot = Some(Root::new(directory.into()));
         self
     }
 

@@ -15,6 +15,7 @@ mod process_group;
 mod ready;
 mod ready_fd;
 mod report;
+mod root;
 mod sd_notify;
 mod spawn;
 pub(crate) mod streams;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     environment::{KeepEnv, Keeping},
     instance::{lock, other_instance, pidfile},
     ready::refuse_in as refuse_ready_in,
+    root::Root,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
 };

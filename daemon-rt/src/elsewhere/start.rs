@@ -2,7 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fmt, process,
+    fmt,
+    path::PathBuf,
+    process,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -28,6 +30,16 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     match daemon.detach {
         Detach::Always => Err(Error::new("cannot detach: there is no fork on this platform")),
         Detach::Auto | Detach::Never => Ok(Role::Daemon),
+    }
+}
+
+/// The option `chroot`, which cannot be obeyed.
+#[derive(Debug)]
+pub(crate) struct Root(());
+
+impl Root {
+    pub(crate) fn new(_: PathBuf) -> Self {
+        Self(())
     }
 }
 
