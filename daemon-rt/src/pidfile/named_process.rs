@@ -85,13 +85,13 @@ impl Process {
             return None;
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
-        let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
         // Those by the file's name come first: a network file system may wait for its server all the same.
         let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
-        descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
+        let descriptors = descriptors.flatten().map(|descriptor| descriptor.path());
+        let (by_name, others): (Vec<_>, Vec<_>) = descriptors.partition(|path| fs::read_link(path).ok() == name);
         let file = sys::file_id(file.as_raw_fd()).ok()?;
         let mut are_all_seen = true;
-        for descriptor in descriptors {
+        for descriptor in by_name.into_iter().chain(others) {
             match sys::cached_file_id(&descriptor) {
                 Ok(found) if found == file => return Some(true),
                 // Of a process with more privileges we may list the descriptors, but not see their files.
