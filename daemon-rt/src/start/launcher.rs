@@ -54,7 +54,9 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
             // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
-            let _ = sys::INTERRUPTING.map(sys::ignore);
+            for signal in sys::INTERRUPTING {
+                let _ = sys::ignore(signal);
+            }
             let _ = sys::send(from_leader.as_fd(), &[0]); // the leader waits for that before it answers `ready()`
             drop(from_leader);
             after_ready(leader, ready, children)
