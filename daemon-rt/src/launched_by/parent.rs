@@ -4,7 +4,7 @@ use std::{fs, process, thread, time::Duration};
 
 use nix::{
     libc::pid_t,
-    unistd::{Pid, getpgid, getpgrp, getpid, getppid},
+    unistd::{Pid, getpgid, getpid, getppid},
 };
 
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
@@ -70,10 +70,10 @@ pub(super) fn kept_of(name: &str) -> &str {
 
 impl Group {
     fn beside(parent: pid_t) -> Self {
-        let group = getpgrp();
+        let group = getpgid(None);
         match getpgid(Some(Pid::from_raw(parent))) {
-            _ if group == getpid() => Self::Own,
-            Ok(parents) if parents == group => Self::Shared,
+            _ if group == Ok(getpid()) => Self::Own,
+            Ok(parents) if group == Ok(parents) => Self::Shared,
             _ => Self::Another,
         }
     }

@@ -136,7 +136,7 @@ impl Incoming {
 
     /// Reads once, which does not wait where something has come, or the other end is closed.
     pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 512]; // most reports are shorter
         let read = match socket.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // and the time goes on
             read => read?,
