@@ -1,5 +1,8 @@
 //! What /proc shows of processes, proc(5). Where there is none, nothing is known of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fs, io, path::Path, process};
 
 use nix::libc::pid_t;
