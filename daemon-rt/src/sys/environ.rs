@@ -106,8 +106,8 @@ unsafe fn variables_in(block: &Range<usize>) -> Vec<Range<usize>> {
 /// right behind the arguments: a program can have the kernel show something else, `PR_SET_MM` of prctl(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn given_by_exec() -> Option<Range<usize>> {
-    let stat = Stat::at("/proc/self".as_ref()).ok()?;
-    let field = |number| usize::try_from(stat.number(number)?).ok();
+    let seen = Stat::at("/proc/self".as_ref()).ok()?;
+    let field = |number| usize::try_from(seen.number(number)?).ok();
     let (stack, arguments, start, end) = (field(28)?, field(49)?, field(50)?, field(51)?);
     (stack != 0 && stack < arguments && arguments == start && start <= end).then_some(start..end)
 }
