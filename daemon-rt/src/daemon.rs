@@ -23,7 +23,7 @@ use crate::{
     privileges::Identity,
     run,
     start::{
-        self,
+        self, KeepEnv, Keeping, Root,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -66,11 +66,11 @@ pub struct Daemon {
     pub(crate) stderr: Option<Stdio>,
     pub(crate) umask: Mask,
     pub(crate) chdir: Option<PathBuf>,
-    pub(crate) chroot: Option<PathBuf>,
+    pub(crate) chroot: Option<Root>,
     pub(crate) identity: Option<Identity>,
     pub(crate) no_new_privs: bool,
     pub(crate) reopen_logs: Option<&'static dyn Reopening>,
-    pub(crate) keep_env: Option<Vec<OsString>>,
+    pub(crate) keep_env: Option<Box<dyn Keeping>>,
     pub(crate) keep_fds: Vec<RawFd>,
     pub(crate) detach: Detach,
     pub(crate) notify: bool,
@@ -264,7 +264,7 @@ impl Daemon {
     /// only user id is an ordinary user's outside, it does not matter who else may change the path: root in there has
     /// no more rights than that user. Elsewhere than on Unix, the start fails.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
-        self.chroot = Some(directory.into());
+        self.chroot = Some(Root::new(directory.into()));
         self
     }
 
@@ -404,7 +404,7 @@ impl Daemon {
     ///
     /// Nothing is overwritten elsewhere than on Linux, nor where `/proc` is not mounted.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
-        self.keep_env = Some(names.into_iter().map(Into::into).collect());
+        self.keep_env = Some(Box::new(KeepEnv(names.into_iter().map(Into::into).collect())));
         self
     }
 

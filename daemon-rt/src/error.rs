@@ -19,7 +19,11 @@ use crate::terminal::shown;
 /// What the daemon itself wrote before it failed is often the reason. [`exit`](Self::exit) prints it above the message, and
 /// exits with the right status. `{:?}`, by which Rust prints the error that `main` returns, shows the same as `{:#}`, and
 /// below it what the daemon wrote; but such a program exits with 1.
-pub struct Error {
+pub struct Error(Box<Details>);
+
+/// Behind a pointer, so that the result of a step that can fail is one word, and not the twelve of an error that hardly
+/// ever occurs.
+struct Details {
     what: Cow<'static, str>,
     why: Option<io::Error>,
     /// Step and object alone, where `what` says more.
@@ -29,7 +33,7 @@ pub struct Error {
     already_running: Option<u32>,
     stderr: String,
     /// Whose message it is, where that has an option `name`.
-    pub(crate) program: Option<String>,
+    program: Option<String>,
 }
 
 impl Error {
@@ -41,7 +45,7 @@ impl Error {
     /// if no daemon runs, 4 without permission, 3 if a reload would end the daemon, and otherwise 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
-        self.exit_status
+        self.0.exit_status
     }
 
     /// The process id of the other instance, if the start failed because that holds the
@@ -49,7 +53,7 @@ impl Error {
     /// `start_timeout`. After [`run`](crate::Daemon::run) and [`start`](crate::Daemon::start), it may still be starting.
     #[must_use]
     pub fn already_running(&self) -> Option<u32> {
-        self.already_running
+        self.0.already_running
     }
 
     /// What the daemon wrote to standard error before it failed: at most the last 64 KiB, with control characters
@@ -59,60 +63,80 @@ impl Error {
     /// read back, such as a terminal.
     #[must_use]
     pub fn stderr(&self) -> &str {
-        &self.stderr
+        &self.0.stderr
     }
 
-    /// A mistake that has no cause outside, such as an option out of range.
+    /// A mistake that has no cause outside, such as an option out of range. Cold, so that no code is made fast for its sake.
+    #[cold]
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
-        let (what, stderr) = (what.into(), String::new());
-        Self { what, why: None, step: None, exit_status: 1, already_running: None, stderr, program: None }
+        Self::of(what.into(), None)
     }
 
     /// A step that the system refused.
+    #[cold]
     pub(crate) fn because(what: impl Into<Cow<'static, str>>, why: impl Into<io::Error>) -> Self {
-        Self { why: Some(why.into()), ..Self::new(what) }
+        Self::of(what.into(), Some(why.into()))
     }
 
-    pub(crate) fn and_exit_status(self, status: u8) -> Self {
-        Self { exit_status: status.max(1), ..self }
+    fn of(what: Cow<'static, str>, why: Option<io::Error>) -> Self {
+        let stderr = String::new();
+        Self(Box::new(Details { what, why, step: None, exit_status: 1, already_running: None, stderr, program: None }))
+    }
+
+    pub(crate) fn and_exit_status(mut self, status: u8) -> Self {
+        self.0.exit_status = status.max(1);
+        self
     }
 
     /// Of what it says, everything but step and object tells what was found in the file system.
     pub(crate) fn withhold_all_but(mut self, step: impl Into<Cow<'static, str>>) -> Self {
-        self.step = Some(step.into());
+        self.0.step = Some(step.into());
         self
     }
 
     /// The step and its object, without what was found in the file system: for a reader who may not look there. None
     /// where nothing was.
     pub(crate) fn without_cause(&self) -> Option<&str> {
-        match (&self.step, &self.why) {
+        match (&self.0.step, &self.0.why) {
             (Some(step), _) => Some(step),
-            (None, Some(_)) => Some(&self.what),
+            (None, Some(_)) => Some(&self.0.what),
             (None, None) => None,
         }
     }
 
     /// Another instance is that process.
-    pub(crate) fn and_already_running(self, pid: u32) -> Self {
-        Self { already_running: Some(pid), ..self }
+    pub(crate) fn and_already_running(mut self, pid: u32) -> Self {
+        self.0.already_running = Some(pid);
+        self
     }
 
-    pub(crate) fn and_stderr(self, stderr: String) -> Self {
-        Self { stderr, ..self }
+    pub(crate) fn and_stderr(mut self, stderr: String) -> Self {
+        self.0.stderr = stderr;
+        self
+    }
+
+    pub(crate) fn of_program(mut self, name: &str) -> Self {
+        self.0.program = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn program(&self) -> Option<&str> {
+        self.0.program.as_deref()
     }
 
     /// The system's number of the cause, errno(3).
     pub(crate) fn errno(&self) -> Option<i32> {
-        self.why.as_ref()?.raw_os_error()
+        self.0.why.as_ref()?.raw_os_error()
     }
 }
 
 #[cfg(unix)]
 impl Error {
     /// What a daemon says of itself: it looks for no other instance, and the launcher reads what it printed.
-    pub(crate) fn of_daemon(self) -> Self {
-        Self { already_running: None, stderr: String::new(), ..self }
+    pub(crate) fn of_daemon(mut self) -> Self {
+        self.0.already_running = None;
+        self.0.stderr = String::new();
+        self
     }
 
     /// A process of the start ended too early. The exit status is as in a shell: that of the process, or 128 and the
@@ -134,11 +158,12 @@ impl Error {
 #[cfg(unix)]
 impl Error {
     pub(crate) fn encode(&self) -> String {
-        let (public, what) = self.step.as_ref().map_or((&self.what, ""), |step| (step, &self.what));
+        let Details { what, why, step, already_running, stderr, .. } = &*self.0;
+        let (public, what) = step.as_ref().map_or((what, ""), |step| (step, what));
         let errno = self.errno().unwrap_or_default();
-        let why = self.why.as_ref().filter(|_| errno == 0).map(io::Error::to_string).unwrap_or_default();
-        let pid = self.already_running.unwrap_or_default();
-        format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{}", self.stderr)
+        let why = why.as_ref().filter(|_| errno == 0).map(io::Error::to_string).unwrap_or_default();
+        let pid = already_running.unwrap_or_default();
+        format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{stderr}")
     }
 
     /// Whatever a hostile daemon wrote. The texts have their control characters escaped already, where they are not its own.
@@ -153,7 +178,7 @@ impl Error {
             Ok(0) | Err(_) => Some(refused(why)),
             Ok(errno) => Some(io::Error::from_raw_os_error(errno)),
         };
-        Self {
+        Self(Box::new(Details {
             what: what.into(),
             why,
             step,
@@ -161,14 +186,14 @@ impl Error {
             already_running: pid.parse().ok().filter(|&pid| pid != 0),
             stderr: stderr.to_owned(),
             program: None,
-        }
+        }))
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.what)?;
-        match &self.why {
+        formatter.write_str(&self.0.what)?;
+        match &self.0.why {
             Some(why) if formatter.alternate() => write!(formatter, ": {why}"),
             _ => Ok(()),
         }
@@ -178,25 +203,26 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{self:#}")?;
-        if self.stderr.is_empty() { Ok(()) } else { write!(formatter, "\n{}", self.stderr.trim_end()) }
+        if self.stderr().is_empty() { Ok(()) } else { write!(formatter, "\n{}", self.stderr().trim_end()) }
     }
 }
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.why.as_ref().map(|why| why as _)
+        self.0.why.as_ref().map(|why| why as _)
     }
 }
 
 impl From<Error> for io::Error {
     /// Keeps the kind of the cause, and the error itself as its payload.
     fn from(error: Error) -> Self {
-        let kind = error.why.as_ref().map_or(io::ErrorKind::Other, io::Error::kind);
+        let kind = error.0.why.as_ref().map_or(io::ErrorKind::Other, io::Error::kind);
         Self::new(kind, error)
     }
 }
 
 /// A cause that no system call gives: a file is not taken, for this reason.
+#[cold]
 pub(crate) fn refused(why: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why.into())
 }

@@ -115,11 +115,12 @@ impl Inherited {
     /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
     /// not missed. Returns what the signals did until now.
     pub(crate) fn become_interruptible(&self) -> Vec<sys::Action> {
-        let actions = sys::INTERRUPTING
-            .into_iter()
-            .filter(|signal| !self.ignored_signals.contains(signal))
-            .map(sys::default_action)
-            .collect();
+        let mut actions = Vec::new();
+        for signal in sys::INTERRUPTING {
+            if !self.ignored_signals.contains(&signal) {
+                actions.push(sys::default_action(signal));
+            }
+        }
         let mut blocked = self.blocked_signals;
         blocked.add(Signal::SIGCHLD);
         let _ = blocked.thread_set_mask();

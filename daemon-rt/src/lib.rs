@@ -36,6 +36,8 @@ mod obey;
 mod pidfile;
 #[cfg_attr(not(unix), path = "elsewhere/privileges.rs")]
 mod privileges;
+#[cfg(unix)]
+mod proc;
 #[cfg(all(test, unix))]
 mod random;
 mod run;

@@ -55,8 +55,7 @@ impl Messages {
             let text = self.for_reader(&error);
             error = Error::new(text).and_exit_status(error.exit_status()).and_stderr(error.stderr().to_owned());
         }
-        error.program = Some(self.name.clone());
-        error
+        error.of_program(&self.name)
     }
 
     /// The text for whoever started the program. A cause that is not for them goes to the system's log.
@@ -99,7 +98,7 @@ impl Error {
     /// println!("this line is in the log");
     /// ```
     pub fn exit(&self) -> ! {
-        let name = self.program.clone().unwrap_or_else(zeroth_argument);
+        let name = self.program().map_or_else(zeroth_argument, str::to_owned);
         write(&name, &format!("{self:#}"), self.stderr());
         process::exit(self.exit_status().into())
     }

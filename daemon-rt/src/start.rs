@@ -15,6 +15,7 @@ mod process_group;
 mod ready;
 mod ready_fd;
 mod report;
+mod root;
 mod sd_notify;
 mod spawn;
 pub(crate) mod streams;
@@ -22,8 +23,10 @@ pub(crate) mod streams;
 pub(crate) use self::{
     check::stop_timeout,
     end::{ended, stop_at_exit},
+    environment::{KeepEnv, Keeping},
     instance::{lock, other_instance, pidfile},
     ready::refuse_in as refuse_ready_in,
+    root::Root,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
 };

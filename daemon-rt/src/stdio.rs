@@ -10,7 +10,7 @@ use std::{
 
 #[cfg(unix)]
 use crate::Error;
-use crate::start::streams::{Reopening, RotateLogs};
+use crate::start::streams::{OpenFiles, Opening, Reopening, RotateLogs};
 
 /// What a standard stream of the daemon is to be: the value of `stdin`, `stdout` and `stderr`.
 ///
@@ -45,9 +45,17 @@ pub(crate) struct Limit {
 pub(crate) enum Kind {
     Null,
     Inherit,
-    Append(PathBuf),
-    Truncate(PathBuf),
+    Path(ByPath),
     File(File),
+}
+
+/// A file that the start opens.
+#[derive(Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "streams stay what they are"))]
+pub(crate) struct ByPath {
+    pub(crate) path: PathBuf,
+    pub(crate) is_truncated: bool,
+    pub(crate) opening: &'static dyn Opening,
 }
 
 impl Stdio {
@@ -85,14 +93,14 @@ impl Stdio {
     /// on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`, mount.fuse3(8).
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
-        Self::of(Kind::Append(path.into()))
+        Self::by_path(path.into(), false)
     }
 
     /// As [`append`](Self::append), but what the file holds is thrown away by the start, once the launcher has checked
     /// all that it can: a start that fails behind that leaves the file empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
-        Self::of(Kind::Truncate(path.into()))
+        Self::by_path(path.into(), true)
     }
 
     /// Rotates the log: beyond that many bytes it is renamed, and the daemon goes on in a new file. For a machine without
@@ -156,10 +164,14 @@ impl Stdio {
         Self { kind, limit: None }
     }
 
+    fn by_path(path: PathBuf, is_truncated: bool) -> Self {
+        Self::of(Kind::Path(ByPath { path, is_truncated, opening: &OpenFiles }))
+    }
+
     /// The path, where there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.kind {
-            Kind::Append(path) | Kind::Truncate(path) => Some(path),
+            Kind::Path(file) => Some(&file.path),
             Kind::Null | Kind::Inherit | Kind::File(_) => None,
         }
     }

@@ -112,7 +112,7 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 /// ```
 ///
 /// As a descriptor it goes to poll(2) and its like, where it becomes readable when the request is made, and stays so. Do
-/// not read from it. The signal also interrupts poll(2) and epoll_wait(2), which fail with EINTR,
+/// not read from it. The signal also interrupts poll(2) and `epoll_wait(2)`, which fail with EINTR,
 /// [`Interrupted`](std::io::ErrorKind::Interrupted): call them again. Calls such as accept(2), read(2) and waitpid(2) are not
 /// interrupted, signal(7): a thread that blocks in one does not notice the request.
 pub struct StopRequested {

@@ -17,7 +17,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    fcntl::{AtFlags, OFlag, open, openat, readlinkat},
+    fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat},
     libc,
     sys::stat::{FileStat, Mode, SFlag, fstat, fstatat},
 };
@@ -77,7 +77,7 @@ pub(crate) fn refuse_too_long(path: &Path) -> io::Result<()> {
 /// Finds a file as open(2) does, whoever may change the path.
 pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
     let (path, name) = split(path);
-    let open = || Ok(open(path, DIRECTORY, Mode::empty())?);
+    let open = || Ok(openat(AT_FDCWD, path, DIRECTORY, Mode::empty())?);
     let directory = sys::uninterrupted(open).map_err(|error| name_directory(error, path))?;
     Ok(Entry { directory, name: name.to_owned() })
 }
@@ -205,7 +205,7 @@ fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<
     let flags = DIRECTORY | OFlag::O_NOFOLLOW;
     let fd = sys::uninterrupted(|| match directory {
         Some(directory) => Ok(openat(&directory.fd, name, flags, Mode::empty())?),
-        None => Ok(open(name, flags, Mode::empty())?),
+        None => Ok(openat(AT_FDCWD, name, flags, Mode::empty())?),
     })?;
     let status = fstat(&fd)?;
     Ok(Directory { fd, status })

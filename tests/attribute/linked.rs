@@ -40,6 +40,27 @@ fn only_who_rotates_logs_can() {
 }
 
 #[test]
+fn only_who_gives_a_stream_by_its_path_can_open_files() {
+    for function in ["start::streams::by_path::opened", "start::streams::file::open", "logs::open_log::for_appending"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
+fn only_who_sets_chroot_can_change_the_root_directory() {
+    for function in ["start::root::change_root", "start::root::check_directory_inside"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
+fn only_who_sets_keep_env_can_clean_the_environment() {
+    for function in ["start::check::keep_env", "sys::environ::retain_variables", "sys::environ::wipe"] {
+        is_in_the_first_alone(function);
+    }
+}
+
+#[test]
 fn only_who_obeys_a_command_line_has_its_words() {
     is_in_the_first_alone("daemon_rt::obey::obey");
 }

@@ -68,9 +68,9 @@ static int is_pidfile(const char *path) {
   return strcmp(name == NULL ? path : name + 1, "pid") == 0;
 }
 
-int lstat(const char *restrict path, struct stat *restrict found) {
-  int result = syscall(SYS_newfstatat, AT_FDCWD, path, found, AT_SYMLINK_NOFOLLOW);
-  if (result == 0 && is_pidfile(path)) found->st_ino += ++looks;
+int fstatat(int directory, const char *restrict path, struct stat *restrict found, int flags) {
+  int result = syscall(SYS_newfstatat, directory, path, found, flags);
+  if (result == 0 && directory == AT_FDCWD && is_pidfile(path)) found->st_ino += ++looks;
   return result;
 }
 #endif

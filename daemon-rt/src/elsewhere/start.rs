@@ -1,6 +1,9 @@
 //! The start where there is no fork: `main` runs in the foreground.
 
 use std::{
+    ffi::OsString,
+    fmt,
+    path::PathBuf,
     process,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -30,6 +33,25 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     }
 }
 
+/// The option `chroot`, which cannot be obeyed.
+#[derive(Debug)]
+pub(crate) struct Root(());
+
+impl Root {
+    pub(crate) fn new(_: PathBuf) -> Self {
+        Self(())
+    }
+}
+
+/// The environment stays what it is.
+pub(crate) trait Keeping: fmt::Debug + Send + Sync {}
+
+#[derive(Debug)]
+#[allow(dead_code, reason = "as where the names are kept")]
+pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
+
+impl Keeping for KeepEnv {}
+
 pub(crate) mod streams {
     /// Streams stay what they are: there are no logs to reopen or to rotate.
     pub(crate) trait Reopening: std::fmt::Debug {}
@@ -43,6 +65,14 @@ pub(crate) mod streams {
     pub(crate) struct RotateLogs;
 
     impl Reopening for RotateLogs {}
+
+    /// Nor files to open.
+    pub(crate) trait Opening: std::fmt::Debug + Sync + std::panic::RefUnwindSafe {}
+
+    #[derive(Debug)]
+    pub(crate) struct OpenFiles;
+
+    impl Opening for OpenFiles {}
 }
 
 pub(crate) fn lock(_: &mut Daemon) -> Result<(), Error> {

@@ -5,7 +5,8 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use nix::libc::pid_t;
 
-use super::parent::{kept_of, sees_own_namespace};
+use super::parent::kept_of;
+use crate::proc::{self, Stat};
 
 const SHELLS: [&str; 11] = ["sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh", "fish", "tcsh", "csh"];
 
@@ -55,7 +56,7 @@ struct First {
 impl Ancestors {
     pub(super) fn above(parent: pid_t) -> Self {
         let mut between = Vec::new();
-        if !sees_own_namespace() {
+        if !proc::is_of_this_namespace() {
             return Self { between, first: None };
         }
         let mut id = parent;
@@ -129,12 +130,8 @@ impl Passed {
 
 /// A process's name, and its parent. A name may have parentheses of its own, proc(5).
 fn look_at(id: pid_t) -> Option<(String, pid_t)> {
-    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let (head, tail) = stat.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    let parent = tail.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some((name.to_owned(), parent))
+    let stat = Stat::of(id).ok()?;
+    Some((stat.name()?.to_owned(), stat.field(4)?.parse().ok()?))
 }
 
 /// A script that is executed by its name has that name, and its shell as the zeroth argument, execve(2).

@@ -1,11 +1,13 @@
 //! The process that started this one, or the one that was left with it.
 
-use std::{fs, process, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use nix::{
     libc::pid_t,
-    unistd::{Pid, getpgid, getpgrp, getpid, getppid},
+    unistd::{Pid, getpgid, getpid, getppid},
 };
+
+use crate::proc::{self, Stat};
 
 /// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
 const LEAVING: [&str; 3] = ["daemonize", "setsid", "start-stop-daemon"];
@@ -70,10 +72,10 @@ pub(super) fn kept_of(name: &str) -> &str {
 
 impl Group {
     fn beside(parent: pid_t) -> Self {
-        let group = getpgrp();
+        let group = getpgid(None);
         match getpgid(Some(Pid::from_raw(parent))) {
-            _ if group == getpid() => Self::Own,
-            Ok(parents) if parents == group => Self::Shared,
+            _ if group == Ok(getpid()) => Self::Own,
+            Ok(parents) if group == Ok(parents) => Self::Shared,
             _ => Self::Another,
         }
     }
@@ -81,7 +83,7 @@ impl Group {
 
 /// That of its program's file, unless it named itself.
 fn name(id: pid_t) -> Option<String> {
-    if !sees_own_namespace() {
+    if !proc::is_of_this_namespace() {
         return None;
     }
     let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
@@ -90,12 +92,5 @@ fn name(id: pid_t) -> Option<String> {
 
 /// Also where nothing shows that it runs.
 fn is_asleep(id: pid_t) -> bool {
-    let stat = fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
-    // Behind the name, which is the program's to choose, proc(5).
-    !stat.rsplit(|&byte| byte == b')').next().is_some_and(|fields| fields.starts_with(b" R"))
-}
-
-/// In another pid namespace's /proc, a number is somebody else's.
-pub(super) fn sees_own_namespace() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
+    !Stat::of(id).is_ok_and(|stat| stat.field(3) == Some("R"))
 }

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
-    process, thread,
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -19,7 +19,10 @@ use nix::{
     unistd::{self, Pid},
 };
 
-use crate::sys;
+use crate::{
+    proc::{self, Stat},
+    sys,
+};
 
 /// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
 const MILLISECONDS_PER_TICK: u64 = 10;
@@ -69,29 +72,26 @@ impl Process {
 
     /// When it was forked, by /proc. If the clock was set since then, this is off by as much.
     fn began(&self) -> Option<SystemTime> {
-        let stat = fs::read(format!("/proc/{}/stat", self.pid)).ok()?;
+        let began = Stat::of(self.pid.as_raw()).ok()?.number(22)?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
         let uptime: u64 = uptime.split(' ').next()?.replace('.', "").parse().ok()?; // in hundredths of seconds
-        let behind_name = stat.iter().rposition(|&byte| byte == b')')?;
-        let fields = std::str::from_utf8(&stat[behind_name..]).ok()?;
-        let began: u64 = fields.split(' ').nth(20)?.parse().ok()?; // starttime, proc(5)
         let age = uptime.checked_sub(began)?.checked_mul(MILLISECONDS_PER_TICK)?;
         SystemTime::now().checked_sub(Duration::from_millis(age))
     }
 
     /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
     fn has_open(&self, file: &File) -> Option<bool> {
-        if !is_proc_of_this_namespace() {
+        if !proc::is_of_this_namespace() {
             return None;
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
-        let mut descriptors: Vec<_> = descriptors.flatten().map(|descriptor| descriptor.path()).collect();
         // Those by the file's name come first: a network file system may wait for its server all the same.
         let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
-        descriptors.sort_by_cached_key(|descriptor| fs::read_link(descriptor).ok() != name);
+        let descriptors = descriptors.flatten().map(|descriptor| descriptor.path());
+        let (by_name, others): (Vec<_>, Vec<_>) = descriptors.partition(|path| fs::read_link(path).ok() == name);
         let file = sys::file_id(file.as_raw_fd()).ok()?;
         let mut are_all_seen = true;
-        for descriptor in descriptors {
+        for descriptor in by_name.into_iter().chain(others) {
             match sys::cached_file_id(&descriptor) {
                 Ok(found) if found == file => return Some(true),
                 // Of a process with more privileges we may list the descriptors, but not see their files.
@@ -157,11 +157,6 @@ impl Process {
     fn exists(&self) -> bool {
         nix::sys::signal::kill(self.pid, None) != Err(Errno::ESRCH)
     }
-}
-
-/// In another pid namespace's /proc, the number is somebody else's.
-fn is_proc_of_this_namespace() -> bool {
-    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(&process::id().to_string()))
 }
 
 /// Whether the signal is in none of these sets, proc(5). A set that is not shown may have it.

@@ -8,9 +8,9 @@ use std::{
 };
 
 use nix::{
-    fcntl::OFlag,
+    fcntl::{AT_FDCWD, AtFlags, OFlag},
     libc,
-    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, lstat},
+    sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat},
     unistd::geteuid,
 };
 
@@ -94,7 +94,8 @@ pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
 
 /// Whether the file is still the one at that path.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    matches!((lstat(path), fstat(file)), (Ok(found), Ok(own)) if FileId::of(&found) == FileId::of(&own))
+    let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW);
+    matches!((found, fstat(file)), (Ok(found), Ok(own)) if FileId::of(&found) == FileId::of(&own))
 }
 
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {

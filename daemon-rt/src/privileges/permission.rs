@@ -74,8 +74,9 @@ mod namespace {
 
     /// One line, with one id, which is not root's outside.
     fn has_one_ordinary_user(map: &str) -> bool {
-        let numbers: Vec<_> = map.split_ascii_whitespace().map(str::parse::<u32>).collect();
-        matches!(numbers[..], [Ok(_), Ok(1..), Ok(1)])
+        let mut words = map.split_ascii_whitespace();
+        let mut number = || words.next()?.parse::<u32>().ok();
+        matches!((number(), number(), number()), (Some(_), Some(1..), Some(1))) && words.next().is_none()
     }
 
     /// What cannot be read is left to the system calls.

@@ -20,12 +20,6 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
         [b'~', ..] => left_to_a_shell(option, "starts with `~`"),
         [b'$', ..] => left_to_a_shell(option, "starts with `$`"),
         _ if bytes.windows(2).any(|pair| pair == b"${") => left_to_a_shell(option, "contains `${`"),
-        b"null" if is_stream(option) => did_you_mean(option, path, "null"),
-        b"inherit" | b"-" if is_stream(option) => did_you_mean(option, path, "inherit"),
-        _ if is_stream(option) && is_of_launcher(bytes) => format!(
-            "`{option}` is the path `{}`, a stream of the launcher's and no file; did you mean `Stdio::inherit()`?",
-            shown(path)
-        ),
         _ => return Ok(path),
     };
     Err(Error::new(mistake))
@@ -45,8 +39,19 @@ pub(crate) fn limit(option: &str, stdio: &Stdio) -> Result<(), Error> {
     }
 }
 
-fn is_stream(option: &str) -> bool {
-    ["stdin", "stdout", "stderr"].contains(&option)
+/// The same for a standard stream.
+pub(crate) fn stream<'path>(option: &str, stream: &'path Path) -> Result<&'path Path, Error> {
+    let stream = path(option, stream)?;
+    let mistake = match stream.as_os_str().as_bytes() {
+        b"null" => did_you_mean(option, stream, "null"),
+        b"inherit" | b"-" => did_you_mean(option, stream, "inherit"),
+        bytes if is_of_launcher(bytes) => format!(
+            "`{option}` is the path `{}`, a stream of the launcher's and no file; did you mean `Stdio::inherit()`?",
+            shown(stream)
+        ),
+        _ => return Ok(stream),
+    };
+    Err(Error::new(mistake))
 }
 
 fn left_to_a_shell(option: &str, what: &str) -> String {
@@ -71,8 +76,8 @@ fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
 }
 
 /// Names alone: a name has no `=` in it, POSIX XBD 8.1, and would match no variable.
-pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
-    for name in &names {
+pub(crate) fn keep_env(names: &[OsString]) -> Result<(), Error> {
+    for name in names {
         match name.as_bytes() {
             b"" => return Err(Error::new("`keep_env` has an empty name")),
             bytes if bytes.contains(&b'=') => {
@@ -81,7 +86,7 @@ pub(crate) fn keep_env(names: Vec<OsString>) -> Result<Vec<OsString>, Error> {
             _ => {}
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 pub(crate) fn ready_fd(fd: RawFd) -> Result<RawFd, Error> {

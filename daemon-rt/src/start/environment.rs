@@ -1,12 +1,12 @@
 //! The daemon's environment: what is kept of the launcher's. A manager's variables that name the process which it started
 //! are rewritten to name the daemon.
 
-use std::{env, ffi::OsString, os::fd::AsRawFd, process};
+use std::{env, ffi::OsString, fmt, os::fd::AsRawFd, process};
 
 use nix::unistd::getpid;
 
 use super::check;
-use crate::{Daemon, Error, launched_by, sys, threads::SingleThread};
+use crate::{Daemon, Error, LaunchedBy, launched_by, sys, threads::SingleThread};
 
 /// How a manager speaks to libraries of the program, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
 const MANAGERS: [&str; 7] =
@@ -15,43 +15,58 @@ const MANAGERS: [&str; 7] =
 /// Those of them that name a process by its number.
 const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
 
+/// All code of the option `keep_env`. Only its setter leads to it: the linker leaves it out of a program that does not set
+/// the option.
+pub(crate) trait Keeping: fmt::Debug + Send + Sync {
+    fn prepare(&mut self, launched_by: &LaunchedBy) -> Result<(), Error>;
+    fn remove_others(&self, thread: &SingleThread);
+}
+
+/// The names of the option and, once it is prepared, those of [`MANAGERS`]; but not where anybody may have written them.
+#[derive(Debug)]
+pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
+
+impl Keeping for KeepEnv {
+    fn prepare(&mut self, launched_by: &LaunchedBy) -> Result<(), Error> {
+        check::keep_env(&self.0)?;
+        self.0.extend(MANAGERS.into_iter().filter(|name| launched_by.believes(name)).map(OsString::from));
+        Ok(())
+    }
+
+    fn remove_others(&self, thread: &SingleThread) {
+        sys::retain_variables(|name| self.0.iter().any(|kept| kept == name), thread);
+        sys::wipe_removed_variables(thread);
+    }
+}
+
 /// How the daemon changes its environment.
 pub(crate) struct Environment {
-    /// The names of the option `keep_env`; without it, all are kept.
-    keep: Option<Vec<OsString>>,
+    /// Without it, all variables are kept.
+    keep: Option<Box<dyn Keeping>>,
     /// To be rewritten. What `setup` removed is not, nor what names another process.
-    naming_launcher: Vec<&'static str>,
-    /// Those of [`MANAGERS`] that are kept in any case: none where anybody may have written them.
-    managers: Vec<&'static str>,
+    naming_launcher: [Option<&'static str>; NAMING.len()],
 }
 
 impl Environment {
     /// In the launcher.
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
-        let managers: Vec<_> = MANAGERS.into_iter().filter(|name| daemon.launched_by.believes(name)).collect();
-        Ok(Self {
-            keep: daemon.keep_env.take().map(check::keep_env).transpose()?,
-            naming_launcher: NAMING
-                .into_iter()
-                .filter(|name| managers.contains(name) && launched_by::names_this_process(name))
-                .collect(),
-            managers,
-        })
+        let mut keep = daemon.keep_env.take();
+        if let Some(keep) = &mut keep {
+            keep.prepare(&daemon.launched_by)?;
+        }
+        let names_launcher = |name: &&str| daemon.launched_by.believes(name) && launched_by::names_this_process(name);
+        Ok(Self { keep, naming_launcher: NAMING.map(|name| Some(name).filter(names_launcher)) })
     }
 
     /// In the daemon.
     pub(crate) fn apply(&self, thread: &SingleThread) {
-        if let Some(names) = &self.keep {
-            sys::retain_variables(
-                |name| names.iter().any(|kept| kept == name) || self.managers.iter().any(|&kept| kept == name),
-                thread,
-            );
-            sys::wipe_removed_variables(thread);
+        if let Some(keep) = &self.keep {
+            keep.remove_others(thread);
         }
-        for name in &self.naming_launcher {
+        for name in self.naming_launcher.into_iter().flatten() {
             sys::set_variable(name, Some(process::id().to_string().as_ref()), thread);
         }
-        if self.naming_launcher.contains(&"LISTEN_PID") && env::var_os("LISTEN_PIDFDID").is_some() {
+        if self.naming_launcher.contains(&Some("LISTEN_PID")) && env::var_os("LISTEN_PIDFDID").is_some() {
             sys::set_variable("LISTEN_PIDFDID", pidfd_id().as_deref(), thread);
         }
     }

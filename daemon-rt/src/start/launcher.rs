@@ -65,7 +65,9 @@ fn outcome(
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
             // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
-            let _ = sys::INTERRUPTING.map(sys::ignore);
+            for signal in sys::INTERRUPTING {
+                let _ = sys::ignore(signal);
+            }
             let ready = Report::Ready(ready);
             match program {
                 // The leader waits for that before it answers `ready()`.

@@ -16,6 +16,7 @@ use super::{
     ready,
     ready_fd::ReadyFd,
     report::{self, Report},
+    root::Root,
     streams::{RedirectedStreams, Reopener, Streams},
 };
 use crate::{
@@ -61,7 +62,8 @@ impl Prepared {
         let messages = Messages::of(daemon);
         let common = Common::new(daemon)?;
         let account = common.privileges.another_account();
-        let reopener = Reopener { program: messages.name(), root: common.filesystem.root.as_deref(), account };
+        let reopener =
+            Reopener { program: messages.name(), root: common.filesystem.root.as_ref().map(Root::path), account };
         Ok(Self {
             streams: Streams::open(daemon, account, &reopener)?, // behind the lock: no other instance's log is truncated
             messages,

@@ -139,7 +139,7 @@ impl Incoming {
         if let Some(report) = self.take(false) {
             return Ok(Arrived::Whole(report)); // it came behind the last one
         }
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 512]; // most reports are shorter
         let read = match socket.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // and the time goes on
             read => read?,

@@ -1,5 +1,6 @@
 //! The daemon's standard streams: opened in the launcher, where an error has a reader, and redirected in the leader.
 
+mod by_path;
 mod file;
 mod redirected;
 mod reopening;
@@ -8,6 +9,7 @@ mod stderr_tail;
 mod stream;
 
 pub(crate) use self::{
+    by_path::{OpenFiles, Opening},
     redirected::RedirectedStreams,
     reopening::{ReopenLogs, Reopener, Reopening},
     rotating::RotateLogs,
@@ -109,7 +111,8 @@ impl Streams {
 
     fn truncate(&self) -> Result<(), Error> {
         for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            stream.truncate()?.map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
+            let Stream::Log(log) = stream else { continue };
+            log.truncate()?.map_err(|error| Error::because(format!("cannot truncate {name}"), error))?;
         }
         Ok(())
     }
@@ -121,12 +124,10 @@ impl Streams {
             Stream::Null if stderr_buffer::has_limit() => {}
             // Where it cannot be had, the daemon starts all the same, and nobody sees why it fails.
             Stream::Null => _ = self.buffer_stderr(),
-            Stream::File { file, path: Some(path), .. } if !caller_sees_less => {
-                let (_, found) = file::open(path, account, |judged| file::again_for_reading(file, path, judged))?;
-                let reader = found.ok().and_then(|found| found.file);
-                self.stderr_tail = reader.and_then(|reader| StderrTail::new(reader.into()).ok());
+            Stream::Log(log) if !caller_sees_less => {
+                self.stderr_tail = log.reader(account)?.and_then(|reader| StderrTail::new(reader).ok());
             }
-            Stream::File { .. } | Stream::Inherited => {}
+            Stream::Log(_) | Stream::File(_) | Stream::Inherited => {}
         }
         Ok(())
     }

@@ -8,6 +8,8 @@ use std::{
     ptr,
 };
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::proc::Stat;
 use crate::threads::SingleThread;
 
 /// Sets a variable, or removes it.
@@ -104,10 +106,8 @@ unsafe fn variables_in(block: &Range<usize>) -> Vec<Range<usize>> {
 /// right behind the arguments: a program can have the kernel show something else, `PR_SET_MM` of prctl(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn given_by_exec() -> Option<Range<usize>> {
-    let status = std::fs::read("/proc/self/stat").ok()?;
-    let behind_name = status.iter().rposition(|&byte| byte == b')')? + 1;
-    let fields: Vec<_> = std::str::from_utf8(&status[behind_name..]).ok()?.split_ascii_whitespace().collect();
-    let field = |number: usize| fields.get(number - 3)?.parse::<usize>().ok(); // as proc_pid_stat(5) counts them
+    let seen = Stat::at("/proc/self".as_ref()).ok()?;
+    let field = |number| usize::try_from(seen.number(number)?).ok();
     let (stack, arguments, start, end) = (field(28)?, field(49)?, field(50)?, field(51)?);
     (stack != 0 && stack < arguments && arguments == start && start <= end).then_some(start..end)
 }

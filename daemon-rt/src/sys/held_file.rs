@@ -10,7 +10,11 @@ use std::{
     path::Path,
 };
 
-use nix::{sys::stat::lstat, unistd::unlink};
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags},
+    sys::stat::fstatat,
+    unistd::unlink,
+};
 
 use super::{FileId, file_id};
 
@@ -27,12 +31,13 @@ impl HeldFile {
     }
 
     /// Removes the file if it is still the one at its path, and the process is still permitted to. Async-signal-safe,
-    /// signal-safety(7): lstat(2), fstat(2), unlink(2).
+    /// signal-safety(7): fstatat(2), fstat(2), unlink(2).
     ///
     /// Whoever has just opened the file finds that it is not at its path any more.
     pub(super) fn remove(&self) {
         let path: &CStr = &self.path; // with a NUL byte at its end: nix copies other paths
-        if matches!((lstat(path), file_id(self.fd)), (Ok(found), Ok(own)) if FileId::of(&found) == own) {
+        let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW);
+        if matches!((found, file_id(self.fd)), (Ok(found), Ok(own)) if FileId::of(&found) == own) {
             let _ = unlink(path);
         }
     }

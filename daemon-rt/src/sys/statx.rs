@@ -2,7 +2,10 @@
 
 use std::{io, os::fd::RawFd, path::Path};
 
-use nix::sys::stat::stat;
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags},
+    sys::stat::fstatat,
+};
 
 use super::fd::{FileId, file_id};
 
@@ -15,7 +18,7 @@ pub(crate) fn cached_file_id(path: &Path) -> io::Result<FileId> {
         Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOSYS | nix::libc::EPERM)) => {}
         answer => return answer,
     }
-    Ok(FileId::of(&stat(path)?))
+    Ok(FileId::of(&fstatat(AT_FDCWD, path, AtFlags::empty())?))
 }
 
 /// The file that a descriptor is open on: also one that another host removed, of which fstat(2) says that it is stale

@@ -15,7 +15,7 @@ use nix::{
 };
 
 use super::Step;
-use crate::{Error, sys, terminal::shown};
+use crate::{Error, proc::Stat, sys, terminal::shown};
 
 /// How long a thread that is about to end may take.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -108,16 +108,16 @@ fn refusal(before: Step, others: &Others) -> Error {
 /// All but this one.
 fn threads() -> io::Result<Vec<Thread>> {
     let own = process::id().to_string();
-    let programs = stat(&Path::new("/proc/self/task").join(&own))?; // an emulator answers for /proc/self/stat
-    let programs = Thread::parse(&programs).map(|thread| thread.name);
+    let programs = Stat::at(&Path::new("/proc/self/task").join(&own))?; // an emulator answers for /proc/self/stat
+    let programs = Thread::seen(&programs).map(|thread| thread.name);
     let mut threads = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?;
         if task.file_name().to_str() == Some(&own) {
             continue;
         }
-        match stat(&task.path()) {
-            Ok(stat) => threads.extend(Thread::parse(&stat)),
+        match Stat::at(&task.path()) {
+            Ok(stat) => threads.extend(Thread::seen(&stat)),
             Err(error) if [Some(libc::ENOENT), Some(libc::ESRCH)].contains(&error.raw_os_error()) => {} // it has ended
             Err(error) => return Err(error),
         }
@@ -129,19 +129,10 @@ fn threads() -> io::Result<Vec<Thread>> {
     Ok(threads)
 }
 
-/// The kernel cuts a name after 15 bytes, even in the middle of a character.
-fn stat(task: &Path) -> io::Result<String> {
-    fs::read(task.join("stat")).map(|stat| String::from_utf8_lossy(&stat).into_owned())
-}
-
 impl Thread {
-    /// A line of /proc/PID/stat, proc(5). The name stands in parentheses, and may have some in it.
-    fn parse(stat: &str) -> Option<Self> {
+    fn seen(stat: &Stat) -> Option<Self> {
         /// The kernel's `PF_EXITING`, which a thread has before another can join it.
         const EXITING: u64 = 4;
-        let (head, fields) = stat.rsplit_once(") ")?;
-        let flags: u64 = fields.split(' ').nth(6)?.parse().ok()?;
-        let name = shown(head.split_once(" (")?.1).to_string();
-        Some(Self { name, is_ending: flags & EXITING != 0 })
+        Some(Self { name: shown(stat.name()?).to_string(), is_ending: stat.number(9)? & EXITING != 0 })
     }
 }

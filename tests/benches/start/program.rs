@@ -22,14 +22,16 @@ pub(super) type Each<T> = [T; PROGRAMS.len()];
 pub(super) const EMPTY_C: usize = 0;
 pub(super) const DOUBLE_FORK: usize = 1;
 pub(super) const EMPTY_RUST: usize = 3;
-pub(super) const PEER: usize = 4;
+pub(super) const DAEMONIZE: usize = 4;
+pub(super) const BLIVET: usize = 5;
 
-pub(super) const PROGRAMS: [Program; 7] = [
+pub(super) const PROGRAMS: [Program; 8] = [
     Program { title: "empty C", name: "empty", language: Language::C, detaches: false, library: None },
     Program { title: "C", name: "double_fork", language: Language::C, detaches: true, library: None },
     Program { title: "C, waits", name: "double_fork_ready", language: Language::C, detaches: true, library: None },
     Program { title: "empty Rust", name: "empty", language: Language::Rust, detaches: false, library: None },
     Program { title: "daemonize", name: "peer", language: Language::Rust, detaches: true, library: Some("daemonize") },
+    Program { title: "blivet", name: "blivet", language: Language::Rust, detaches: true, library: Some("blivet") },
     Program { title: "ours", name: "ours", language: Language::Rust, detaches: true, library: Some("daemon-rt") },
     Program { title: "ours, notify", name: "ours_notify", language: Language::Rust, detaches: true, library: None },
 ];

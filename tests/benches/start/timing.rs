@@ -19,7 +19,7 @@ use std::{
 use super::{
     compile::Compiled,
     descendants::{self, DEADLINE},
-    program::{DOUBLE_FORK, Each, PEER, PROGRAMS, Program},
+    program::{BLIVET, DAEMONIZE, DOUBLE_FORK, Each, PROGRAMS, Program},
 };
 use crate::{Result, clock::now, quartiles::quartiles, table::Table};
 
@@ -126,6 +126,7 @@ fn report_one(title: &str, times: Each<&Vec<f64>>, table: &mut Table) {
     table.row(title, medians.map(|median| Some(format!("{median:.0}"))));
     table.row("  quartiles", quartiles.map(|[low, _, high]| Some(format!("{low:.0}–{high:.0}"))));
     table.row("  adds", adds.map(|adds| Some(format!("{:.0}", adds?))));
-    table.row("  adds, over daemonize", adds_over(PEER));
+    table.row("  adds, over daemonize", adds_over(DAEMONIZE));
+    table.row("  adds, over blivet", adds_over(BLIVET));
     table.row("  adds, over C", adds_over(DOUBLE_FORK));
 }

@@ -18,6 +18,7 @@ use nix::{
     unistd::{Uid, geteuid},
 };
 
+use super::by_path::{OpenFiles, Opening};
 use crate::{
     Error,
     error::{name_target_of_link, refused},
@@ -33,6 +34,7 @@ pub(crate) struct Created {
     path: PathBuf,
     file_id: FileId,
     rights: Rights,
+    opening: &'static dyn Opening,
 }
 
 /// By whose rights a file is opened.
@@ -161,11 +163,19 @@ fn explain(error: io::Error, path: &Path) -> io::Error {
 
 impl Created {
     pub(super) fn new(path: &Path, file_id: FileId, rights: &Rights) -> Self {
-        Self { path: path.to_owned(), file_id, rights: rights.clone() }
+        Self { path: path.to_owned(), file_id, rights: rights.clone(), opening: &OpenFiles }
+    }
+
+    pub(super) fn remove_unless_used(&self) {
+        let mut remove = || self.try_to_remove().map(|()| Found::default());
+        let _ = match &self.rights {
+            Rights::User(account) if account.uid == geteuid() => Ok(remove()), // the way back failed
+            rights => rights.act(&mut remove),
+        };
     }
 
     /// The directory is opened once: the path may lead elsewhere a moment later.
-    fn remove_unless_used(&self) -> io::Result<()> {
+    fn try_to_remove(&self) -> io::Result<()> {
         let entry = trusted_path::follow(&self.path)?;
         let found = entry.status()?;
         if FileId::of(&found) == self.file_id && found.st_size == 0 {
@@ -177,10 +187,6 @@ impl Created {
 
 impl Drop for Created {
     fn drop(&mut self) {
-        let mut remove = || self.remove_unless_used().map(|()| Found::default());
-        let _ = match &self.rights {
-            Rights::User(account) if account.uid == geteuid() => Ok(remove()), // the way back failed
-            rights => rights.act(&mut remove),
-        };
+        self.opening.remove_unless_used(self);
     }
 }
