@@ -17,7 +17,8 @@ fn containerfile() {
     let program = format!("FROM scratch AS build\nCOPY service /src/target/release/examples/service\n\nFROM {stage}");
     fs::write(host.stage.path("Containerfile"), program).expect("write a file");
     let base = stage.lines().next().expect("the base");
-    let podman = "podman --cgroup-manager cgroupfs --storage-driver vfs";
+    // A storage of its own: what the machine has may be of another kind.
+    let podman = "podman --root /var/lib/own-containers --cgroup-manager cgroupfs --storage-driver vfs";
     succeeds(&host.run(&format!("cp {PROGRAM} service")));
     let libraries = format!("ldd {PROGRAM} | grep --only-matching '/[^ ]*'");
     succeeds(&host.run(&format!("tar --create --dereference $({libraries}) | {podman} import - {base}")));
