@@ -120,6 +120,14 @@ fn what_setup_got_is_the_daemons() {
     }
 }
 
+#[test]
+fn what_setup_got_takes_no_more_descriptors() {
+    let stage = Stage::new();
+    let in_setup = stage.started(&mut probe(&stage, &["--stop-requested"])).look().descriptors().len();
+    let in_main = listening(&stage, &[]).look().descriptors().len();
+    assert_eq!(in_setup, in_main);
+}
+
 /// Ctrl-C during `setup`, which goes on: there is no daemon then.
 #[test]
 fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
@@ -163,7 +171,9 @@ fn the_request_to_a_client_is_not_its_servers() {
     assert!(client.answer().starts_with("pid="));
     server.process.signal(Signal::SIGTERM);
     is_requested(&mut server);
+    assert_eq!(server.ask("is-stop-readable"), "true");
     assert_eq!(client.ask("is-stop-requested"), "false");
+    assert_eq!(client.ask("is-stop-readable"), "false");
 
     client.send("spawn");
     let mut server = stage.daemon();
@@ -171,6 +181,7 @@ fn the_request_to_a_client_is_not_its_servers() {
     client.process.signal(Signal::SIGTERM);
     is_requested(&mut client);
     assert_eq!(server.ask("is-stop-requested"), "false");
+    assert_eq!(server.ask("is-stop-readable"), "false");
 }
 
 /// Managers and supervisors send two within microseconds.

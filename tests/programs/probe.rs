@@ -366,6 +366,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "listen-to-stop" => stopping::listen()?,
         "listen-to-stop-in-threads" => stopping::listen_in_threads()?,
         "is-stop-requested" => said = stopping::is_requested().to_string(),
+        "is-stop-readable" => said = stopping::is_readable()?.to_string(),
         "await-stop" => stopping::await_by(rest)?,
         "await-stop-for" => stopping::await_for(Duration::from_millis(rest.parse()?))?,
         "begin-to-await-stop" => stopping::begin_to_await(),

@@ -43,6 +43,13 @@ pub(crate) fn is_requested() -> bool {
     STOP.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(StopRequested::is_set)
 }
 
+/// By the descriptor of what it listened by first.
+pub(crate) fn is_readable() -> Result<bool, Failure> {
+    let stop = STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    let stop = stop.as_ref().ok_or("nobody listens")?;
+    Ok(poll(&mut [PollFd::new(stop.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO)? == 1)
+}
+
 fn clone() -> Result<StopRequested, Failure> {
     listen()?;
     let stop = STOP.lock().unwrap_or_else(PoisonError::into_inner).clone();
