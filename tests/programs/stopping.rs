@@ -6,7 +6,10 @@ use std::{
     iter,
     os::fd::AsFd,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     task::{Context, Wake, Waker},
     thread::{self, JoinHandle, Thread},
     time::Duration,
@@ -25,6 +28,8 @@ type Failure = Box<dyn Error>;
 static STOP: Mutex<Option<StopRequested>> = Mutex::new(None);
 
 static AWAITING: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
+
+static IS_WOKEN: AtomicBool = AtomicBool::new(false);
 
 const MANY: usize = 20;
 
@@ -72,6 +77,24 @@ pub(crate) fn begin_to_await() {
 
 pub(crate) fn is_awaited() -> bool {
     AWAITING.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|thread| !thread.is_finished())
+}
+
+/// Asks once, and waits to be woken.
+pub(crate) fn ask_once() -> Result<(), Failure> {
+    struct Notes;
+    impl Wake for Notes {
+        fn wake(self: Arc<Self>) {
+            IS_WOKEN.store(true, SeqCst);
+        }
+    }
+    let mut asked = Box::new(clone()?);
+    let _ = Pin::new(&mut *asked).poll(&mut Context::from_waker(&Arc::new(Notes).into()));
+    Box::leak(asked);
+    Ok(())
+}
+
+pub(crate) fn is_woken() -> bool {
+    IS_WOKEN.load(SeqCst)
 }
 
 /// Is woken behind one whose waker panics.
