@@ -120,6 +120,54 @@ fn what_setup_got_is_the_daemons() {
     }
 }
 
+/// Who was told before a start that it would be woken is woken behind it, in whichever process.
+#[test]
+fn what_was_awaited_before_the_start_is_awaited_behind_it() {
+    for options in [&["--foreground"][..], &[]] {
+        let stage = Stage::new();
+        let _launcher = stage.start(probe(&stage, options).args(["--stop-requested", "--ask-once-to-stop"]));
+        is_woken_by_its_signal(&mut stage.daemon());
+    }
+    let stage = Stage::new();
+    let _launcher = stage.start(stage.command(CLIENT).arg("obey"));
+    let mut client = stage.daemon();
+    assert_eq!(client.ask("ask-once-to-stop"), "");
+    client.send("spawn");
+    let mut server = stage.daemon();
+    assert!(client.answer().starts_with("pid="));
+    is_woken_by_its_signal(&mut client);
+    is_woken_by_its_signal(&mut server);
+}
+
+#[test]
+fn a_request_that_comes_during_a_spawn_is_heard_behind_it() {
+    let stage = Stage::new();
+    let _launcher = stage.start(stage.command(CLIENT).arg("obey"));
+    let mut client = stage.daemon();
+    assert_eq!(client.ask("ask-once-to-stop"), "");
+    client.send("spawn --notify");
+    let mut server = stage.daemon();
+    client.process.signal(Signal::SIGTERM);
+    eventually("a handler that ran", || (!client.process.has_pending(Signal::SIGTERM)).then_some(()));
+    assert_eq!(server.ask("ready"), "");
+    assert!(client.answer().starts_with("pid="));
+    eventually("the word", || (client.ask("is-woken-to-stop") == "true").then_some(()));
+}
+
+fn is_woken_by_its_signal(program: &mut Daemon) {
+    assert_eq!(program.ask("is-woken-to-stop"), "false");
+    program.process.signal(Signal::SIGTERM);
+    eventually("the word", || (program.ask("is-woken-to-stop") == "true").then_some(()));
+}
+
+#[test]
+fn what_setup_got_takes_no_more_descriptors() {
+    let stage = Stage::new();
+    let in_setup = stage.started(&mut probe(&stage, &["--stop-requested"])).look().descriptors().len();
+    let in_main = listening(&stage, &[]).look().descriptors().len();
+    assert_eq!(in_setup, in_main);
+}
+
 /// Ctrl-C during `setup`, which goes on: there is no daemon then.
 #[test]
 fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
@@ -163,7 +211,9 @@ fn the_request_to_a_client_is_not_its_servers() {
     assert!(client.answer().starts_with("pid="));
     server.process.signal(Signal::SIGTERM);
     is_requested(&mut server);
+    assert_eq!(server.ask("is-stop-readable"), "true");
     assert_eq!(client.ask("is-stop-requested"), "false");
+    assert_eq!(client.ask("is-stop-readable"), "false");
 
     client.send("spawn");
     let mut server = stage.daemon();
@@ -171,6 +221,7 @@ fn the_request_to_a_client_is_not_its_servers() {
     client.process.signal(Signal::SIGTERM);
     is_requested(&mut client);
     assert_eq!(server.ask("is-stop-requested"), "false");
+    assert_eq!(server.ask("is-stop-readable"), "false");
 }
 
 /// Managers and supervisors send two within microseconds.

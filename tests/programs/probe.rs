@@ -158,6 +158,7 @@ pub(crate) fn obey_command_line(
             "--stop-timeout" => _ = daemon.stop_timeout(Duration::from_millis(value()?.parse()?)),
             "--stop-requested" => stopping::listen()?,
             "--await-stop-for" => stopping::await_for(Duration::from_millis(value()?.parse()?))?,
+            "--ask-once-to-stop" => stopping::ask_once()?,
             "--note-numbers" => taken_numbers::note()?,
             "--take-numbers" => {
                 taken_numbers::close()?;
@@ -391,6 +392,9 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "listen-to-stop" => stopping::listen()?,
         "listen-to-stop-in-threads" => stopping::listen_in_threads()?,
         "is-stop-requested" => said = stopping::is_requested().to_string(),
+        "is-stop-readable" => said = stopping::is_readable()?.to_string(),
+        "ask-once-to-stop" => stopping::ask_once()?,
+        "is-woken-to-stop" => said = stopping::is_woken().to_string(),
         "await-stop" => stopping::await_by(rest)?,
         "await-stop-for" => stopping::await_for(Duration::from_millis(rest.parse()?))?,
         "begin-to-await-stop" => stopping::begin_to_await(),

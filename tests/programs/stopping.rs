@@ -6,7 +6,10 @@ use std::{
     iter,
     os::fd::AsFd,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     task::{Context, Wake, Waker},
     thread::{self, JoinHandle, Thread},
     time::Duration,
@@ -26,6 +29,8 @@ static STOP: Mutex<Option<StopRequested>> = Mutex::new(None);
 
 static AWAITING: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
+static IS_WOKEN: AtomicBool = AtomicBool::new(false);
+
 const MANY: usize = 20;
 
 pub(crate) fn listen() -> Result<(), Failure> {
@@ -41,6 +46,13 @@ pub(crate) fn listen_in_threads() -> Result<(), Failure> {
 
 pub(crate) fn is_requested() -> bool {
     STOP.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(StopRequested::is_set)
+}
+
+/// By the descriptor of what it listened by first.
+pub(crate) fn is_readable() -> Result<bool, Failure> {
+    let stop = STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    let stop = stop.as_ref().ok_or("nobody listens")?;
+    Ok(poll(&mut [PollFd::new(stop.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO)? == 1)
 }
 
 fn clone() -> Result<StopRequested, Failure> {
@@ -65,6 +77,24 @@ pub(crate) fn begin_to_await() {
 
 pub(crate) fn is_awaited() -> bool {
     AWAITING.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|thread| !thread.is_finished())
+}
+
+/// Asks once, and waits to be woken.
+pub(crate) fn ask_once() -> Result<(), Failure> {
+    struct Notes;
+    impl Wake for Notes {
+        fn wake(self: Arc<Self>) {
+            IS_WOKEN.store(true, SeqCst);
+        }
+    }
+    let mut asked = Box::new(clone()?);
+    let _ = Pin::new(&mut *asked).poll(&mut Context::from_waker(&Arc::new(Notes).into()));
+    Box::leak(asked);
+    Ok(())
+}
+
+pub(crate) fn is_woken() -> bool {
+    IS_WOKEN.load(SeqCst)
 }
 
 /// Is woken behind one whose waker panics.

@@ -65,7 +65,7 @@ pub(super) fn pause() {
 
 /// Starts it again where somebody awaits the request.
 pub(super) fn resume() {
-    if request::made_by().is_some() || handle::is_any_awaited() && run().is_err() {
+    if handle::is_any_awaited() && run().is_err() {
         handle::wake_all(); // who is woken too early asks again
     }
 }
