@@ -361,7 +361,7 @@ fn a_worker_may_listen_itself() {
         let stage = Stage::new();
         let mut daemon = listening(&stage, &["--pidfile", "pid"]);
         assert_eq!(daemon.ask("begin-to-await-stop"), "");
-        eventually("a thread that holds no lock", || waits(&daemon));
+        eventually("threads that hold no lock", || waits(&daemon).filter(|_| all_sleep(&daemon)));
         daemon.send(fork);
         let is_worker = |process: &Process| process.parent() == daemon.process.0;
         let worker = eventually("a worker", || stage.processes().into_iter().find(is_worker));
@@ -452,7 +452,8 @@ fn a_setup_that_takes_the_numbers_is_left_alone() {
     let mut daemon = stage.started(&mut probe(&stage, &options));
     assert_eq!(daemon.ask("look-at-taken-numbers"), "");
     assert_eq!(daemon.ask("listen-to-stop"), "");
-    daemon.send("await-stop threads");
+    daemon.send("await-stop-by-first");
+    eventually("a thread", || (daemon.process.status("Threads").as_deref() == Some("2")).then_some(()));
     daemon.process.signal(Signal::SIGTERM);
     assert_eq!(daemon.answer(), "");
     assert_eq!(daemon.ask("look-at-taken-numbers"), "");
@@ -478,6 +479,11 @@ fn watcher(daemon: &Daemon) -> Option<String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", daemon.process.0)).expect("its threads");
     let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
     statuses.into_iter().find(|status| status.starts_with("Name:\tstop_requested\n"))
+}
+
+fn all_sleep(program: &Daemon) -> bool {
+    let mut tasks = fs::read_dir(format!("/proc/{}/task", program.process.0)).expect("its threads").flatten();
+    tasks.all(|task| fs::read_to_string(task.path().join("status")).is_ok_and(|status| status.contains("State:\tS")))
 }
 
 /// How often it has waited so far, if it waits now.
@@ -664,6 +670,16 @@ fn there_is_a_thread_only_where_somebody_awaits_it() {
     assert_eq!(blocked | of_libc, all_but_two);
     daemon.process.signal(Signal::SIGTERM);
     eventually("its end", || (threads(&daemon) == "1").then_some(()));
+}
+
+#[test]
+fn without_a_thread_it_is_awaited_too() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &[]);
+    daemon.send("await-stop-without-descriptors");
+    assert_eq!(within(Duration::from_millis(100), || (daemon.process.status("Threads")? != "1").then_some(())), None);
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.answer(), "");
 }
 
 /// The runtime of a `setup` that awaited it is in nobody's way.

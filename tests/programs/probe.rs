@@ -392,6 +392,8 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "listen-to-stop" => stopping::listen()?,
         "listen-to-stop-in-threads" => stopping::listen_in_threads()?,
         "is-stop-requested" => said = stopping::is_requested().to_string(),
+        "await-stop-by-first" => stopping::wait_by_first()?,
+        "await-stop-without-descriptors" => stopping::await_without_descriptors()?,
         "is-stop-readable" => said = stopping::is_readable()?.to_string(),
         "ask-once-to-stop" => stopping::ask_once()?,
         "is-woken-to-stop" => said = stopping::is_woken().to_string(),
@@ -656,7 +658,7 @@ fn fork_and_listen() -> Result<i32, Failure> {
         let stop = daemon_rt::stop_requested();
         let told = stop.map_err(io::Error::from).and_then(|stop| {
             tell("listens")?;
-            stop.wait();
+            stopping::block_on(stop);
             tell("asked")
         });
         // SAFETY: has no preconditions.

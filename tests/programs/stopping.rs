@@ -79,7 +79,24 @@ pub(crate) fn is_awaited() -> bool {
     AWAITING.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|thread| !thread.is_finished())
 }
 
-/// Asks once, and waits to be woken.
+/// In a thread, by what it listened by first and no clone of it.
+pub(crate) fn wait_by_first() -> Result<(), Failure> {
+    let stop = STOP.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or("nobody listens")?;
+    thread::spawn(move || stop.wait()).join().map_err(|_| "a thread")?;
+    Ok(())
+}
+
+/// Where nothing can be opened, and so no thread started.
+pub(crate) fn await_without_descriptors() -> Result<(), Failure> {
+    let stop = clone()?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 0, hard)?;
+    block_on(stop);
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    Ok(())
+}
+
+/// Asks as two tasks, one after the other, and waits for the second to be woken.
 pub(crate) fn ask_once() -> Result<(), Failure> {
     struct Notes;
     impl Wake for Notes {
@@ -88,7 +105,9 @@ pub(crate) fn ask_once() -> Result<(), Failure> {
         }
     }
     let mut asked = Box::new(clone()?);
-    let _ = Pin::new(&mut *asked).poll(&mut Context::from_waker(&Arc::new(Notes).into()));
+    for waker in [Waker::noop().clone(), Arc::new(Notes).into()] {
+        let _ = Pin::new(&mut *asked).poll(&mut Context::from_waker(&waker));
+    }
     Box::leak(asked);
     Ok(())
 }
@@ -199,7 +218,7 @@ impl Wake for Unpark {
     }
 }
 
-fn block_on(future: impl Future<Output = ()>) {
+pub(crate) fn block_on(future: impl Future<Output = ()>) {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {

@@ -1,5 +1,8 @@
 //! Who waits for the request: a descriptor and a waker for each.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     io, mem,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
