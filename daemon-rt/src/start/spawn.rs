@@ -121,7 +121,7 @@ fn start(daemon: &mut Daemon, program: &UnixStream) -> Result<Role, Error> {
     refuse_second()?;
     lock_in_turn(daemon)?;
     stop_requested::note_options(daemon)?;
-    become_detached(daemon, Some(program))
+    stop_requested::without_thread(|| become_detached(daemon, Some(program)))
 }
 
 /// Two programs may start the same daemon at once. The one that is told of the other's goes on by relying on that.
