@@ -3,4 +3,5 @@
 mod chroot;
 mod notify;
 mod reopen_logs;
+mod respawn;
 mod streams;

@@ -16,14 +16,14 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Control, Error, Id, LaunchedBy, Spawned, Stdio, Umask,
+    Control, Error, Id, LaunchedBy, Respawn, Spawned, Stdio, Umask,
     inherited::Inherited,
     obey,
     pidfile::Lock,
     privileges::Identity,
     run,
     start::{
-        self,
+        self, Supervision,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -78,6 +78,7 @@ pub struct Daemon {
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) respawn: Option<Supervision>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lock: Option<Lock>,
 }
@@ -137,6 +138,7 @@ impl Daemon {
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             stop_timeout: None,
+            respawn: None,
             pidfile: None,
             lock: None,
         }
@@ -570,6 +572,12 @@ impl Daemon {
     /// - **Known as:** `TimeoutStopSec=` in systemd.service(5), `stop-timeout` in dinit.
     pub fn stop_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// RESPAWN DOC
+    pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
+        self.respawn = Some(Supervision::new(respawn));
         self
     }
 

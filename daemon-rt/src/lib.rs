@@ -38,6 +38,7 @@ mod pidfile;
 mod privileges;
 #[cfg(all(test, unix))]
 mod random;
+mod respawn;
 mod run;
 #[cfg_attr(not(unix), path = "elsewhere/start.rs")]
 mod start;
@@ -68,6 +69,7 @@ pub use crate::{
     launched_by::LaunchedBy,
     logs::reopen_logs,
     pidfile::{PidFile, Status, Stopped},
+    respawn::Respawn,
     start::{Spawned, ready, ready_with},
     stdio::Stdio,
     stop_requested::{StopRequested, stop_requested},

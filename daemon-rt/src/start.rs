@@ -18,6 +18,7 @@ mod report;
 mod sd_notify;
 mod spawn;
 pub(crate) mod streams;
+mod supervisor;
 
 pub(crate) use self::{
     check::stop_timeout,
@@ -26,6 +27,7 @@ pub(crate) use self::{
     ready::refuse_in as refuse_ready_in,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
+    supervisor::Supervision,
 };
 pub use self::{
     ready::{ready, ready_with},

@@ -3,6 +3,7 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod capabilities;
+mod caught_signals;
 mod environ;
 mod exec;
 mod fd;
@@ -40,6 +41,7 @@ pub(crate) use self::{
     process::is_single_threaded_to_libc,
 };
 pub(crate) use self::{
+    caught_signals::CaughtSignals,
     environ::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
     fd::{
@@ -56,7 +58,7 @@ pub(crate) use self::{
     pidfd::{pidfd_open, pidfd_send_signal},
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, kill, look_at, reap},
-    record_lock::{lock_record, record_locker},
+    record_lock::{Record, lock_record, record_locker},
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,

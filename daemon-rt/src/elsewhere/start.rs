@@ -30,6 +30,16 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     }
 }
 
+/// The option `respawn`, in the foreground.
+#[derive(Debug)]
+pub(crate) struct Supervision;
+
+impl Supervision {
+    pub(crate) fn new(_: crate::Respawn) -> Self {
+        Self
+    }
+}
+
 pub(crate) mod streams {
     /// Streams stay what they are: there are no logs to reopen.
     pub(crate) trait Reopening: std::fmt::Debug {}

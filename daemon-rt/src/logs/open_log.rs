@@ -65,7 +65,7 @@ impl Location {
 
     /// Opens the file to append to, and creates it where it is missing, for `owner`. No descriptor of the directory is
     /// kept: it would lead out of a jail.
-    pub(super) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
+    pub(crate) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
         let directory = open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())?;
         for_appending(directory.as_fd(), &self.name, owner)
     }

@@ -1,7 +1,8 @@
 //! The launcher after the fork: it waits for the result.
 
 use std::{
-    io, mem,
+    io::{self, Read},
+    mem,
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
@@ -56,6 +57,9 @@ fn outcome(leader: Pid, from_leader: UnixStream, children: &Children, prepared: 
             // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
             let _ = sys::INTERRUPTING.map(sys::ignore);
             let _ = sys::send(from_leader.as_fd(), &[0]); // the leader waits for that before it answers `ready()`
+            if prepared.supervision.is_some() {
+                return after_ready_under_supervision(leader, &from_leader, ready, children);
+            }
             drop(from_leader);
             after_ready(leader, ready, children)
         }
@@ -107,6 +111,28 @@ fn after_ready(leader: Pid, ready: Ready, children: &Children) -> Report {
         Ok(None) => leader_failed(leader, None, children, "end"),
         Err(_) => Report::Ready(ready), // somebody else reaped it
     }
+}
+
+/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`.
+fn after_ready_under_supervision(
+    leader: Pid,
+    mut from_leader: &UnixStream,
+    ready: Ready,
+    children: &Children,
+) -> Report {
+    let start = Instant::now();
+    for deadline in [start + MARGIN, start + LEADER_GRACE] {
+        while Instant::now() < deadline {
+            if let Ok([true]) = children.wait([from_leader], Some(deadline)) {
+                return match sys::uninterrupted(|| from_leader.read(&mut [0])) {
+                    Ok(1..) => Report::Ready(ready),
+                    _ => leader_failed(leader, None, children, "report"),
+                };
+            }
+        }
+        let _ = killpg(leader, Signal::SIGCONT); // the daemon may have stopped it
+    }
+    leader_failed(leader, None, children, "report")
 }
 
 /// How the leader ended.

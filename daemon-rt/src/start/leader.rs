@@ -20,7 +20,7 @@ use super::{
     process_group,
     report::{Arrived, Incoming, Report},
 };
-use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys};
+use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys, threads::SingleThread};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
@@ -31,11 +31,11 @@ const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
 /// The same where it tells the service manager before: somewhat longer than its own limit.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
-pub(crate) struct Leader<'launcher> {
+pub(crate) struct Leader {
     pub(crate) daemon: Pid,
     /// The line from the daemon. None where the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
-    pub(crate) launcher: &'launcher UnixStream,
+    pub(crate) launcher: UnixStream,
     /// The leader, too, removes what was created in vain: the launcher may be gone by then.
     pub(crate) remaining: Remaining,
 }
@@ -50,8 +50,9 @@ enum Outcome {
     LauncherGone,
 }
 
-impl Leader<'_> {
-    pub(crate) fn watch(self) -> ! {
+impl Leader {
+    /// Returns in the daemons that it forks as their supervisor.
+    pub(crate) fn watch(self, thread: &SingleThread) -> (Remaining, Option<UnixStream>) {
         let mut incoming = Incoming::from_daemon();
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::Ready(Ready::default())),
@@ -63,10 +64,15 @@ impl Leader<'_> {
         if let (Outcome::Reported(Report::Ready(Ready { message, .. })), _)
         | (_, Some(Report::Ready(Ready { message, .. }))) = (&outcome, &word)
         {
-            // The number is the one that the leader knows: the daemon may name anybody.
-            let ready = Ready { daemon: self.daemon.as_raw().unsigned_abs(), message: message.clone() };
-            if Report::Ready(ready).send(self.launcher).is_ok() && self.launcher_knows() {
-                sys::exit_now(u8::from(!self.answer_ready()))
+            // The number is the one that the leader knows: the daemon may name anybody. A supervisor names itself.
+            let supervision = self.remaining.supervision.clone();
+            let named = if supervision.is_some() { unistd::getpid() } else { self.daemon };
+            let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
+            if Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows() {
+                match (self.answer_ready(), supervision) {
+                    (true, Some(supervision)) => return supervision.supervise(self, thread),
+                    (is_answered, _) => sys::exit_now(u8::from(!is_answered)),
+                }
             }
         }
         self.end_group(outcome, word)
@@ -78,7 +84,7 @@ impl Leader<'_> {
         let stderr_buffer = self.remaining.stderr_buffer();
         loop {
             let next = [deadline, stderr_buffer.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
-            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], next)?;
+            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, &self.launcher], next)?;
             if daemon_spoke {
                 match incoming.advance(from_daemon)? {
                     Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
@@ -135,7 +141,7 @@ impl Leader<'_> {
     /// it has named the daemon to the service manager, which listens to the daemon from then on: what the program says after
     /// `ready()` must not come earlier. False where the launcher ended before it answered.
     fn launcher_knows(&self) -> bool {
-        let mut launcher = self.launcher;
+        let mut launcher = &self.launcher;
         let patience = if self.remaining.common.manager.is_some() { MANAGER_PATIENCE } else { LAUNCHER_PATIENCE };
         if launcher.set_read_timeout(Some(patience)).is_err() {
             return true;
@@ -172,7 +178,7 @@ impl Leader<'_> {
         drop(self.remaining);
         // From the report on, the launcher may end the group itself.
         if let Some(report) = report {
-            let _ = report.send(self.launcher);
+            let _ = report.send(&self.launcher);
         }
         let _ = killpg(own_group, Signal::SIGKILL); // the leader's last act: it is a member
         sys::exit_now(1)

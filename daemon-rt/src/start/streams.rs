@@ -8,7 +8,7 @@ mod stream;
 
 pub(crate) use self::{
     redirected::RedirectedStreams,
-    reopening::{ReopenLogs, Reopener, Reopening},
+    reopening::{Candidate, OpenAnew, ReopenLogs, Reopener, Reopening, open_anew},
 };
 
 use std::{io, mem};
@@ -16,7 +16,7 @@ use std::{io, mem};
 use nix::libc;
 
 use self::{
-    reopening::{Candidate, WatchLogs},
+    reopening::WatchLogs,
     stderr_tail::StderrTail,
     stream::Stream,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Streams {
     stderr_null_device: Option<libc::dev_t>,
     /// With the option `reopen_logs`.
     watch_logs: Option<WatchLogs>,
+    /// With the option `respawn`.
+    open_anew: Option<OpenAnew>,
     stderr_buffer: Option<StderrBuffer>,
     stderr_tail: Option<StderrTail>,
 }
@@ -64,11 +66,15 @@ impl Streams {
             stderr,
             stderr_follows,
             watch_logs: None,
+            open_anew: None,
             stderr_buffer: None,
             stderr_tail: None,
         };
         if let Some(reopen_logs) = daemon.reopen_logs {
             streams.watch_logs = Some(reopen_logs.prepare(&streams.logs(), reopener)?);
+        }
+        if let Some(supervision) = &daemon.respawn {
+            streams.open_anew = Some(supervision.open_anew(&streams.logs(), reopener, daemon.reopen_logs.is_some()));
         }
         streams.truncate()?;
         if daemon.notify {
@@ -148,6 +154,7 @@ impl Streams {
         Ok(RedirectedStreams {
             stderr_buffer: self.stderr_buffer,
             watch_logs: self.watch_logs,
+            open_anew: self.open_anew,
             stderr_null_device: self.stderr_null_device,
             created,
         })

@@ -11,12 +11,15 @@ use std::{
 use nix::{
     fcntl::AtFlags,
     sys::stat::SFlag,
-    unistd::{AccessFlags, faccessat},
+    unistd::{AccessFlags, faccessat, geteuid},
 };
 
 use crate::{
     Error,
-    logs::{self, Log, open_log::Location},
+    logs::{
+        self, Log,
+        open_log::{Location, Opened},
+    },
     privileges::Account,
     sys::{self, StandardStream},
     terminal::shown,
@@ -47,6 +50,9 @@ impl Reopening for ReopenLogs {
 /// Installs the handler: in the daemon.
 pub(crate) type WatchLogs = Box<dyn FnOnce()>;
 
+/// Opens the logs once: in a process that the supervisor forked, as the daemon.
+pub(crate) type OpenAnew = Box<dyn FnOnce()>;
+
 /// The daemon, as it will open its logs anew.
 pub(crate) struct Reopener<'start> {
     /// In messages.
@@ -70,7 +76,31 @@ fn prepare(candidates: &[Candidate<'_>], reopener: &Reopener<'_>) -> Result<Watc
     Ok(Box::new(|| logs::watch(logs)))
 }
 
+/// What a daemon does that a supervisor starts. Where it may not open its log, the one that the supervisor has stays.
+pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, watches_logs: bool) -> OpenAnew {
+    if watches_logs {
+        return Box::new(|| _ = logs::reopen_logs()); // which says so in the log
+    }
+    let logs = candidates.iter().filter_map(|candidate| Some((reopener.location(candidate)?, candidate.streams)));
+    let logs: Vec<_> = logs.collect();
+    Box::new(move || {
+        for (location, streams) in logs {
+            if let Ok(Opened { file, .. }) = location.open(geteuid()) {
+                streams.iter().for_each(|&stream| _ = sys::redirect(stream, file.as_fd()));
+            }
+        }
+    })
+}
+
 impl Reopener<'_> {
+    /// Where a log is that somebody may have renamed.
+    fn location(&self, candidate: &Candidate<'_>) -> Option<Location> {
+        let status = sys::status_of(candidate.file.as_raw_fd()).ok()?;
+        let is_file = sys::kind_of(&status) == SFlag::S_IFREG;
+        let path = self.root.map_or_else(|| Ok(candidate.path.to_owned()), |root| inside(root, candidate.path));
+        path.ok().filter(|_| is_file).and_then(|path| Location::of(&path).ok())
+    }
+
     /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
     fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { name, streams, path, file, is_new } = *candidate;
