@@ -15,12 +15,11 @@ use super::{
     check,
     common::Common,
     environment::Environment,
-    ready,
-    process_group,
+    process_group, ready,
     ready_fd::ReadyFd,
     report::{self, Report},
-    supervisor::Supervision,
     streams::{RedirectedStreams, Reopener, Streams},
+    supervisor::Supervision,
 };
 use crate::{
     Daemon, Error,
@@ -121,12 +120,7 @@ impl Remaining {
 
     /// In the daemon. `leader` is the line to the leader, where that waits for word, and `supervisor` the leader itself,
     /// where that stays.
-    pub(crate) fn apply_in_daemon(
-        mut self,
-        thread: SingleThread,
-        leader: Option<UnixStream>,
-        supervisor: Option<Pid>,
-    ) {
+    pub(crate) fn apply_in_daemon(mut self, thread: SingleThread, leader: Option<UnixStream>, supervisor: Option<Pid>) {
         self.streams.keep_files();
         self.environment.apply(&thread);
         // To the manager, the service is the supervisor, which ends with no daemon of its own.

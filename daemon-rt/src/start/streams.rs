@@ -15,11 +15,7 @@ use std::{io, mem};
 
 use nix::libc;
 
-use self::{
-    reopening::WatchLogs,
-    stderr_tail::StderrTail,
-    stream::Stream,
-};
+use self::{reopening::WatchLogs, stderr_tail::StderrTail, stream::Stream};
 use crate::{
     Daemon, Error,
     null::{self, Null},

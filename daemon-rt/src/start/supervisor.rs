@@ -131,9 +131,7 @@ impl Supervising for AllOfIt {
             )));
         }
         match account.filter(|account| account.uid != getuid()) {
-            Some(account) => {
-                privileges::demand(Privilege::Kill, &format!("cannot supervise a process of {account}"))
-            }
+            Some(account) => privileges::demand(Privilege::Kill, &format!("cannot supervise a process of {account}")),
             None => Ok(()),
         }
     }
@@ -339,7 +337,9 @@ impl Supervisor<'_> {
         loop {
             match self.try_to_fork_daemon() {
                 Ok(forked) => return forked,
-                Err(error) if !is_told => self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {error}")),
+                Err(error) if !is_told => {
+                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {error}"))
+                }
                 Err(_) => {}
             }
             is_told = true;
@@ -383,7 +383,7 @@ impl Supervisor<'_> {
             Next::EndsAtLimit => self.say(
                 priority,
                 format_args!(
-                    "process {daemon} {ended}, {status}; the daemon was started again {} times within {period:?}, which is the limit",
+                    "process {daemon} {ended}, {status}; it is not started again: the limit is {} in {period:?}",
                     limit.unwrap_or_default()
                 ),
             ),

@@ -73,7 +73,8 @@ fn the_supervisor_ends_as_the_daemon_did() {
         let (mut daemon, supervisor) = ending(&stage, respawn);
         daemon.send(end);
         if respawn != "on-failure" {
-            stage.daemon().send(end);
+            daemon = stage.daemon();
+            daemon.send(end);
         }
         assert_eq!(supervisor.wait(), exited(supervisor, 0), "{respawn}");
     }
@@ -164,7 +165,9 @@ fn memory_is_what_setup_left() {
         assert_eq!(daemon.ask("write opened x"), "");
         daemon.send("crash");
         daemon = stage.daemon();
-        for key in ["launcher", "group", "session", "terminal", "directory", "Umask", "SigBlk", "SigIgn", "close_on_exec"] {
+        for key in
+            ["launcher", "group", "session", "terminal", "directory", "Umask", "SigBlk", "SigIgn", "close_on_exec"]
+        {
             assert_eq!(daemon.sight.get(key), first.get(key), "{key}");
         }
         assert_eq!(daemon.sight.descriptors(), first.descriptors());

@@ -57,10 +57,14 @@ impl Service {
         }
     }
 
+    /// A daemon that was killed may still have taken the connection.
     pub(super) fn id(&self) -> i32 {
-        match self.ask("/") {
-            Answer::From(id) => id,
-            other => panic!("{other:?}"),
+        loop {
+            match self.ask("/") {
+                Answer::From(id) => return id,
+                Answer::Cut => {}
+                Answer::Refused => panic!("refused"),
+            }
         }
     }
 
@@ -88,6 +92,7 @@ fn stays_up(stage: &Stage, command: &mut Command, ways: &[&str]) {
     let supervisor = Process(Process(service.id()).parent());
     let (is_over, cut, served) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     let killed = thread::scope(|scope| {
+        let _over = Over(&is_over);
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !is_over.load(SeqCst) {
@@ -110,9 +115,7 @@ fn stays_up(stage: &Stage, command: &mut Command, ways: &[&str]) {
                 path => assert_eq!(service.ask(path), Answer::Cut, "{path}"),
             }
         }
-        let id = service.id();
-        is_over.store(true, SeqCst);
-        assert_eq!(Process(id).parent(), supervisor.0);
+        assert_eq!(Process(service.id()).parent(), supervisor.0);
         killed
     });
     let (cut, served) = (cut.into_inner(), served.into_inner());
@@ -122,6 +125,15 @@ fn stays_up(stage: &Stage, command: &mut Command, ways: &[&str]) {
     supervisor.wait();
     assert_eq!(service.ask("/"), Answer::Refused, "nobody listens any more");
     assert_eq!(stage.processes(), []);
+}
+
+/// Dropped, it lets the clients end.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 fn serving(stage: &Stage, options: &[&str]) -> Command {

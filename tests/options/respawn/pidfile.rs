@@ -21,6 +21,14 @@ fn number(process: Process) -> u32 {
     process.0.unsigned_abs()
 }
 
+/// A second start.
+fn is_refused(stage: &Stage, supervisor: Process) {
+    let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "pid"]));
+    let path = stage.path("pid");
+    let line = format!("probe: cannot lock {}: already running as process {}\n", path.display(), supervisor.0);
+    assert_eq!((launch.status, launch.stderr), (1, line));
+}
+
 #[test]
 fn it_names_the_supervisor_and_status_tells_both() {
     let stage = Stage::new();
@@ -50,10 +58,7 @@ fn before_the_next_daemon_there_is_the_supervisor_alone() {
         Status::Running { pid, daemon: None, .. } if pid == number(supervisor) => Some(()),
         _ => None,
     });
-    stage.refuses(
-        stage.command(PROBE).args(["--pidfile", "pid"]),
-        &format!("probe: cannot lock {{}}/pid: already running as process {}", supervisor.0),
-    );
+    is_refused(&stage, supervisor);
     assert_eq!(pidfile.stop(DEADLINE).expect("a stop"), Stopped::Terminated);
     assert!(!stage.path("pid").exists() && stage.no_daemon_reported());
 }
@@ -151,10 +156,7 @@ fn a_daemon_that_gives_up_the_lock_lets_nobody_in() {
     let stage = Stage::new();
     let (mut daemon, supervisor) = started(&stage, &[]);
     assert_eq!(daemon.ask("unlock pid"), "");
-    stage.refuses(
-        stage.command(PROBE).args(["--pidfile", "pid"]),
-        &format!("probe: cannot lock {{}}/pid: already running as process {}", supervisor.0),
-    );
+    is_refused(&stage, supervisor);
     let status = PidFile::new(stage.path("pid")).status().expect("a status");
     assert!(matches!(status, Status::Running { .. }), "{status:?}");
 }

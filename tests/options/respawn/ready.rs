@@ -15,7 +15,8 @@ fn a_start_that_fails_is_not_respawned() {
     for (end, status) in [("exit 3", 3), ("crash", 139), ("exit 0", 1)] {
         let stage = Stage::new();
         let launcher = stage.start(&mut probe(&stage, &["--notify"]));
-        stage.daemon().send(end);
+        let mut daemon = stage.daemon();
+        daemon.send(end);
         assert_eq!(launcher.end().status, status, "{end}");
         assert_eq!(stage.processes(), []);
         assert!(stage.no_daemon_reported(), "{end}");
@@ -83,7 +84,8 @@ fn a_later_daemon_that_ends_before_it_is_ready_has_failed_whatever_its_status() 
     let mut unready = stage.daemon();
     unready.send("exit 0");
     let mut next = stage.daemon();
-    let line = format!("process {} ended before it was ready, exit status: 0; the daemon is started", unready.process.0);
+    let line =
+        format!("process {} ended before it was ready, exit status: 0; the daemon is started", unready.process.0);
     assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
     assert_eq!(next.ask("ready"), "");
     next.send("exit 0");

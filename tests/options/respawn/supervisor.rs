@@ -99,8 +99,9 @@ fn other_signals_are_handed_on() {
     let stage = Stage::new();
     let mut daemon = stage.started(&mut probe(&stage, &[]));
     let supervisor = supervisor(&daemon);
-    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGWINCH, Signal::SIGQUIT] {
-        assert_eq!(daemon.ask(&format!("listen sigaction {signal}")), "");
+    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGWINCH, Signal::SIGQUIT]
+    {
+        assert_eq!(daemon.ask(&format!("listen informed-sigaction {signal}")), "");
         let before: u32 = daemon.ask("heard").parse().expect("a number");
         supervisor.signal(signal);
         eventually(signal.as_str(), || (daemon.ask("heard").parse::<u32>() == Ok(before + 1)).then_some(()));
