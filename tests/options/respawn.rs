@@ -8,7 +8,7 @@ mod ready;
 mod refused;
 mod supervisor;
 
-use std::process::Command;
+use std::{env, process::Command};
 
 use support::{Daemon, Process, Stage};
 
@@ -16,6 +16,11 @@ use crate::PROBE;
 
 /// Without a limit, and at once.
 const AT_ONCE: &str = "on-failure,1000000,60000,1,1";
+
+/// How often: so many times, or as the environment says.
+fn times(few: usize) -> usize {
+    env::var("RESPAWNS").ok().and_then(|times| times.parse().ok()).unwrap_or(few)
+}
 
 fn probe(stage: &Stage, options: &[&str]) -> Command {
     let mut command = stage.command(PROBE);

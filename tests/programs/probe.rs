@@ -280,10 +280,8 @@ fn respawn(value: &str) -> Result<Respawn, Failure> {
     if let [limit, period, ..] = numbers[..] {
         respawn = respawn.at_most(limit.try_into()?, milliseconds(period));
     }
-    if let [.., min, max] = numbers[..] {
-        if numbers.len() == 4 {
-            respawn = respawn.delay(milliseconds(min), milliseconds(max));
-        }
+    if let [_, _, min, max] = numbers[..] {
+        respawn = respawn.delay(milliseconds(min), milliseconds(max));
     }
     Ok(respawn)
 }

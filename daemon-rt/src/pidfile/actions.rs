@@ -43,7 +43,9 @@ pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
     let (process, daemon) = running(path)?;
     // A supervisor hands the signal on.
-    if let Some(Process { pid, .. }) = [Some(&process), daemon.as_ref()].into_iter().flatten().find(dies_of_hangup) {
+    if let Some(Process { pid, .. }) =
+        [Some(&process), daemon.as_ref()].into_iter().flatten().find(|process| process.dies_of(libc::SIGHUP))
+    {
         return Err(
             Error::new(format!("cannot reload process {pid}: it would end on SIGHUP")).and_exit_status(UNIMPLEMENTED)
         );
@@ -65,10 +67,6 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
         }
     }
     Err(Error::new(format!("cannot stop process {}: it does not end on SIGKILL", process.pid)))
-}
-
-fn dies_of_hangup(process: &&Process) -> bool {
-    process.dies_of(libc::SIGHUP)
 }
 
 fn wait(process: &Process, time: Duration) -> Result<bool, Error> {

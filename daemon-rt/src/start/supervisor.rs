@@ -252,7 +252,7 @@ impl Supervisor<'_> {
                     deadline = Some(Instant::now() + GRACE); // it ends, or can never be ready
                 }
             }
-            if let Some(status) = self.reap(daemon) {
+            if let Some(status) = reap(daemon) {
                 return End { daemon, status, was_ready, was_late };
             }
             for signal in STOPPING.into_iter().filter(|&signal| self.signals.take(signal)) {
@@ -281,18 +281,6 @@ impl Supervisor<'_> {
     fn hand_on_signals(&self, daemon: Pid) {
         for signal in self.signals.take_all().filter(|&signal| signal != libc::SIGCHLD) {
             send(daemon, &[signal]);
-        }
-    }
-
-    /// How the daemon ended, if it did. Other children are of no interest.
-    fn reap(&self, daemon: Pid) -> Option<ExitStatus> {
-        loop {
-            match sys::reap(Pid::from_raw(-1)) {
-                Ok(Some((child, status))) if child == daemon => return Some(status),
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
-                Err(_) => return Some(ExitStatus::from_raw(libc::SIGKILL)), // there is none, however that came about
-            }
         }
     }
 
@@ -338,7 +326,7 @@ impl Supervisor<'_> {
             match self.try_to_fork_daemon() {
                 Ok(forked) => return forked,
                 Err(error) if !is_told => {
-                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {error}"))
+                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {error}"));
                 }
                 Err(_) => {}
             }
@@ -446,6 +434,18 @@ impl Supervisor<'_> {
             sys::exit_now(128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()));
         }
         sys::exit_now(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
+}
+
+/// How the daemon ended, if it did. Other children are of no interest.
+fn reap(daemon: Pid) -> Option<ExitStatus> {
+    loop {
+        match sys::reap(Pid::from_raw(-1)) {
+            Ok(Some((child, status))) if child == daemon => return Some(status),
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(_) => return Some(ExitStatus::from_raw(libc::SIGKILL)), // there is none, however that came about
+        }
     }
 }
 

@@ -19,6 +19,7 @@ impl CaughtSignals {
     }
 
     /// Whether it has come since it was taken.
+    #[allow(clippy::unused_self, reason = "without it none is caught")]
     pub(crate) fn take(&self, signal: c_int) -> bool {
         caught(signal).is_some_and(|caught| caught.swap(false, SeqCst))
     }

@@ -1,12 +1,16 @@
 //! Each end is one line in the daemon's log and in the system's; and a new daemon opens its log by the path.
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    process::Command,
+    fs::{self, File, Permissions},
+    io::Read,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink},
 };
 
-use nix::{sys::signal::Signal, unistd::mkfifo};
+use nix::{
+    libc,
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
 use support::{Daemon, Stage, Syslog, eventually, needs_root, needs_tools};
 
 use super::{AT_ONCE, probe, supervisor};
@@ -112,7 +116,7 @@ fn the_user_of_the_daemon_opens_the_log() {
         let stage = Stage::new();
         stage.open_to_all();
         stage.create_directory("logs");
-        std::os::unix::fs::chown(stage.path("logs"), Some(NOBODY), None).expect("an owner");
+        chown(stage.path("logs"), Some(NOBODY), None).expect("an owner");
         let mut daemon =
             stage.started(&mut probe(&stage, &[&["--user", "nobody", "--stdout", "logs/log"], options].concat()));
         fs::rename(stage.path("logs/log"), stage.path("logs/log.1")).expect("rename");
@@ -121,7 +125,7 @@ fn the_user_of_the_daemon_opens_the_log() {
         // A link that the user puts there leads root nowhere.
         fs::write(stage.path("secret"), "").expect("write");
         fs::remove_file(stage.path("logs/log")).expect("remove");
-        std::os::unix::fs::symlink(stage.path("secret"), stage.path("logs/log")).expect("a link");
+        symlink(stage.path("secret"), stage.path("logs/log")).expect("a link");
         daemon.send("crash");
         let _next = stage.daemon();
         assert_eq!(stage.read("secret"), "", "{options:?}");
@@ -135,7 +139,7 @@ fn a_log_that_cannot_be_opened_stays_the_one_of_before() {
         let stage = Stage::new();
         stage.open_to_all(); // and writable by root alone
         fs::write(stage.path("log"), "").expect("write");
-        std::os::unix::fs::chown(stage.path("log"), Some(NOBODY), None).expect("an owner");
+        chown(stage.path("log"), Some(NOBODY), None).expect("an owner");
         let mut daemon = stage.started(&mut probe(&stage, &[&["--user", "nobody"], options].concat()));
         fs::rename(stage.path("log"), stage.path("log.1")).expect("rename");
         daemon.send("crash");
@@ -156,10 +160,10 @@ fn in_a_jail_it_is_the_one_inside() {
         stage.open_to_all();
         fs::create_dir_all(stage.path("jail/logs")).expect("create");
         fs::set_permissions(stage.path("jail"), Permissions::from_mode(0o755)).expect("a mode");
-        std::os::unix::fs::chown(stage.path("jail/logs"), Some(NOBODY), None).expect("an owner");
+        chown(stage.path("jail/logs"), Some(NOBODY), None).expect("an owner");
         let owner = options.contains(&"nobody");
         if !owner {
-            std::os::unix::fs::chown(stage.path("jail/logs"), Some(0), None).expect("an owner");
+            chown(stage.path("jail/logs"), Some(0), None).expect("an owner");
         }
         let serve = ["--serve", "port", "--chroot", "jail", "--stdout", "jail/logs/log", "--respawn", AT_ONCE];
         let launch = stage.launch(stage.command(PROBE).args(serve).args(options));
@@ -189,19 +193,20 @@ fn a_full_disk_costs_the_line_and_nothing_else() {
     }
 }
 
-/// Nobody reads it: a write would wait.
+/// Nobody may read it: a write would wait.
 #[test]
 fn a_fifo_gets_no_line() {
     let stage = Stage::new();
-    mkfifo(&stage.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
-    let mut reader = Command::new("sh");
-    let mut reader =
-        reader.args(["-c", "exec 3<>fifo; sleep 1000"]).current_dir(stage.directory()).spawn().expect("sh");
+    mkfifo(&stage.path("fifo"), Mode::S_IRWXU).expect("a fifo");
+    let mut options = File::options();
+    let reader = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(stage.path("fifo"));
     let mut daemon = stage.started(&mut probe(&stage, &["--stdout", "fifo"]));
     for _ in 0..3 {
         daemon.send("crash");
         daemon = stage.daemon();
     }
-    reader.kill().expect("kill");
-    reader.wait().expect("wait");
+    assert_eq!(daemon.ask("stderr its own"), "");
+    let mut text = [0; 4096];
+    let length = reader.expect("a reader").read(&mut text).expect("a line");
+    assert_eq!(String::from_utf8_lossy(&text[..length]), "its own\n");
 }

@@ -6,10 +6,8 @@ use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Process, Stage, eventually, needs_root, needs_tools, within};
 
-use super::{AT_ONCE, probe, supervisor};
+use super::{AT_ONCE, probe, supervisor, times};
 use crate::PROBE;
-
-const ROUNDS: usize = 60;
 
 fn started(stage: &Stage, options: &[&str]) -> (Daemon, Process) {
     let daemon = stage.started(&mut probe(stage, &[&["--pidfile", "pid"], options].concat()));
@@ -167,7 +165,7 @@ fn no_second_instance_starts_while_the_first_still_runs() {
     let stage = Stage::new();
     stage.open_to_all();
     let user = ["--user", "nobody"];
-    for round in 0..ROUNDS {
+    for round in 0..times(60) {
         let options = if round % 2 == 0 && nix::unistd::geteuid().is_root() { user.as_slice() } else { &[] };
         let (mut daemon, mut parent) = started(&stage, options);
         if round % 3 == 0 {

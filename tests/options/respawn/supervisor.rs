@@ -9,10 +9,8 @@ use std::{
 use nix::sys::signal::Signal;
 use support::{Daemon, Process, Stage, eventually, is_root, needs_root, skip};
 
-use super::{AT_ONCE, probe, supervisor};
+use super::{AT_ONCE, probe, supervisor, times};
 use crate::PROBE;
-
-const MANY: usize = 300;
 
 fn both_end(daemon: &Daemon, supervisor: Process) {
     eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
@@ -204,7 +202,7 @@ fn it_does_not_grow() {
     let mut daemon = stage.started(&mut probe(&stage, &["--pidfile", "pid", "--reopen-logs", "--notify", "--ready"]));
     let supervisor = supervisor(&daemon);
     let mut before = None;
-    for round in 0..MANY {
+    for round in 0..times(300) {
         daemon.send("exit 3");
         daemon = stage.daemon();
         let now = ["VmSize", "VmData", "FDSize"].map(|key| supervisor.status(key).expect("a status"));

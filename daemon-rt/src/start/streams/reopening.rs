@@ -86,7 +86,9 @@ pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, w
     Box::new(move || {
         for (location, streams) in logs {
             if let Ok(Opened { file, .. }) = location.open(geteuid()) {
-                streams.iter().for_each(|&stream| _ = sys::redirect(stream, file.as_fd()));
+                for &stream in streams {
+                    let _ = sys::redirect(stream, file.as_fd());
+                }
             }
         }
     })
