@@ -21,6 +21,7 @@ use std::{
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use nix::sys::prctl;
 use nix::{
+    errno::Errno,
     libc::{self, c_int},
     sys::{
         resource::{Resource, setrlimit},
@@ -236,6 +237,23 @@ impl End {
     }
 }
 
+struct How<'end> {
+    end: &'end End,
+    start_timeout: Duration,
+}
+
+impl fmt::Display for How<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.end {
+            End { was_late: true, .. } => {
+                write!(formatter, "was not ready within {:?}, and was ended", self.start_timeout)
+            }
+            End { was_ready: false, .. } => formatter.write_str("ended before it was ready"),
+            _ => formatter.write_str("ended"),
+        }
+    }
+}
+
 impl Supervisor<'_> {
     /// Waits for the end of the daemon, and does for it meanwhile what signals ask for. It is ready where it has no line.
     fn await_end(&mut self, daemon: Pid, mut line: Option<UnixStream>) -> End {
@@ -326,7 +344,9 @@ impl Supervisor<'_> {
             match self.try_to_fork_daemon() {
                 Ok(forked) => return forked,
                 Err(error) if !is_told => {
-                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {error}"));
+                    // Its own text would be allocated.
+                    let errno = Errno::try_from(error).unwrap_or(Errno::UnknownErrno);
+                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {errno}"));
                 }
                 Err(_) => {}
             }
@@ -350,29 +370,25 @@ impl Supervisor<'_> {
     }
 
     fn tell(&mut self, end: &End, next: Next) {
-        let priority = if end.is_failure() { libc::LOG_ERR } else { libc::LOG_NOTICE };
-        let End { daemon, status, .. } = end;
+        let is_error = end.is_failure() && !matches!(next, Next::EndsAsAsked);
+        let how = How { end, start_timeout: self.remaining.start_timeout };
+        let (daemon, status) = (end.daemon, end.status);
         let Respawn { limit, period, .. } = self.supervision.respawn;
-        let start_timeout = self.remaining.start_timeout;
-        let ended = match end {
-            End { was_late: true, .. } => format_args!("was not ready within {start_timeout:?}, and was ended"),
-            End { was_ready: false, .. } => format_args!("ended before it was ready"),
-            _ => format_args!("ended"),
-        };
+        let limit = limit.unwrap_or_default();
+        let priority = if is_error { libc::LOG_ERR } else { libc::LOG_NOTICE };
         match next {
             Next::StartsAgain(delay) => self.say(
                 priority,
-                format_args!("process {daemon} {ended}, {status}; the daemon is started again in {delay:?}"),
+                format_args!("process {daemon} {how}, {status}; the daemon is started again in {delay:?}"),
             ),
-            Next::Ends => self.say(priority, format_args!("process {daemon} {ended}, {status}")),
+            Next::Ends => self.say(priority, format_args!("process {daemon} {how}, {status}")),
             Next::EndsAsAsked => {
-                self.say(libc::LOG_NOTICE, format_args!("process {daemon} {ended} as it was asked to, {status}"));
+                self.say(priority, format_args!("process {daemon} {how} as it was asked to, {status}"));
             }
             Next::EndsAtLimit => self.say(
                 priority,
                 format_args!(
-                    "process {daemon} {ended}, {status}; it is not started again: the limit is {} in {period:?}",
-                    limit.unwrap_or_default()
+                    "process {daemon} {how}, {status}; it is not started again: the limit is {limit} in {period:?}"
                 ),
             ),
         }

@@ -246,7 +246,7 @@ fn where_there_is_no_process_to_be_had_it_waits_and_tries_again() {
     let supervisor = supervisor(&daemon);
     group.limit("1");
     daemon.send("crash");
-    let line = "probe: cannot start the daemon again: Resource temporarily unavailable (os error 11)\n";
+    let line = "probe: cannot start the daemon again: EAGAIN: Try again\n";
     eventually("the line", || stage.read("log").contains(line).then_some(()));
     assert!(supervisor.is_alive() && stage.no_daemon_reported());
     group.limit("max");
