@@ -45,8 +45,8 @@ pub(crate) use self::{
     environ::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
     fd::{
-        FileId, STANDARD_STREAMS, StandardStream, are_the_same, closes_on_exec, file_id, is_terminal, is_writable,
-        kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
+        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, file_id, is_terminal,
+        is_writable, kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},

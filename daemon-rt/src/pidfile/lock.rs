@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io, mem,
     os::{
-        fd::{AsFd, AsRawFd},
+        fd::{AsFd, AsRawFd, RawFd},
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
@@ -131,6 +131,11 @@ impl Lock {
     pub(crate) fn hold_as_supervisor(&mut self) {
         self.writer = None;
         let _ = sys::lock_record(self.file.as_fd(), Record::Named);
+    }
+
+    /// The descriptor that holds it.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     fn hold(mut self, record: Record) {

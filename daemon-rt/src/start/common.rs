@@ -1,7 +1,7 @@
 //! What both ways of a start have in common: a start in the foreground takes these steps in one process, and after a
 //! detach the launcher prepares what the daemon applies.
 
-use std::mem;
+use std::{mem, os::fd::RawFd};
 
 use super::{filesystem::FsContext, instance, sd_notify::Manager};
 use crate::{Daemon, Error, pidfile::Lock, privileges::Privileges, threads::SingleThread};
@@ -51,6 +51,11 @@ impl Common {
         if let Some(lock) = &mut self.lock {
             lock.hold_as_supervisor();
         }
+    }
+
+    /// In the supervisor: the descriptor that holds the pidfile.
+    pub(crate) fn pidfile(&self) -> Option<RawFd> {
+        self.lock.as_ref().map(Lock::descriptor)
     }
 
     /// In the supervisor, before it ends.

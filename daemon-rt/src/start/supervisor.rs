@@ -10,7 +10,7 @@ use std::{
     fmt, io,
     io::Read,
     os::{
-        fd::AsFd,
+        fd::{AsFd, AsRawFd},
         unix::{net::UnixStream, process::ExitStatusExt},
     },
     process::{self, ExitStatus},
@@ -276,6 +276,8 @@ impl Supervisor<'_> {
             for signal in STOPPING.into_iter().filter(|&signal| self.signals.take(signal)) {
                 send(daemon, &[signal, libc::SIGCONT]);
                 if !self.is_stopping {
+                    // There is no next daemon: a socket that this one closes shall be closed.
+                    sys::close_all_but([self.remaining.common.pidfile(), line.as_ref().map(AsRawFd::as_raw_fd)]);
                     let time = self.supervision.stop_timeout.and_then(|time| time.checked_add(MARGIN));
                     deadline = time.and_then(|time| Instant::now().checked_add(time));
                     (self.is_stopping, is_ending) = (true, true);

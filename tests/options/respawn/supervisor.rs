@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
 use support::{Daemon, Process, Stage, eventually, is_root, needs_root, skip};
 
@@ -77,6 +78,27 @@ fn behind_stop_timeout_it_kills() {
     both_end(&daemon, supervisor);
     assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
     assert!(stage.read("log").contains("ended as it was asked to, signal: 9 (SIGKILL)"));
+}
+
+/// A service that stops in order closes its socket first, and nobody is to wait in its queue.
+#[test]
+fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
+    let stage = Stage::new();
+    let options = ["--ignore-signal", "SIGTERM", "--pidfile", "pid", "--open", "kept", "--reopen-logs"];
+    let daemon = stage.started(&mut probe(&stage, &options));
+    let supervisor = supervisor(&daemon);
+    supervisor.signal(Signal::SIGTERM);
+    let open = || {
+        let entries = fs::read_dir(format!("/proc/{}/fd", supervisor.0)).expect("its descriptors");
+        let paths = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        let mut names: Vec<_> = paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+        names.sort();
+        names
+    };
+    eventually("what it keeps", || (open() == ["log", "log", "null", "pid"]).then_some(()));
+    let status = PidFile::new(stage.path("pid")).status().expect("a status");
+    assert!(matches!(status, Status::Running { .. }), "{status:?}");
+    assert!(daemon.process.is_alive());
 }
 
 /// Which has last words then.
