@@ -446,6 +446,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
             said = fork()?.to_string();
         }
         "forge" => said = forge(rest),
+        "hold-memory" => mem::forget(std::hint::black_box(vec![1_u8; rest.parse::<usize>()? << 20])),
         "unlock" => {
             let (number, _) = descriptors().into_iter().find(|(_, path)| path.ends_with(rest)).ok_or("not open")?;
             // SAFETY: has no preconditions.

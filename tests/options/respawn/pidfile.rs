@@ -19,6 +19,9 @@ fn number(process: Process) -> u32 {
     process.0.unsigned_abs()
 }
 
+/// Until the kernel has taken it back, the process is there, and holds its files.
+const SLOW_TO_END: &str = "hold-memory 200";
+
 /// A second start.
 fn is_refused(stage: &Stage, supervisor: Process) {
     let launch = stage.launch(stage.command(PROBE).args(["--pidfile", "pid"]));
@@ -90,7 +93,8 @@ fn stop_ends_both_and_removes_the_file() {
 #[test]
 fn stop_kills_both_when_the_time_is_over() {
     let stage = Stage::new();
-    let (daemon, supervisor) = started(&stage, &["--ignore-signal", "SIGTERM"]);
+    let (mut daemon, supervisor) = started(&stage, &["--ignore-signal", "SIGTERM"]);
+    assert_eq!(daemon.ask(SLOW_TO_END), "");
     let stopped = PidFile::new(stage.path("pid")).stop(Duration::from_millis(200)).expect("a stop");
     assert_eq!(stopped, Stopped::Killed);
     assert!(!supervisor.is_alive() && !daemon.process.is_alive());
@@ -171,6 +175,9 @@ fn no_second_instance_starts_while_the_first_still_runs() {
         if round % 3 == 0 {
             daemon.send("crash");
             daemon = stage.daemon();
+        }
+        if round % 10 == 0 {
+            assert_eq!(daemon.ask(SLOW_TO_END), "");
         }
         parent.signal(Signal::SIGKILL);
         let next = stage.started(stage.command(PROBE).args(["--pidfile", "pid", "--respawn", AT_ONCE]));
