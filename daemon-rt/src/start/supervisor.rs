@@ -128,7 +128,7 @@ impl Supervising for AllOfIt {
         }
         if min.is_zero() || max < min {
             return Err(Error::new(format!(
-                "`delay` of `respawn` must be above zero, and end above its beginning, found {min:?} to {max:?}"
+                "`delay` of `respawn` must be above zero and must not end below its beginning, found {min:?} to {max:?}"
             )));
         }
         match account.filter(|account| account.uid != getuid()) {

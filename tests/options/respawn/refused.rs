@@ -8,7 +8,7 @@ use crate::PROBE;
 fn limits_and_delays_that_start_nothing_again() {
     let stage = Stage::new();
     let limit = "`at_most` of `respawn` is zero: no daemon would be started again";
-    let delay = "`delay` of `respawn` must be above zero, and end above its beginning, found";
+    let delay = "`delay` of `respawn` must be above zero and must not end below its beginning, found";
     for (value, line) in [
         ("always,0,1000", limit.to_owned()),
         ("always,5,0", limit.to_owned()),

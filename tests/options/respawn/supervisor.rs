@@ -168,6 +168,31 @@ fn a_supervisor_that_is_killed_ends_the_daemon() {
 }
 
 #[test]
+fn it_does_not_end_what_the_daemon_forked() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    let supervisor = supervisor(&daemon);
+    let worker = Process(daemon.ask("spawn").parse().expect("a process"));
+    supervisor.signal(Signal::SIGKILL);
+    both_end(&daemon, supervisor);
+    assert!(worker.is_alive());
+}
+
+#[test]
+fn variables_that_the_daemon_does_not_keep_are_not_seen_in_it() {
+    let stage = Stage::new();
+    let mut command = probe(&stage, &["--keep-env", "PROBE_SOCKET,KEPT"]);
+    let daemon = stage.started(command.env("KEPT", "this").env("SECRET", "that"));
+    let environment = |process: Process| {
+        let bytes = fs::read(format!("/proc/{}/environ", process.0)).expect("an environment");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    for process in [daemon.process, supervisor(&daemon)] {
+        assert!(environment(process).contains("KEPT=this") && !environment(process).contains("that"), "{process:?}");
+    }
+}
+
+#[test]
 fn a_supervisor_that_is_stopped_starts_the_next_when_it_goes_on() {
     let stage = Stage::new();
     let mut daemon = stage.started(&mut probe(&stage, &[]));
