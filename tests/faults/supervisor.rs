@@ -12,7 +12,7 @@ use std::{
 };
 
 use daemon_rt::{PidFile, Status};
-use support::{DEADLINE, Daemon, needs_root};
+use support::{DEADLINE, Daemon, Process, needs_root};
 
 use super::{
     case::{Case, Fault, calls, cases},
@@ -117,7 +117,7 @@ impl<'place> Life<'place> {
         }
     }
 
-    /// Ends each daemon that comes, until nobody is there.
+    /// Ends each daemon that comes, until nobody is there. One whose supervisor is gone has to end by itself.
     fn end(&mut self) -> Result<(), String> {
         let end = Instant::now() + DEADLINE;
         while Instant::now() < end {
@@ -125,7 +125,10 @@ impl<'place> Life<'place> {
             let report = || self.place.stage.daemon_within(Duration::from_millis(10));
             if let Ok(Some(mut daemon)) = catch_unwind(AssertUnwindSafe(report)) {
                 let how = ENDS[self.daemons.len().min(ENDS.len() - 1)];
-                let _ = catch_unwind(AssertUnwindSafe(|| daemon.send(how)));
+                let has_supervisor = || daemon.process.stat(6)?.parse().ok().map(Process);
+                if has_supervisor().is_some_and(Process::is_alive) {
+                    let _ = catch_unwind(AssertUnwindSafe(|| daemon.send(how)));
+                }
                 self.daemons.push(daemon);
             }
             if self.run.next_within(Duration::from_millis(1)) == Some(Event::End) {
