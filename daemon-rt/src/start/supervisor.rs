@@ -9,6 +9,7 @@ mod line;
 use std::{
     fmt, io,
     io::Read,
+    net::Shutdown,
     os::{
         fd::{AsFd, AsRawFd},
         unix::{net::UnixStream, process::ExitStatusExt},
@@ -82,11 +83,11 @@ trait Supervising: fmt::Debug + Sync {
     fn check(&self, respawn: &Respawn, account: Option<&Account>) -> Result<(), Error>;
     fn open_anew(&self, logs: &[Candidate<'_>], reopener: &Reopener<'_>, watches_logs: bool) -> OpenAnew;
     fn say_failure(&self, name: &str, error: &Error);
-    fn supervise(&self, leader: Leader, supervision: Supervision, thread: &SingleThread) -> Daemon;
+    fn supervise(&self, leader: Leader, supervision: Supervision, thread: &SingleThread) -> NextDaemon;
 }
 
 /// A daemon that the supervisor forked, and its line to the supervisor.
-type Daemon = (Remaining, Option<UnixStream>);
+type NextDaemon = (Remaining, Option<UnixStream>);
 
 impl Supervision {
     pub(crate) fn new(respawn: Respawn) -> Self {
@@ -112,7 +113,7 @@ impl Supervision {
     }
 
     /// In the leader, whose daemon is ready. Returns in the daemons that it forks from now on.
-    pub(crate) fn supervise(self, leader: Leader, thread: &SingleThread) -> Daemon {
+    pub(crate) fn supervise(self, leader: Leader, thread: &SingleThread) -> NextDaemon {
         self.code.supervise(leader, self.clone(), thread)
     }
 }
@@ -149,7 +150,7 @@ impl Supervising for AllOfIt {
         }
     }
 
-    fn supervise(&self, leader: Leader, supervision: Supervision, thread: &SingleThread) -> Daemon {
+    fn supervise(&self, leader: Leader, supervision: Supervision, thread: &SingleThread) -> NextDaemon {
         let Leader { mut daemon, from_daemon, launcher, mut remaining } = leader;
         drop(from_daemon);
         let signals = CaughtSignals::catch_all();
@@ -271,6 +272,8 @@ impl Supervisor<'_> {
                 }
             }
             if let Some(status) = reap(daemon) {
+                // Its word counts even where its end was seen first. A worker may hold its end of the line.
+                was_ready |= line.is_some_and(|line| line.shutdown(Shutdown::Read).is_ok() && is_ready(&line));
                 return End { daemon, status, was_ready, was_late };
             }
             for signal in STOPPING.into_iter().filter(|&signal| self.signals.take(signal)) {
@@ -291,8 +294,8 @@ impl Supervisor<'_> {
                     send(daemon, &[libc::SIGKILL]);
                     deadline = None;
                 } else {
-                    send(daemon, &[libc::SIGTERM, libc::SIGCONT]);
                     (was_late, is_ending, deadline) = (line.take().is_some(), true, Some(Instant::now() + GRACE));
+                    send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
                 }
             }
         }
@@ -366,7 +369,7 @@ impl Supervisor<'_> {
         })
     }
 
-    fn become_daemon(self, to_supervisor: Option<UnixStream>) -> Daemon {
+    fn become_daemon(self, to_supervisor: Option<UnixStream>) -> NextDaemon {
         self.signals.restore();
         (Remaining { is_respawned: true, ..self.remaining }, to_supervisor)
     }
