@@ -87,6 +87,10 @@ fn whatever_fails_neither_is_left_alone() {
 fn attempt(place: &Place, case: &Case) -> Result<bool, String> {
     let mut life = Life::begin(place, &case.arguments())?;
     life.end()?;
+    // What fails once costs a line or a moment, and no daemon.
+    if !matches!(case.fault, Fault::Kill(_)) && life.daemons.len() < ENDS.len() {
+        return Err("no other daemon came".into());
+    }
     let left = place.stage.processes();
     if !left.is_empty() {
         return Err(format!("left behind: {left:?}"));
