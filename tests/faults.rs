@@ -28,6 +28,7 @@ mod errors;
 mod judge;
 mod run;
 mod scene;
+mod supervisor;
 mod table;
 mod whole;
 

@@ -7,6 +7,7 @@ mod keep_fds;
 mod notify;
 mod ready_fd;
 mod reopen_logs;
+mod respawn;
 mod rotate;
 mod streams;
 mod umask;

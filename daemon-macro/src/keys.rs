@@ -39,6 +39,7 @@ const KEYS: &[Key] = &[
     value("ready_fd", "3", checks::ready_fd, &["notification_fd", "notify_fd", "readiness_fd"]),
     value("start_timeout", "Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
     value("stop_timeout", "Duration::from_secs(10)", checks::ANY, &["TimeoutStopSec", "shutdown_timeout", "grace_period", "kill_timeout"]),
+    value("respawn", "Respawn::on_failure()", checks::ANY, &["Restart", "restart", "supervise", "keep_alive", "auto_restart"]),
     value("setup", "setup", checks::function, &["privileged_action", "before_fork", "init"]),
     value("crate", "::daemon_rt", checks::crate_path, &["krate"]),
 ];

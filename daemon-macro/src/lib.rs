@@ -28,7 +28,7 @@ use proc_macro::TokenStream;
 /// An option is the method of `daemon_rt::Daemon` with the same name, which describes it. Its value is any expression
 /// that the method takes. A flag alone is `true`: `notify` means `notify = true`. The options are `name`, `stdin`,
 /// `stdout`, `stderr`, `umask`, `chdir`, `chroot`, `user`, `group`, `no_new_privs`, `reopen_logs`, `pidfile`, `keep_env`,
-/// `keep_fds`, `detach`, `notify`, `ready_fd`, `start_timeout` and `stop_timeout`.
+/// `keep_fds`, `detach`, `notify`, `ready_fd`, `start_timeout`, `stop_timeout` and `respawn`.
 ///
 /// Two more are for the attribute itself. `setup = path` names a function that runs before the fork; `main` takes what
 /// it returns. `crate = ::path` says where a renamed `daemon_rt` is.

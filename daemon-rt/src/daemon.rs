@@ -16,14 +16,14 @@ use std::{
 #[cfg(not(unix))]
 use crate::inherited::RawFd;
 use crate::{
-    Control, Error, Id, LaunchedBy, Spawned, Stdio, Umask,
+    Control, Error, Id, LaunchedBy, Respawn, Spawned, Stdio, Umask,
     inherited::Inherited,
     obey,
     pidfile::Lock,
     privileges::Identity,
     run,
     start::{
-        self, KeepEnv, Keeping, Root,
+        self, KeepEnv, Keeping, Root, Supervision,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -78,6 +78,7 @@ pub struct Daemon {
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) respawn: Option<Supervision>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lock: Option<Lock>,
 }
@@ -137,6 +138,7 @@ impl Daemon {
             ready_fd: None,
             start_timeout: Duration::from_secs(90),
             stop_timeout: None,
+            respawn: None,
             pidfile: None,
             lock: None,
         }
@@ -581,6 +583,43 @@ impl Daemon {
         self
     }
 
+    /// Whether the daemon is started again when it has ended.
+    ///
+    /// The leader of the start then stays as the supervisor. When the daemon fails, it forks the next one from the memory
+    /// that `setup` left. So the sockets of `setup` stay open, and connections wait in their queue instead of being
+    /// refused. Only a start that became ready is respawned; later, a daemon that is not ready within
+    /// [`start_timeout`](Self::start_timeout) counts as a failure. The page [Staying up](crate::docs::staying_up) shows the
+    /// processes.
+    ///
+    /// Random numbers that `setup` drew or seeded repeat in each daemon. Reseed first in `main`.
+    ///
+    /// The [`pidfile`](Self::pidfile) names the supervisor, which removes it. SIGTERM and SIGINT to the supervisor end both;
+    /// other signals are handed on once the daemon is ready. The supervisor waits until the daemon has ended, or if
+    /// [`stop_timeout`](Self::stop_timeout) is set, sends SIGKILL half a second after that time. If the supervisor itself is
+    /// killed, the daemon is killed with it.
+    ///
+    /// Each end is one line in the daemon's log, if standard error is a file, and in the system's log. The next daemon opens
+    /// its log by the path, as its user.
+    ///
+    /// The supervisor keeps the privileges of the launch, and runs no code of the program. It has what `setup` opened, the
+    /// streams and the pidfile.
+    ///
+    /// - **Takes:** a [`Respawn`]: `Respawn::on_failure()` or `Respawn::always()`, with a limit and delays.
+    /// - **Default:** the daemon is not started again, and nobody stays beside it.
+    /// - **Foreground:** nothing; a service manager has `Restart=` or its like.
+    /// - **Errors:** a limit or a delay of zero; a [`user`](Self::user) whom the supervisor may not signal, which takes root
+    ///   or, on Linux, `CAP_KILL`.
+    /// - **Rule:** systemd.service(5), for what is a failure.
+    /// - **Known as:** `Restart=` and `RestartSec=` in systemd.service(5), `-r` and `-R` in FreeBSD's daemon(8).
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Elsewhere than on Linux, a daemon whose supervisor is killed lives on. The pidfile stays locked as long.
+    pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
+        self.respawn = Some(Supervision::new(respawn));
+        self
+    }
+
     /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
     /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
@@ -672,6 +711,7 @@ impl Daemon {
     /// | `restart` | the same | that of the start |
     /// | `reload` | nothing: the daemon got SIGHUP | 0 |
     /// | `status` | `clockd has been running as process 4242 since 2026-11-30T20:47:58Z`, `clockd is starting` | 0 |
+    /// | | the same, and `, which supervises process 4243`, with [`respawn`](Self::respawn) | 0 |
     /// | | `clockd is not running, and left /run/clockd.pid behind` | 1 |
     /// | | `clockd is not running` | 3 |
     /// | | `cannot tell whether clockd is running`, and why | 4 |

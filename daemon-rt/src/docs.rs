@@ -18,6 +18,9 @@ pub mod security {}
 #[doc = include_str!("docs/side_by_side.md")]
 pub mod side_by_side {}
 
+#[doc = include_str!("docs/staying_up.md")]
+pub mod staying_up {}
+
 #[doc = include_str!("docs/what_nobody_can_change.md")]
 pub mod what_nobody_can_change {}
 

@@ -40,6 +40,7 @@ mod privileges;
 mod proc;
 #[cfg(all(test, unix))]
 mod random;
+mod respawn;
 mod run;
 #[cfg_attr(not(unix), path = "elsewhere/start.rs")]
 mod start;
@@ -70,6 +71,7 @@ pub use crate::{
     launched_by::LaunchedBy,
     logs::{reopen_logs, rotate_logs},
     pidfile::{PidFile, Status, Stopped},
+    respawn::Respawn,
     start::{Spawned, ready, ready_with},
     stdio::Stdio,
     stop_requested::{StopRequested, stop_requested},

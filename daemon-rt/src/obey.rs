@@ -70,9 +70,10 @@ fn say_failure(done: Result<(), Error>, control: Control, messages: &Messages) -
 fn tell_status(pidfile: &PidFile, messages: &Messages) -> u8 {
     let name = messages.name();
     let (text, exit_status) = match pidfile.status() {
-        Ok(Status::Running { pid, since }) => {
+        Ok(Status::Running { pid, since, daemon }) => {
             let since = sys::utc(since).map(|since| format!(" since {since}")).unwrap_or_default();
-            (format!("{name} has been running as process {pid}{since}"), 0)
+            let daemon = daemon.map(|daemon| format!(", which supervises process {daemon}")).unwrap_or_default();
+            (format!("{name} has been running as process {pid}{since}{daemon}"), 0)
         }
         Ok(Status::Starting) => (format!("{name} is starting"), 0),
         Ok(Status::Stale) => (format!("{name} is not running, and left {} behind", shown(pidfile.path())), 1),

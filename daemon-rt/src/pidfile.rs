@@ -70,10 +70,13 @@ pub enum Status {
     /// A daemon runs (0). It may not have called [`ready`](crate::ready) yet.
     #[non_exhaustive]
     Running {
-        /// Its process id.
+        /// Its process id; with [`respawn`](crate::Daemon::respawn) that of the supervisor, which stays the same.
         pid: u32,
         /// When it wrote that, before its `main` began.
         since: SystemTime,
+        /// The daemon of the supervisor. None without `respawn`, before the daemon is started again, and if the daemon
+        /// itself asks.
+        daemon: Option<u32>,
     },
     /// A start is under way, and has the lock (0).
     Starting,
@@ -130,7 +133,7 @@ impl PidFile {
     /// # Errors
     ///
     /// As [`signal`](Self::signal); and where the system tells (Linux), when the daemon neither handles nor ignores
-    /// SIGHUP, and would be ended by it.
+    /// SIGHUP, and would be ended by it, with or without a supervisor.
     pub fn reload(&self) -> Result<(), Error> {
         actions::reload(&self.path)
     }

@@ -19,6 +19,7 @@ mod root;
 mod sd_notify;
 mod spawn;
 pub(crate) mod streams;
+mod supervisor;
 
 pub(crate) use self::{
     check::stop_timeout,
@@ -29,6 +30,7 @@ pub(crate) use self::{
     root::Root,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
+    supervisor::Supervision,
 };
 pub use self::{
     ready::{ready, ready_with},

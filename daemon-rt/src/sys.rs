@@ -3,6 +3,7 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod capabilities;
+mod caught_signals;
 mod environ;
 mod exec;
 mod fd;
@@ -41,11 +42,12 @@ pub(crate) use self::{
     process::is_single_threaded_to_libc,
 };
 pub(crate) use self::{
+    caught_signals::CaughtSignals,
     environ::{retain_variables, set_variable, wipe_removed_variables},
     exec::exec_gave_privileges,
     fd::{
-        FileId, STANDARD_STREAMS, StandardStream, are_the_same, closes_on_exec, file_id, is_terminal, is_writable,
-        kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
+        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, file_id, is_terminal,
+        is_writable, kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
@@ -58,7 +60,7 @@ pub(crate) use self::{
     pidfd::{pidfd_open, pidfd_send_signal},
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id, wait_for},
-    record_lock::{lock_record, record_locker},
+    record_lock::{Record, lock_record, record_locker},
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,

@@ -15,13 +15,13 @@ const SOCKET: &str = if cfg!(target_vendor = "apple") {
     "/dev/log"
 };
 
-const PRIORITY: c_int = libc::LOG_DAEMON | libc::LOG_ERR;
+pub(crate) const PRIORITY: c_int = libc::LOG_DAEMON | libc::LOG_ERR;
 
 /// RFC 3164, 4.1.
 const LIMIT: usize = 1024;
 
 /// A name leaves room for the text; RFC 5424, 6.2.5, has the same limit.
-const NAME_LIMIT: usize = 48;
+pub(crate) const NAME_LIMIT: usize = 48;
 
 /// Sends one line: program, process id and text. It never waits; where nobody listens, the line is lost.
 pub(crate) fn say(name: &str, text: &str) {

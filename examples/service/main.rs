@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use clap::Parser;
-use daemon_rt::{Daemon, Detach, StopRequested, daemon, stop_requested};
+use daemon_rt::{Daemon, Detach, Respawn, StopRequested, daemon, stop_requested};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use serde::Deserialize;
@@ -94,7 +94,7 @@ fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
     toml::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))
 }
 
-#[daemon(setup = setup, notify)]
+#[daemon(setup = setup, notify, respawn = Respawn::on_failure())]
 #[tokio::main]
 async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();

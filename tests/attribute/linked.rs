@@ -72,6 +72,13 @@ fn only_who_waits_for_a_request_to_stop_can_be_asked() {
     }
 }
 
+#[test]
+fn only_who_sets_respawn_has_a_supervisor() {
+    for function in ["start::supervisor::Supervisor", "supervisor::backoff", "CaughtSignals", "reopening::open_anew"] {
+        is_in_the_first_alone(function);
+    }
+}
+
 fn is_in_the_first_alone(function: &str) {
     needs_tools!("nm");
     let functions = [SETS_ALL_OF_THEM, SETS_NO_OPTION].map(functions);

@@ -108,12 +108,28 @@ fn runs_once_with_a_pidfile() {
     let second = launch(&stage, &["--pidfile", "service.pid", "--listen", &address.to_string()]);
     let why = format!("cannot lock {}: already running as process {}", stage.path("service.pid").display(), service.0);
     assert_eq!((second.status, second.stderr), (1, format!("service: {why}\n")));
-    assert_eq!(stage.processes(), [service]);
+    assert_eq!(supervised(&stage).expect("a daemon").0, service);
     assert_eq!(get(connect(address), "/"), "200 OK: hello\n");
 
     service.signal(Signal::SIGTERM);
     assert!(matches!(service.wait(), WaitStatus::Exited(_, 0)));
     assert_eq!(stage.files(), ["service.log"]);
+}
+
+#[test]
+fn is_started_again_and_its_port_is_open_meanwhile() {
+    let stage = Stage::new();
+    let (service, address) = started(&stage, &["--pidfile", "service.pid"]);
+    for _ in 0..3 {
+        let (_, daemon) = eventually("a daemon", || supervised(&stage));
+        daemon.signal(Signal::SIGKILL);
+        eventually("its end", || (!daemon.is_alive()).then_some(()));
+        assert_eq!(get(connect(address), "/"), "200 OK: hello\n", "the next one serves who has come meanwhile");
+    }
+    let (supervisor, _) = eventually("a daemon", || supervised(&stage));
+    assert_eq!((supervisor, stage.read("service.pid")), (service, format!("{}\n", service.0)));
+    service.signal(Signal::SIGTERM);
+    assert!(matches!(service.wait(), WaitStatus::Exited(_, 0)));
 }
 
 #[test]
@@ -170,15 +186,20 @@ fn launch(stage: &Stage, arguments: &[&str]) -> Launch {
     stage.launch(&mut command(stage, arguments))
 }
 
-/// The process, and where it listens.
+/// The supervisor, and where the service listens.
 fn started(stage: &Stage, arguments: &[&str]) -> (Process, SocketAddr) {
     let launch = launch(stage, arguments);
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
-    let service = eventually("a single process", || match stage.processes()[..] {
-        [service] => Some(service),
+    (eventually("a supervisor", || supervised(stage)).0, address(&logged(stage, 1)[0]))
+}
+
+/// The supervisor and its daemon, if these are all.
+fn supervised(stage: &Stage) -> Option<(Process, Process)> {
+    match stage.processes()[..] {
+        [one, other] if other.stat(4)? == one.0.to_string() => Some((one, other)),
+        [one, other] if one.stat(4)? == other.0.to_string() => Some((other, one)),
         _ => None,
-    });
-    (service, address(&logged(stage, 1)[0]))
+    }
 }
 
 fn address(line: &str) -> SocketAddr {

@@ -146,6 +146,11 @@ impl Case {
         self.process == "client" || matches!(self.fault, Fault::Kill("client" | "launcher"))
     }
 
+    /// Whether it goes wrong in that call, this once.
+    pub(crate) fn is_at(&self, call: &Call) -> bool {
+        (&self.process, &self.call, &self.occurrence) == (&call.process, &call.name, &call.occurrence.to_string())
+    }
+
     /// What happens to calls that do well, signal(7), read(2).
     pub(crate) fn is_no_failure(&self) -> bool {
         matches!(self.fault, Fault::Short | Fault::Delay | Fault::Error(Errno::EINTR) | Fault::LateError(Errno::EINTR))

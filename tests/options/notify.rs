@@ -17,7 +17,10 @@ use std::{
 
 use nix::{
     cmsg_space, libc,
-    sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt},
+    sys::{
+        signal::Signal,
+        socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt},
+    },
     unistd::Pid,
 };
 use support::{DEADLINE, Process, Stage, Terminal, eventually, needs_root};
@@ -118,6 +121,26 @@ fn after_a_detach_the_launcher_speaks_for_the_daemon() {
     daemon.send("return failed");
     assert_eq!(manager.hears(), ("STOPPING=1".to_owned(), daemon.process), "also when `main` fails");
     daemon.wait();
+}
+
+/// The daemon of a supervisor comes and goes, and the service is there as long as the supervisor.
+#[test]
+fn with_respawn_the_manager_is_told_of_the_supervisor_and_of_no_daemon() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let start = stage.start(&mut launcher(&stage, &["--detach", "always", "--respawn", "always,9,9000,1,1"]));
+    let process = start.process;
+    let mut daemon = stage.daemon();
+    let supervisor = Process(daemon.process.parent());
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(manager.hears(), (format!("MAINPID={}\nREADY=1", supervisor.0), process));
+    assert_eq!(start.end().status, 0);
+    daemon.send("return failed");
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("ready"), "");
+    supervisor.signal(Signal::SIGTERM);
+    supervisor.wait();
+    manager.hears_nothing();
 }
 
 #[test]

@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-use daemon_rt::{Daemon, Detach, PidFile, Stdio};
+use daemon_rt::{Daemon, Detach, PidFile, Respawn, Stdio};
 use listenfd::ListenFd;
 use nix::{
     fcntl::OFlag,
@@ -51,6 +51,8 @@ use support::Mark;
 mod left_behind;
 #[path = "listeners.rs"]
 mod listeners;
+#[path = "serving.rs"]
+mod serving;
 #[path = "stopping.rs"]
 mod stopping;
 #[path = "taken_numbers.rs"]
@@ -156,6 +158,7 @@ pub(crate) fn obey_command_line(
             "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--stop-timeout" => _ = daemon.stop_timeout(Duration::from_millis(value()?.parse()?)),
+            "--respawn" => _ = daemon.respawn(respawn(&value()?)?),
             "--stop-requested" => stopping::listen()?,
             "--await-stop-for" => stopping::await_for(Duration::from_millis(value()?.parse()?))?,
             "--ask-once-to-stop" => stopping::ask_once()?,
@@ -168,6 +171,7 @@ pub(crate) fn obey_command_line(
                 let path = value()?;
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
+            "--serve" => kept.opened.push(("service".into(), serving::bind(&value()?)?)),
             "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
@@ -277,6 +281,25 @@ fn printf(text: &CStr) {
     unsafe { libc::printf(c"%s".as_ptr(), text.as_ptr()) };
 }
 
+/// `always` or `on-failure`; and behind it, if they are given, the limit, its period and the delays in milliseconds.
+fn respawn(value: &str) -> Result<Respawn, Failure> {
+    let mut words = value.split(',');
+    let mut respawn = match words.next() {
+        Some("always") => Respawn::always(),
+        Some("on-failure") => Respawn::on_failure(),
+        other => return Err(format!("unknown respawn {other:?}").into()),
+    };
+    let numbers = words.map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    let milliseconds = Duration::from_millis;
+    if let [limit, period, ..] = numbers[..] {
+        respawn = respawn.at_most(limit.try_into()?, milliseconds(period));
+    }
+    if let [_, _, min, max] = numbers[..] {
+        respawn = respawn.delay(milliseconds(min), milliseconds(max));
+    }
+    Ok(respawn)
+}
+
 fn verdict(value: &str) -> Result<Detach, Failure> {
     match value {
         "always" => Ok(Detach::Always),
@@ -316,6 +339,9 @@ pub(crate) fn main(kept: Kept) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn serve(mut kept: Kept) -> Result<ExitCode, Failure> {
+    if let Some(index) = kept.opened.iter().position(|(name, _)| name == "service") {
+        serving::serve(kept.opened.swap_remove(index).1)?;
+    }
     if kept.is_ready {
         daemon_rt::ready()?;
     }
@@ -464,6 +490,12 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
             said = fork()?.to_string();
         }
         "forge" => said = forge(rest),
+        "hold-memory" => mem::forget(std::hint::black_box(vec![1_u8; rest.parse::<usize>()? << 20])),
+        "unlock" => {
+            let (number, _) = descriptors().into_iter().find(|(_, path)| path.ends_with(rest)).ok_or("not open")?;
+            // SAFETY: has no preconditions.
+            nix::errno::Errno::result(unsafe { libc::flock(number, libc::LOCK_UN) })?;
+        }
         "share-descriptors" => said = share_descriptors()?.to_string(),
         "spawn" => said = Command::new("sleep").arg("1000").spawn()?.id().to_string(),
         "shell" => said = Command::new("sh").arg("-c").arg(rest).spawn()?.id().to_string(),

@@ -52,6 +52,16 @@ pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
 
 impl Keeping for KeepEnv {}
 
+/// The option `respawn`, in the foreground.
+#[derive(Debug)]
+pub(crate) struct Supervision;
+
+impl Supervision {
+    pub(crate) fn new(_: crate::Respawn) -> Self {
+        Self
+    }
+}
+
 pub(crate) mod streams {
     /// Streams stay what they are: there are no logs to reopen or to rotate.
     pub(crate) trait Reopening: std::fmt::Debug {}

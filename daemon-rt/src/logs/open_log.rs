@@ -66,7 +66,7 @@ impl Location {
     }
 
     /// Opens the file to append to, and creates it where it is missing, for `owner`.
-    pub(super) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
+    pub(crate) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
         for_appending(self.open_directory()?.as_fd(), &self.name, owner, MODE)
     }
 

@@ -28,6 +28,7 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
         Seen::Holder(process, file) => {
             let since = file.metadata().and_then(|metadata| metadata.modified());
             Status::Running {
+                daemon: holder::daemon_of_supervisor(&file).map(|pid| pid.as_raw().unsigned_abs()),
                 pid: process.number(),
                 since: since.map_err(|error| failed("cannot read the time of", path, error))?,
             }
@@ -36,26 +37,31 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
 }
 
 pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
-    send(&running(path)?, signal)
+    send(&running(path)?.0, signal)
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
-    let process = running(path)?;
-    if process.dies_of(libc::SIGHUP) {
-        return Err(Error::new(format!("cannot reload process {}: it would end on SIGHUP", process.pid))
-            .and_exit_status(UNIMPLEMENTED));
+    let (process, daemon) = running(path)?;
+    // A supervisor hands the signal on.
+    if let Some(Process { pid, .. }) =
+        [Some(&process), daemon.as_ref()].into_iter().flatten().find(|process| process.dies_of(libc::SIGHUP))
+    {
+        return Err(
+            Error::new(format!("cannot reload process {pid}: it would end on SIGHUP")).and_exit_status(UNIMPLEMENTED)
+        );
     }
     send(&process, libc::SIGHUP)
 }
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
-    let Some(process) = holder::find(path)? else { return Ok(Stopped::NotRunning) };
+    let Some((process, daemon)) = holder::find(path)? else { return Ok(Stopped::NotRunning) };
     for (signal, time, stopped) in
         [(libc::SIGTERM, timeout, Stopped::Terminated), (libc::SIGKILL, AFTER_KILL, Stopped::Killed)]
     {
         send(&process, signal)?;
-        let ended = process.wait(time);
-        if ended.map_err(|error| Error::because(format!("cannot wait for process {}", process.pid), error))? {
+        if wait(&process, time)? {
+            // A supervisor that is killed ends the daemon, which takes a moment.
+            daemon.as_ref().map_or(Ok(true), |daemon| wait(daemon, AFTER_KILL))?;
             Lock::remove_unheld(path);
             return Ok(stopped);
         }
@@ -63,7 +69,11 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     Err(Error::new(format!("cannot stop process {}: it does not end on SIGKILL", process.pid)))
 }
 
-fn running(path: &Path) -> Result<Process, Error> {
+fn wait(process: &Process, time: Duration) -> Result<bool, Error> {
+    process.wait(time).map_err(|error| Error::because(format!("cannot wait for process {}", process.pid), error))
+}
+
+fn running(path: &Path) -> Result<(Process, Option<Process>), Error> {
     holder::find(path)?
         .ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING))
 }

@@ -13,10 +13,16 @@ use nix::{libc, unistd::Pid};
 
 use super::{
     content::Content,
+    lock,
     named_process::Process,
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
-use crate::{Error, error::refused, sys, terminal::shown};
+use crate::{
+    Error,
+    error::refused,
+    sys::{self, Record},
+    terminal::shown,
+};
 
 /// It is init, except in a container, where it may be the daemon.
 const INIT: Pid = Pid::from_raw(1);
@@ -53,12 +59,23 @@ pub(super) enum Seen {
     Holder(Process, File),
 }
 
-/// The process that holds the lock. One that is starting gets the time to write its number.
-pub(super) fn find(path: &Path) -> Result<Option<Process>, Error> {
+/// The daemon, where the process that the file names is its supervisor.
+pub(super) fn daemon_of_supervisor(file: &File) -> Option<Pid> {
+    sys::record_locker(file.as_fd(), Record::DaemonOfSupervisor).ok().flatten()
+}
+
+/// The process that holds the lock, and its daemon where it is a supervisor. One that is starting gets the time to write its
+/// number.
+pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Error> {
     match seek(path, UNTIL_NAMED)? {
         Seen::Nobody(_) => Ok(None),
         Seen::Unnamed => Err(cannot_tell(path, "it names no process yet")),
-        Seen::Holder(process, _) => Ok(Some(process)),
+        Seen::Holder(process, file) => {
+            let daemon = daemon_of_supervisor(&file).and_then(|pid| Process::open(pid).ok().flatten());
+            // By now no other process can get the number.
+            let daemon = daemon.filter(|daemon| daemon_of_supervisor(&file) == Some(daemon.pid));
+            Ok(Some((process, daemon)))
+        }
     }
 }
 
@@ -91,7 +108,8 @@ fn look(path: &Path) -> Result<Look, Error> {
             opened => opened.and_then(|file| open_pidfile::refuse_words_of_others(&file).map(|()| file)),
         };
         let file = file.map_err(|error| failed("cannot open", path, error))?;
-        let is_free = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| failed("cannot lock", path, error))?;
+        let is_unlocked = sys::lock(file.as_fd(), libc::LOCK_SH).map_err(|error| failed("cannot lock", path, error))?;
+        let is_free = is_unlocked && !lock::has_supervisor(&file);
         if open_pidfile::is_at(&file, path) {
             let content = Content::read(&file).map_err(|error| failed("cannot read", path, error))?;
             return Ok(if is_free { Look::Unlocked(content) } else { Look::Locked(file, content) });

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io, mem,
     os::{
-        fd::{AsFd, AsRawFd},
+        fd::{AsFd, AsRawFd, RawFd},
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     Error,
     error::refused,
-    sys::{self, HeldFile},
+    sys::{self, HeldFile, Record},
     terminal::shown,
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Lock {
     path: PathBuf,
     /// The launcher, which alone may wait for another process of a start that failed.
     launcher: u32,
+    /// The process that the file names, as soon as it names one: the daemon, or with `respawn` its supervisor.
+    named: Option<u32>,
 }
 
 enum Attempt {
@@ -67,7 +69,7 @@ impl Lock {
             let elapsed = start.elapsed();
             match attempt {
                 Attempt::Locked(file) => {
-                    return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id() });
+                    return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id(), named: None });
                 }
                 // Where the file system changes the inode numbers, this would never end.
                 Attempt::Replaced if last_held.elapsed() > UNTIL_CLEAR => {
@@ -105,9 +107,10 @@ impl Lock {
         }
     }
 
-    /// Writes the number of this process. That needs the privileges of the launch.
-    pub(crate) fn name_this_process(&self) -> Result<(), Error> {
-        let Some(writer) = &self.writer else { return Ok(()) };
+    /// Writes the number of this process, unless the file names its supervisor. That needs the privileges of the launch.
+    pub(crate) fn name_this_process(&mut self) -> Result<(), Error> {
+        let (Some(writer), None) = (&self.writer, self.named) else { return Ok(()) };
+        self.named = Some(process::id());
         let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
         let written = writer.write_all_at(format!("{}\n", process::id()).as_bytes(), 0);
         on_limit.restore();
@@ -119,12 +122,33 @@ impl Lock {
     ///
     /// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take
     /// the launcher's privileges.
-    pub(crate) fn hold_until_exit(mut self) -> Result<(), Error> {
+    ///
+    /// A file that names the supervisor stays that one's, and is locked as long as one of the two lives.
+    pub(crate) fn hold_until_exit(self) -> Result<(), Error> {
+        if self.named != Some(process::id()) {
+            self.hold(Record::DaemonOfSupervisor);
+            return Ok(());
+        }
         remove_at_end(&self.file, &self.path).map_err(|error| cannot_lock(&self.path, error))?;
-        self.writer = None;
-        let _ = sys::lock_record(self.file.as_fd()); // it helps whoever looks, and is not required
-        mem::forget(self);
+        self.hold(Record::Named);
         Ok(())
+    }
+
+    /// In the supervisor. The record lock is one that no daemon can give up, which has the other lock in common with it.
+    pub(crate) fn hold_as_supervisor(&mut self) {
+        self.writer = None;
+        let _ = sys::lock_record(self.file.as_fd(), Record::Named);
+    }
+
+    /// The descriptor that holds it.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    fn hold(mut self, record: Record) {
+        self.writer = None; // to close it later would give up the record lock
+        let _ = sys::lock_record(self.file.as_fd(), record); // it helps whoever looks, and is not required
+        mem::forget(self);
     }
 
     /// This process, too, removes the file at its exit, and on SIGTERM and SIGINT.
@@ -145,7 +169,7 @@ impl Lock {
 
     /// Removes the file while it is locked. Whoever has just opened it finds that it is not at its path any more, and
     /// starts over.
-    fn remove(&self) -> bool {
+    pub(crate) fn remove(&self) -> bool {
         open_pidfile::is_at(&self.file, &self.path) && fs::remove_file(&self.path).is_ok()
     }
 
@@ -212,6 +236,7 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Replaced),
         opened => opened?,
     };
+    let is_locked = is_locked && !has_supervisor(&file);
     if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) || !open_pidfile::is_at(&file, path) {
         return Ok(Attempt::Replaced);
     }
@@ -255,6 +280,11 @@ fn open_locked(path: &Path) -> io::Result<(File, bool)> {
         locked => locked,
     };
     Ok((file, locked?))
+}
+
+/// Whether another process holds the file by the lock that a daemon cannot give up for its supervisor.
+pub(super) fn has_supervisor(file: &File) -> bool {
+    matches!(sys::record_locker(file.as_fd(), Record::Named), Ok(Some(_)))
 }
 
 /// Has this process remove the file when it exits, or ends by SIGTERM or SIGINT.

@@ -21,7 +21,7 @@ use nix::{
 
 use crate::{
     proc::{self, Stat},
-    sys,
+    sys::{self, Record},
 };
 
 /// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
@@ -64,7 +64,7 @@ impl Process {
     /// whoever has the number by then began after it was written to the file.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
         self.has_open(file).or_else(|| {
-            let locker = sys::record_locker(file.as_fd()).ok()?;
+            let locker = sys::record_locker(file.as_fd(), Record::Named).ok()?;
             (locker == Some(self.pid) && self.began()? <= file.metadata().ok()?.modified().ok()? + COARSE)
                 .then_some(true)
         })

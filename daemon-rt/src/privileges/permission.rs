@@ -6,6 +6,7 @@ use crate::Error;
 /// What only root may do, or on Linux whoever has the capability, capabilities(7).
 #[derive(Clone, Copy)]
 pub(crate) enum Privilege {
+    Kill = 5,
     SetGid = 6,
     SetUid = 7,
     ChangeRoot = 18,

@@ -32,6 +32,18 @@ impl Children {
         Ok(Self { while_waiting })
     }
 
+    /// Blocks all signals, except while somebody waits.
+    pub(crate) fn watch_all_signals() -> Self {
+        let _ = SigSet::all().thread_block(); // fails on an unknown operation only, pthread_sigmask(3)
+        Self { while_waiting: SigSet::empty() }
+    }
+
+    /// Has the signals that came while they were blocked delivered.
+    pub(crate) fn let_signals_in(&self) {
+        let _ = self.while_waiting.thread_set_mask();
+        let _ = SigSet::all().thread_set_mask();
+    }
+
     /// Returns when a child may have ended, one of the sockets has something to say or is closed, or the deadline is
     /// over; and which of the sockets it is.
     pub(crate) fn wait<const N: usize>(

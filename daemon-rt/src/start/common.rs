@@ -1,7 +1,7 @@
 //! What both ways of a start have in common: a start in the foreground takes these steps in one process, and after a
 //! detach the launcher prepares what the daemon applies.
 
-use std::{mem, time::Duration};
+use std::{mem, os::fd::RawFd, time::Duration};
 
 use super::{filesystem::FsContext, instance, sd_notify::Manager};
 use crate::{Daemon, Error, pidfile::Lock, privileges::Privileges, threads::SingleThread};
@@ -39,6 +39,38 @@ impl Common {
         filesystem.change_directory(None)
     }
 
+    /// In the leader that is to be the supervisor: the pidfile names it, and not the daemon.
+    pub(crate) fn name_supervisor(&mut self) -> Result<(), Error> {
+        self.lock.as_mut().map_or(Ok(()), Lock::name_this_process)
+    }
+
+    /// In the supervisor, once the daemon is ready.
+    pub(crate) fn hold_as_supervisor(&mut self) {
+        self.manager = None; // the launcher has told it, and it watches the supervisor now
+        self.filesystem.leave_launch_directory();
+        if let Some(lock) = &mut self.lock {
+            lock.hold_as_supervisor();
+        }
+    }
+
+    /// In the supervisor: the descriptor that holds the pidfile.
+    pub(crate) fn pidfile(&self) -> Option<RawFd> {
+        self.lock.as_ref().map(Lock::descriptor)
+    }
+
+    /// In the supervisor, before it ends.
+    pub(crate) fn remove_pidfile(&self) {
+        if let Some(lock) = &self.lock {
+            lock.remove();
+        }
+    }
+
+    /// In a process that the supervisor forked to write a line to the daemon's log: what decides which file that is.
+    pub(crate) fn apply_for_log(&mut self, thread: &SingleThread) -> Result<(), Error> {
+        self.filesystem.enter()?;
+        if self.privileges.are_to_change() { self.privileges.drop_for_good(thread) } else { Ok(()) }
+    }
+
     /// Whether [`apply`](Self::apply) has anything to do.
     pub(crate) fn has_steps_left(&self) -> bool {
         self.filesystem.root.is_some() || self.privileges.are_to_change() || self.lock.is_some()
@@ -47,7 +79,7 @@ impl Common {
     /// In the process that runs `main`: an error must keep it from that. `thread` is asked where privileges change.
     pub(crate) fn apply(&mut self, thread: impl FnOnce() -> Result<SingleThread, Error>) -> Result<(), Error> {
         self.filesystem.enter()?;
-        self.lock.as_ref().map_or(Ok(()), Lock::name_this_process)?;
+        self.lock.as_mut().map_or(Ok(()), Lock::name_this_process)?;
         if self.privileges.are_to_change() {
             self.privileges.drop_for_good(&thread()?)?;
         }

@@ -6,7 +6,7 @@ use std::{io, os::unix::net::UnixStream};
 use nix::{
     libc,
     sys::signal::{SigSet, SigmaskHow},
-    unistd::{self, ForkResult},
+    unistd::{self, ForkResult, Pid},
 };
 
 use super::{
@@ -70,38 +70,50 @@ pub(crate) fn detach(
             return Err(Error::because("cannot fork the session leader", error));
         }
     }
-    let (remaining, to_leader) = lead(&thread, inherited, prepared, &to_launcher, program)
-        .unwrap_or_else(|error| report::give_up(&to_launcher, error));
-    drop(to_launcher);
+    let leader = unistd::getpid();
+    let (remaining, to_leader) = lead(&thread, inherited, prepared, to_launcher, program);
     on_child.restore();
     inherited.stop_ignoring_signals();
-    remaining.apply_in_daemon(thread, to_leader);
+    let supervisor = remaining.supervision.is_some().then_some(leader);
+    remaining.apply_in_daemon(thread, to_leader, supervisor);
     inherited.unblock_signals(mask);
     Ok(Role::Daemon)
 }
 
 /// In the leader: makes the new session, applies what the daemon inherits, and forks. After that the daemon can never gain
 /// a terminal, since only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a line to the leader
-/// where that waits for word.
+/// where that waits for word; and in each daemon that the leader forks later as its supervisor.
 fn lead(
     thread: &SingleThread,
     inherited: &Inherited,
     prepared: Prepared,
-    launcher: &UnixStream,
+    launcher: UnixStream,
     program: Option<&UnixStream>,
-) -> Result<(Remaining, Option<UnixStream>), Error> {
+) -> (Remaining, Option<UnixStream>) {
+    match fork_daemon(thread, inherited, prepared) {
+        Ok(Forked::Leader { daemon, from_daemon, remaining }) => {
+            Leader { daemon, from_daemon, launcher, program, remaining }.watch(thread)
+        }
+        Ok(Forked::Daemon { to_leader, remaining }) => (remaining, to_leader),
+        Err(error) => report::give_up(&launcher, error),
+    }
+}
+
+enum Forked {
+    Leader { daemon: Pid, from_daemon: Option<UnixStream>, remaining: Remaining },
+    Daemon { to_leader: Option<UnixStream>, remaining: Remaining },
+}
+
+fn fork_daemon(thread: &SingleThread, inherited: &Inherited, prepared: Prepared) -> Result<Forked, Error> {
     unistd::setsid().map_err(|error| Error::because("cannot create a session", error))?;
     let remaining = prepared.apply_in_leader(inherited)?;
     let (from_daemon, to_leader) = remaining.is_awaited().then(socket_pair).transpose()?.unzip();
     process_group::adopt_orphans(true);
     process_group::continue_at_end_of_parent();
-    match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
-        ForkResult::Parent { child: daemon } => {
-            drop(to_leader);
-            Leader { daemon, from_daemon, launcher, program, remaining }.watch()
-        }
-        ForkResult::Child => Ok((remaining, to_leader)),
-    }
+    Ok(match sys::fork(thread).map_err(|error| Error::because("cannot fork the daemon", error))? {
+        ForkResult::Parent { child: daemon } => Forked::Leader { daemon, from_daemon, remaining },
+        ForkResult::Child => Forked::Daemon { to_leader, remaining },
+    })
 }
 
 pub(crate) fn socket_pair() -> Result<(UnixStream, UnixStream), Error> {

@@ -66,6 +66,13 @@ impl FsContext {
         self.root.as_ref().map_or(Ok(()), Root::enter)
     }
 
+    /// In the supervisor, which stays outside: it keeps no file system from being unmounted but the daemon's own.
+    pub(crate) fn leave_launch_directory(&self) {
+        if self.root.is_some() || self.directory.is_some() {
+            let _ = chdir(DIRECTORY);
+        }
+    }
+
     /// As the user of the daemon: a link of that user's leads no further than that user may go.
     pub(crate) fn change_directory(&self, account: Option<&Account>) -> Result<(), Error> {
         let Some(directory) = &self.directory else { return Ok(()) };

@@ -1,7 +1,8 @@
 //! The launcher after the fork: it waits for the result.
 
 use std::{
-    io, mem,
+    io::{self, Read},
+    mem,
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitStatus,
@@ -81,6 +82,9 @@ fn outcome(
                     }
                 }
             }
+            if prepared.supervision.is_some() {
+                return after_ready_under_supervision(leader, from_leader, ready, children);
+            }
             after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
@@ -130,6 +134,28 @@ fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
         Ok(None) => leader_failed(leader, None, children, "end"),
         Err(_) => ready, // somebody else reaped it
     }
+}
+
+/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`.
+fn after_ready_under_supervision(
+    leader: Pid,
+    mut from_leader: &UnixStream,
+    ready: Report,
+    children: &Children,
+) -> Report {
+    let start = Instant::now();
+    for deadline in [start + MARGIN, start + LEADER_GRACE] {
+        while Instant::now() < deadline {
+            if let Ok([true]) = children.wait([from_leader], Some(deadline)) {
+                return match sys::uninterrupted(|| from_leader.read(&mut [0])) {
+                    Ok(1..) => ready,
+                    _ => leader_failed(leader, None, children, "report"),
+                };
+            }
+        }
+        let _ = killpg(leader, Signal::SIGCONT); // the daemon may have stopped it
+    }
+    leader_failed(leader, None, children, "report")
 }
 
 /// How the leader ended.

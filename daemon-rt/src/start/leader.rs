@@ -21,7 +21,7 @@ use super::{
     process_group,
     report::{Arrived, Incoming, Report},
 };
-use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys};
+use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys, threads::SingleThread};
 
 /// A process that ends closes its files shortly before its end can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
@@ -32,13 +32,13 @@ const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
 /// The same where it tells the service manager before: somewhat longer than its own limit.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
-pub(crate) struct Leader<'launcher> {
+pub(crate) struct Leader<'program> {
     pub(crate) daemon: Pid,
     /// The line from the daemon. None where the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
-    pub(crate) launcher: &'launcher UnixStream,
+    pub(crate) launcher: UnixStream,
     /// Who answers in place of the launcher: a program that goes on.
-    pub(crate) program: Option<&'launcher UnixStream>,
+    pub(crate) program: Option<&'program UnixStream>,
     /// The leader, too, removes what was created in vain: the launcher may be gone by then.
     pub(crate) remaining: Remaining,
 }
@@ -54,7 +54,8 @@ enum Outcome {
 }
 
 impl Leader<'_> {
-    pub(crate) fn watch(self) -> ! {
+    /// Returns in the daemons that it forks as their supervisor.
+    pub(crate) fn watch(self, thread: &SingleThread) -> (Remaining, Option<UnixStream>) {
         let mut incoming = Incoming::from_daemon();
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::Ready(Ready::default())),
@@ -66,10 +67,18 @@ impl Leader<'_> {
         if let (Outcome::Reported(Report::Ready(Ready { message, .. })), _)
         | (_, Some(Report::Ready(Ready { message, .. }))) = (&outcome, &word)
         {
-            // The number is the one that the leader knows: the daemon may name anybody.
-            let ready = Ready { daemon: self.daemon.as_raw().unsigned_abs(), message: message.clone() };
-            if Report::Ready(ready).send(self.launcher).is_ok() && self.launcher_knows() {
-                sys::exit_now(u8::from(!self.answer_ready()))
+            // The number is the one that the leader knows: the daemon may name anybody. A supervisor names itself.
+            let supervision = self.remaining.supervision.clone();
+            let named = if supervision.is_some() { unistd::getpid() } else { self.daemon };
+            let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
+            if Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows() {
+                match (self.answer_ready(), supervision) {
+                    (true, Some(supervision)) => {
+                        let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
+                        return supervision.supervise(self, thread);
+                    }
+                    (is_answered, _) => sys::exit_now(u8::from(!is_answered)),
+                }
             }
         }
         self.end_group(outcome, word)
@@ -81,7 +90,7 @@ impl Leader<'_> {
         let stderr_buffer = self.remaining.stderr_buffer();
         loop {
             let next = [deadline, stderr_buffer.map(|_| Instant::now() + BETWEEN_TRIMS)].into_iter().flatten().min();
-            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, self.launcher], next)?;
+            let [daemon_spoke, launcher_ended] = children.wait([from_daemon, &self.launcher], next)?;
             if daemon_spoke {
                 match incoming.advance(from_daemon)? {
                     Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
@@ -140,9 +149,9 @@ impl Leader<'_> {
     fn launcher_knows(&self) -> bool {
         let patience = if self.remaining.common.manager.is_some() { MANAGER_PATIENCE } else { LAUNCHER_PATIENCE };
         match self.program {
-            None => answers(self.launcher, patience).unwrap_or(true),
+            None => answers(&self.launcher, patience).unwrap_or(true),
             Some(program) => {
-                let launcher_ended = is_first_to_end(self.launcher, program, patience);
+                let launcher_ended = is_first_to_end(&self.launcher, program, patience);
                 if launcher_ended {
                     let _ = program.shutdown(Shutdown::Write); // the program may not have heard of the daemon
                 }
@@ -177,7 +186,7 @@ impl Leader<'_> {
         drop(self.remaining);
         // From the report on, the launcher may end the group itself.
         if let Some(report) = report {
-            let _ = report.send(self.launcher);
+            let _ = report.send(&self.launcher);
         }
         let _ = killpg(own_group, Signal::SIGKILL); // the leader's last act: it is a member
         sys::exit_now(1)

@@ -9,15 +9,18 @@ use std::{
     time::Duration,
 };
 
+use nix::unistd::Pid;
+
 use super::{
     check,
     common::Common,
     environment::Environment,
-    ready,
+    process_group, ready,
     ready_fd::ReadyFd,
     report::{self, Report},
     root::Root,
     streams::{RedirectedStreams, Reopener, Streams},
+    supervisor::Supervision,
 };
 use crate::{
     Daemon, Error,
@@ -41,6 +44,7 @@ pub(crate) struct Prepared {
     keep_fds: Vec<RawFd>,
     passed_fds: Range<RawFd>,
     notify: bool,
+    pub(crate) supervision: Option<Supervision>,
 }
 
 /// What remains to be done by the daemon itself. Dropped, it removes what was created in vain.
@@ -48,20 +52,26 @@ pub(crate) struct Remaining {
     pub(crate) common: Common,
     pub(crate) notify: bool,
     pub(crate) start_timeout: Duration,
-    environment: Environment,
-    streams: RedirectedStreams,
-    name: String,
+    pub(crate) environment: Environment,
+    pub(crate) streams: RedirectedStreams,
+    pub(crate) name: String,
+    /// With the option `respawn`.
+    pub(crate) supervision: Option<Supervision>,
+    /// Whether a supervisor has started the daemon again: no launcher waits for it.
+    pub(crate) is_respawned: bool,
 }
 
 impl Prepared {
     pub(crate) fn new(daemon: &mut Daemon) -> Result<Self, Error> {
         let start_timeout = check::start_timeout(daemon.start_timeout)?;
+        let stop_timeout = check::stop_timeout(daemon)?;
         let environment = Environment::new(daemon)?;
         let keep_fds = check::keep_fds(mem::take(&mut daemon.keep_fds))?;
         let ready_fd = ReadyFd::take(daemon)?;
         let messages = Messages::of(daemon);
         let common = Common::new(daemon)?;
         let account = common.privileges.another_account();
+        daemon.respawn.as_ref().map_or(Ok(()), |supervision| supervision.check(account))?;
         let reopener =
             Reopener { program: messages.name(), root: common.filesystem.root.as_ref().map(Root::path), account };
         Ok(Self {
@@ -74,6 +84,7 @@ impl Prepared {
             keep_fds,
             passed_fds: daemon.launched_by.passed_fds(),
             notify: daemon.notify,
+            supervision: daemon.respawn.take().map(|supervision| supervision.and_stop_timeout(stop_timeout)),
         })
     }
 
@@ -82,6 +93,9 @@ impl Prepared {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         let streams = self.streams.redirect()?;
         self.common.enter_filesystem_in_leader()?;
+        if self.supervision.is_some() {
+            self.common.name_supervisor()?;
+        }
         Ok(Remaining {
             common: self.common,
             notify: self.notify,
@@ -89,6 +103,8 @@ impl Prepared {
             environment: self.environment,
             streams,
             name: self.messages.into_name(),
+            supervision: self.supervision,
+            is_respawned: false,
         })
     }
 }
@@ -105,27 +121,42 @@ impl Remaining {
         self.streams.stderr_buffer.as_ref()
     }
 
-    /// In the daemon. `leader` is the line to the leader, where that waits for word.
-    pub(crate) fn apply_in_daemon(mut self, thread: SingleThread, leader: Option<UnixStream>) {
+    /// In the daemon. `leader` is the line to the leader, where that waits for word, and `supervisor` the leader itself,
+    /// where that stays.
+    pub(crate) fn apply_in_daemon(mut self, thread: SingleThread, leader: Option<UnixStream>, supervisor: Option<Pid>) {
         ready::leave_to_program(None, true);
         self.streams.keep_files();
         self.environment.apply(&thread);
-        if let Some(manager) = self.common.manager.take() {
+        // To the manager, the service is the supervisor, which ends with no daemon of its own.
+        if let Some(manager) = self.common.manager.take().filter(|_| supervisor.is_none()) {
             manager.keep();
         }
-        let applied = stop_requested::at_start()
-            .map_or(Ok(()), AtStart::renew)
-            .and_then(|()| self.common.apply(|| Ok(thread)))
-            .and_then(|()| self.streams.look_after_logs());
-        self.streams.arm_last_words(self.name);
-        let Some(leader) = leader else { return };
-        if let Err(error) = applied {
-            report::give_up(&leader, error);
+        let applied =
+            stop_requested::at_start().map_or(Ok(()), AtStart::renew).and_then(|()| self.common.apply(|| Ok(thread)));
+        supervisor.inspect(|&supervisor| process_group::end_with(supervisor)); // a change of ids would have ended that
+        let applied = applied.and_then(|()| self.streams.look_after_logs());
+        self.streams.arm_last_words(self.name.clone());
+        if let (Err(error), Some(leader)) = (applied, &leader) {
+            self.give_up(leader, error);
         }
-        if self.notify {
+        if self.is_respawned {
+            self.streams.open_anew();
+        }
+        let Some(leader) = leader else { return };
+        if self.notify && self.is_respawned {
+            ready::await_ready_again(leader);
+        } else if self.notify {
             ready::await_ready(leader, self.start_timeout, self.streams.stderr_buffer);
         } else if Report::Ready(Ready { daemon: process::id(), ..Ready::default() }).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }
+    }
+
+    fn give_up(&self, leader: &UnixStream, error: Error) -> ! {
+        if let (Some(supervision), true) = (&self.supervision, self.is_respawned) {
+            supervision.say_failure(&self.name, &error);
+            sys::exit_now(1)
+        }
+        report::give_up(leader, error)
     }
 }

@@ -33,6 +33,9 @@ enum State {
 
 struct Awaited {
     leader: UnixStream,
+    /// Whether the leader answers when the launcher knows. No launcher waits for a daemon that its supervisor has started
+    /// again.
+    has_launcher: bool,
     /// How long the leader may take to answer.
     patience: Option<Duration>,
     stderr_buffer: Option<StderrBuffer>,
@@ -134,7 +137,12 @@ pub(crate) fn leave_to_program(ready_fd: Option<ReadyFd>, is_shown: bool) {
 /// In the daemon: leaves it to the program to call [`ready`].
 pub(crate) fn await_ready(leader: UnixStream, start_timeout: Duration, stderr_buffer: Option<StderrBuffer>) {
     let patience = start_timeout.checked_add(LAUNCHER_PATIENCE);
-    be(State::Awaited(Awaited { leader, patience, stderr_buffer }));
+    be(State::Awaited(Awaited { leader, has_launcher: true, patience, stderr_buffer }));
+}
+
+/// The same in a daemon that its supervisor has started again: [`ready`] waits for nobody.
+pub(crate) fn await_ready_again(supervisor: UnixStream) {
+    be(State::Awaited(Awaited { leader: supervisor, has_launcher: false, patience: None, stderr_buffer: None }));
 }
 
 fn be(state: State) {
@@ -153,6 +161,9 @@ pub(crate) fn is_up_to_launcher() -> bool {
 
 impl Awaited {
     fn tell(&mut self, message: &str) -> io::Result<()> {
+        if !self.has_launcher {
+            return Report::Ready(Ready::default()).send(&self.leader);
+        }
         Report::Ready(Ready { daemon: process::id(), message: message.to_owned() }).send(&self.leader)?;
         self.await_answer()?;
         self.stderr_buffer.take().map_or(Ok(()), StderrBuffer::uninstall).or(Ok(()))

@@ -45,7 +45,7 @@ pub struct Spawned {
 }
 
 impl Spawned {
-    /// Its process id.
+    /// Its process id; with [`respawn`](Daemon::respawn) that of the supervisor.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid

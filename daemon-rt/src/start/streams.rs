@@ -11,7 +11,7 @@ mod stream;
 pub(crate) use self::{
     by_path::{OpenFiles, Opening},
     redirected::RedirectedStreams,
-    reopening::{ReopenLogs, Reopener, Reopening},
+    reopening::{Candidate, OpenAnew, ReopenLogs, Reopener, Reopening, open_anew},
     rotating::RotateLogs,
 };
 
@@ -19,7 +19,7 @@ use std::{io, mem, os::fd::AsRawFd};
 
 use nix::libc;
 
-use self::{reopening::Candidate, stderr_tail::StderrTail, stream::Stream};
+use self::{stderr_tail::StderrTail, stream::Stream};
 use crate::{
     Daemon, Error,
     logs::Log,
@@ -40,6 +40,8 @@ pub(crate) struct Streams {
     /// Those that one of the options looks after.
     logs: Vec<Log>,
     log_options: Vec<&'static dyn Reopening>,
+    /// With the option `respawn`.
+    open_anew: Option<OpenAnew>,
     stderr_buffer: Option<StderrBuffer>,
     stderr_tail: Option<StderrTail>,
 }
@@ -67,10 +69,15 @@ impl Streams {
             stderr_follows,
             logs: Vec::new(),
             log_options: log_options.collect(),
+            open_anew: None,
             stderr_buffer: None,
             stderr_tail: None,
         };
         streams.logs = streams.logs_to_look_after(daemon.reopen_logs, reopener)?;
+        if let Some(supervision) = &daemon.respawn {
+            let reopens = daemon.reopen_logs.is_some();
+            streams.open_anew = Some(supervision.open_anew(&streams.candidates()?, reopener, reopens));
+        }
         streams.truncate()?;
         if daemon.notify {
             streams.open_tail(account, daemon.launched_by.caller_sees_less())?;
@@ -164,6 +171,7 @@ impl Streams {
             stderr_buffer: self.stderr_buffer,
             logs: self.logs,
             log_options: self.log_options,
+            open_anew: self.open_anew,
             stderr_null_device,
             created,
         })

@@ -121,6 +121,35 @@ pub(crate) fn reopen_as(fd: BorrowedFd<'_>, source: BorrowedFd<'_>) -> io::Resul
     set_close_on_exec(fd.as_raw_fd(), true)
 }
 
+/// Closes all descriptors above the standard ones, but those to keep. For a process that does nothing more with the others
+/// than to end, by `_exit`, since their owners still have the numbers. It allocates nothing.
+pub(crate) fn close_all_but(mut keep: [Option<RawFd>; 2]) {
+    keep.sort_unstable();
+    let mut first = libc::STDERR_FILENO + 1;
+    for kept in keep.into_iter().flatten().filter(|&kept| kept > libc::STDERR_FILENO) {
+        close_between(first, kept - 1);
+        first = kept + 1;
+    }
+    close_between(first, RawFd::MAX);
+}
+
+/// `close_range(2)`; before Linux 5.9, and elsewhere, one after the other as far as such numbers are likely.
+fn close_between(first: RawFd, last: RawFd) {
+    const LIKELY: RawFd = 1023;
+    if first > last {
+        return;
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: nobody uses them any more, as the caller promises.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    for fd in first..=last.min(LIKELY) {
+        // SAFETY: as above; a number that is not open is refused.
+        unsafe { libc::close(fd) };
+    }
+}
+
 /// Calls dup2(2) again where a signal, or a race with open(2), kept it from its work.
 pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
     loop {

@@ -1,34 +1,50 @@
-//! The record lock of a whole file, fcntl(2). The kernel tells everyone who can open the file which process has it.
+//! Record locks on a file, fcntl(2). The kernel tells everyone who can open the file which process has one.
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, fcntl},
-    libc::{self, c_short},
+    libc::{self, c_short, off_t},
     unistd::Pid,
 };
 
+/// Far behind whatever is in the file.
+const OF_DAEMON: off_t = 1 << 30;
+
+/// What a record lock is about. The two do not overlap, so that each has an owner of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// The process that the file names.
+    Named,
+    /// The daemon of a supervisor, which the file names.
+    DaemonOfSupervisor,
+}
+
 /// Takes a shared lock, for which it is enough that the file is open for reading. A forked child does not have the
 /// lock, and it is gone when this process closes any descriptor of the file.
-pub(crate) fn lock_record(file: BorrowedFd<'_>) -> io::Result<()> {
-    fcntl(file, FcntlArg::F_SETLK(&whole_file(libc::F_RDLCK)?))?;
+pub(crate) fn lock_record(file: BorrowedFd<'_>, record: Record) -> io::Result<()> {
+    fcntl(file, FcntlArg::F_SETLK(&lock(libc::F_RDLCK, record)?))?;
     Ok(())
 }
 
 /// The process that has such a lock, if it is another one, and of this pid namespace.
-pub(crate) fn record_locker(file: BorrowedFd<'_>) -> io::Result<Option<Pid>> {
-    let mut lock = whole_file(libc::F_WRLCK)?;
+pub(crate) fn record_locker(file: BorrowedFd<'_>, record: Record) -> io::Result<Option<Pid>> {
+    let mut lock = lock(libc::F_WRLCK, record)?;
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;
     let is_taken = lock.l_type != kind(libc::F_UNLCK)?;
     Ok((is_taken && lock.l_pid > 0).then(|| Pid::from_raw(lock.l_pid)))
 }
 
-fn whole_file(lock: impl TryInto<c_short>) -> io::Result<libc::flock> {
+fn lock(of_kind: impl TryInto<c_short>, record: Record) -> io::Result<libc::flock> {
     // SAFETY: all zeroes is a valid `flock`: from the start of the file, to its end.
-    let mut whole_file: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
-    whole_file.l_type = kind(lock)?;
-    Ok(whole_file)
+    let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
+    lock.l_type = kind(of_kind)?;
+    (lock.l_start, lock.l_len) = match record {
+        Record::Named => (0, OF_DAEMON),
+        Record::DaemonOfSupervisor => (OF_DAEMON, 1),
+    };
+    Ok(lock)
 }
 
 /// Its type differs from system to system.

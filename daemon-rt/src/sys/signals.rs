@@ -8,7 +8,7 @@ use nix::{
 };
 
 /// Linux has 64 signals, FreeBSD 128. A number that the system does not know is skipped: sigaction(2) says EINVAL.
-const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
+pub(super) const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
 
 /// The signals that are ignored now, including real-time ones.
 pub(crate) fn ignored_signals() -> Vec<c_int> {
@@ -56,6 +56,11 @@ pub(crate) const INTERRUPTING: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::S
 /// Ignores a signal, and returns the action that it had.
 pub(crate) fn ignore(signal: c_int) -> Action {
     replace(signal, libc::SIG_IGN)
+}
+
+/// Has a handler called that does nothing but note the signal, and returns what the signal did.
+pub(super) fn note(signal: c_int, handler: extern "C" fn(c_int)) -> Action {
+    replace(signal, handler as libc::sighandler_t)
 }
 
 fn replace(signal: c_int, handler: libc::sighandler_t) -> Action {

@@ -26,7 +26,8 @@ fn system_v_init() {
     assert_eq!(greeting(&host), HELLO);
     run(status, 0, "service is running.");
     let first = pidfile(&host);
-    assert_eq!(user(&host, &first), "service");
+    assert_eq!(user(&host, &first), "root");
+    assert_eq!(user(&host, &daemon(&host, &first)), "service");
     run(&start, 0, "Starting: service.");
     assert_eq!(pidfile(&host), first, "it was running, and that is a success");
 
@@ -50,7 +51,8 @@ fn system_v_init() {
     run("test ! -e /run/service.pid", 0, "");
     let listening = listening("a shell or a program: nothing shows a service manager");
     assert_eq!(events(&log(&host))[..2], [&listening, "reloaded"]);
-    assert!(log(&host).ends_with("every request is answered\n"), "{}", log(&host));
+    let (served, end) = ("every request is answered\nservice: process ", " as it was asked to, exit status: 0\n");
+    assert!(log(&host).contains(served) && log(&host).ends_with(end), "{}", log(&host));
 }
 
 /// The files exist, and the program does not get there.
@@ -126,6 +128,11 @@ fn pidfile(host: &Host) -> String {
 
 fn user(host: &Host, pid: &str) -> String {
     host.run(&format!("ps -o user= -p {pid}")).stdout.trim_end().to_owned()
+}
+
+/// The child of a supervisor.
+fn daemon(host: &Host, supervisor: &str) -> String {
+    host.run(&format!("pgrep -P {supervisor}")).stdout.trim_end().to_owned()
 }
 
 fn log(host: &Host) -> String {

@@ -31,6 +31,7 @@ impl Call {
                 libc::F_GETFL => "fcntl(F_GETFL)",
                 libc::F_SETFL => "fcntl(F_SETFL)",
                 libc::F_DUPFD_CLOEXEC => "fcntl(F_DUPFD_CLOEXEC)",
+                libc::F_GETLK => "fcntl(F_GETLK)",
                 libc::F_SETLK => "fcntl(F_SETLK)",
                 _ => "fcntl",
             },

@@ -4,13 +4,22 @@ use std::mem;
 
 use nix::libc;
 
-use super::{file::Created, reopening::Reopening};
-use crate::{Error, last_words, logs::Log, stderr_buffer::StderrBuffer};
+use super::{
+    file::Created,
+    reopening::{OpenAnew, Reopening},
+};
+use crate::{
+    Error, last_words,
+    logs::{self, Log},
+    stderr_buffer::StderrBuffer,
+};
 
 pub(crate) struct RedirectedStreams {
     pub(crate) stderr_buffer: Option<StderrBuffer>,
     pub(super) logs: Vec<Log>,
     pub(super) log_options: Vec<&'static dyn Reopening>,
+    /// Opens them once more, in a process that the supervisor forked, with the option `respawn`.
+    pub(super) open_anew: Option<OpenAnew>,
     /// The null device, if standard error is to be open on it.
     pub(super) stderr_null_device: Option<libc::dev_t>,
     pub(super) created: Vec<Created>,
@@ -25,6 +34,24 @@ impl RedirectedStreams {
     /// Whether a log is to be rotated, for which there may be no thread.
     pub(crate) fn have_limit(&self) -> bool {
         self.logs.iter().any(Log::has_limit)
+    }
+
+    /// In the supervisor: the daemon is ready, and nobody waits for what it wrote to standard error before.
+    pub(crate) fn leave_buffer(&mut self) {
+        let _ = self.stderr_buffer.take().map(StderrBuffer::uninstall);
+    }
+
+    /// In a process that writes a line for the supervisor: so that [`open_anew`](Self::open_anew) finds them, and nobody
+    /// rotates them.
+    pub(crate) fn watch_logs(&mut self) {
+        logs::begin(&mut self.logs);
+    }
+
+    /// As the daemon: whatever has become of the files meanwhile, the streams are those that have the paths now.
+    pub(crate) fn open_anew(&mut self) {
+        if let Some(open_anew) = self.open_anew.take() {
+            open_anew();
+        }
     }
 
     /// After the change of user, and before a signal can reach the daemon.

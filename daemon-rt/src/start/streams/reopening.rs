@@ -11,12 +11,15 @@ use std::{
 use nix::{
     fcntl::AtFlags,
     sys::stat::SFlag,
-    unistd::{AccessFlags, faccessat},
+    unistd::{AccessFlags, faccessat, geteuid},
 };
 
 use crate::{
     Error,
-    logs::{self, Log, open_log::Location},
+    logs::{
+        self, Log,
+        open_log::{Location, Opened},
+    },
     privileges::Account,
     stdio::Limit,
     sys::{self, StandardStream},
@@ -52,6 +55,9 @@ impl Reopening for ReopenLogs {
     }
 }
 
+/// Opens the logs once: in a process that the supervisor forked, as the daemon.
+pub(crate) type OpenAnew = Box<dyn FnOnce()>;
+
 /// The daemon, as it will open its logs anew.
 pub(crate) struct Reopener<'start> {
     /// In messages.
@@ -70,7 +76,39 @@ pub(crate) struct Candidate<'start> {
     pub(super) limit: Option<Limit>,
 }
 
+/// What a daemon does that a supervisor starts. Where it may not open its log, the one that the supervisor has stays.
+pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, reopens_all: bool) -> OpenAnew {
+    let (mut reopens, mut logs) = (false, Vec::new());
+    for candidate in candidates {
+        if reopens_all || candidate.limit.is_some() {
+            reopens = true;
+        } else if let Some(location) = reopener.location(candidate) {
+            logs.push((location, candidate.streams));
+        }
+    }
+    Box::new(move || {
+        if reopens {
+            let _ = logs::reopen_logs(); // which says so in the log
+        }
+        for (location, streams) in logs {
+            if let Ok(Opened { file, .. }) = location.open(geteuid()) {
+                for &stream in streams {
+                    let _ = sys::redirect(stream, file.as_fd());
+                }
+            }
+        }
+    })
+}
+
 impl Reopener<'_> {
+    /// Where a log is that somebody may have renamed.
+    fn location(&self, candidate: &Candidate<'_>) -> Option<Location> {
+        let status = sys::status_of(candidate.file.as_raw_fd()).ok()?;
+        let is_file = sys::kind_of(&status) == SFlag::S_IFREG;
+        let path = self.root.map_or_else(|| Ok(candidate.path.to_owned()), |root| inside(root, candidate.path));
+        path.ok().filter(|_| is_file).and_then(|path| Location::of(&path).ok())
+    }
+
     /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
     pub(super) fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { name, streams, path, file, is_new, .. } = *candidate;

@@ -1,0 +1,47 @@
+//! All signals, noted to be looked at later.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use nix::libc::{self, c_int};
+
+use super::signals::{Action, LAST_SIGNAL, note};
+
+/// By the number of the signal.
+static CAUGHT: [AtomicBool; LAST_SIGNAL as usize + 1] = [const { AtomicBool::new(false) }; LAST_SIGNAL as usize + 1];
+
+/// From [`catch_all`](Self::catch_all) on, each signal that can be caught is noted, and does nothing else.
+pub(crate) struct CaughtSignals(Vec<Action>);
+
+impl CaughtSignals {
+    pub(crate) fn catch_all() -> Self {
+        let can_be_caught = |signal: &c_int| ![libc::SIGKILL, libc::SIGSTOP].contains(signal);
+        Self((1..=LAST_SIGNAL).filter(can_be_caught).map(|signal| note(signal, catch)).collect())
+    }
+
+    /// Whether it has come since it was taken.
+    #[allow(clippy::unused_self, reason = "without it none is caught")]
+    pub(crate) fn take(&self, signal: c_int) -> bool {
+        caught(signal).is_some_and(|caught| caught.swap(false, SeqCst))
+    }
+
+    /// Those that have come since they were taken.
+    pub(crate) fn take_all(&self) -> impl Iterator<Item = c_int> + '_ {
+        (1..=LAST_SIGNAL).filter(|&signal| self.take(signal))
+    }
+
+    /// What they did before.
+    pub(crate) fn restore(self) {
+        self.0.into_iter().for_each(Action::restore);
+    }
+}
+
+/// Async-signal-safe, signal-safety(7).
+extern "C" fn catch(signal: c_int) {
+    if let Some(caught) = caught(signal) {
+        caught.store(true, SeqCst);
+    }
+}
+
+fn caught(signal: c_int) -> Option<&'static AtomicBool> {
+    CAUGHT.get(usize::try_from(signal).ok()?)
+}

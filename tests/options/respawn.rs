@@ -1,0 +1,34 @@
+//! A daemon that ended is started again by its supervisor, from the memory that `setup` left.
+
+mod ends;
+mod load;
+mod logs;
+mod pidfile;
+mod ready;
+mod refused;
+mod supervisor;
+
+use std::{env, process::Command};
+
+use support::{Daemon, Process, Stage};
+
+use crate::PROBE;
+
+/// Without a limit, and at once.
+const AT_ONCE: &str = "on-failure,1000000,60000,1,1";
+
+/// How often: so many times, or as the environment says.
+fn times(few: usize) -> usize {
+    env::var("RESPAWNS").ok().and_then(|times| times.parse().ok()).unwrap_or(few)
+}
+
+fn probe(stage: &Stage, options: &[&str]) -> Command {
+    let mut command = stage.command(PROBE);
+    command.args(["--respawn", AT_ONCE, "--stdout", "log"]).args(options);
+    command
+}
+
+/// The process that forked the daemon.
+fn supervisor(daemon: &Daemon) -> Process {
+    Process(daemon.process.parent())
+}

@@ -1,0 +1,130 @@
+//! Only a start that became ready is respawned, and a later daemon that is not ready in time has failed.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use support::{Stage, eventually, needs_root};
+
+use super::{probe, supervisor};
+
+#[test]
+fn a_start_that_fails_is_not_respawned() {
+    for (end, status) in [("exit 3", 3), ("crash", 139), ("exit 0", 1)] {
+        let stage = Stage::new();
+        let launcher = stage.start(&mut probe(&stage, &["--notify"]));
+        let mut daemon = stage.daemon();
+        daemon.send(end);
+        assert_eq!(launcher.end().status, status, "{end}");
+        assert_eq!(stage.processes(), []);
+        assert!(stage.no_daemon_reported(), "{end}");
+    }
+}
+
+#[test]
+fn the_launcher_is_told_of_the_first_daemon_and_of_no_other() {
+    let stage = Stage::new();
+    let launcher = stage.start(&mut probe(&stage, &["--notify"]));
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready-with up"), "");
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "up\n", ""));
+    daemon.send("crash");
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("ready-with up again"), "", "there is nobody to wait for");
+}
+
+#[test]
+fn ready_does_not_wait_for_a_supervisor_that_is_stopped() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &["--notify", "--ready"]));
+    let supervisor = supervisor(&daemon);
+    daemon.send("crash");
+    let mut next = stage.daemon();
+    supervisor.signal(Signal::SIGSTOP);
+    eventually("the stop", || (supervisor.stat(3)? == "T").then_some(()));
+    let start = Instant::now();
+    assert_eq!(next.ask(&format!("ready-with {}", "x".repeat(3000))), "");
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    supervisor.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn a_later_daemon_that_is_not_ready_in_time_has_failed() {
+    let stage = Stage::new();
+    let mut daemon = {
+        let launcher = stage.start(&mut probe(&stage, &["--notify", "--start-timeout", "700"]));
+        let mut daemon = stage.daemon();
+        assert_eq!(daemon.ask("ready"), "");
+        assert_eq!(launcher.end().status, 0);
+        daemon
+    };
+    daemon.send("crash");
+    let late = stage.daemon();
+    let mut next = stage.daemon(); // which is ready
+    assert!(!late.process.is_alive());
+    assert_eq!(next.ask("ready"), "");
+    let line = format!("process {} was not ready within 700ms, and was ended, signal: 15 (SIGTERM)", late.process.0);
+    assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
+    let began = Instant::now();
+    eventually("some more time", || (began.elapsed() > Duration::from_millis(1500)).then_some(()));
+    assert!(next.process.is_alive(), "it was ready");
+}
+
+#[test]
+fn a_later_daemon_that_ends_before_it_is_ready_has_failed_whatever_its_status() {
+    let stage = Stage::new();
+    let launcher = stage.start(&mut probe(&stage, &["--notify"]));
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(launcher.end().status, 0);
+    daemon.send("crash");
+    let mut unready = stage.daemon();
+    unready.send("exit 0");
+    let mut next = stage.daemon();
+    let line =
+        format!("process {} ended before it was ready, exit status: 0; the daemon is started", unready.process.0);
+    assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
+    assert_eq!(next.ask("ready"), "");
+    next.send("exit 0");
+    eventually("the end of both", || stage.processes().is_empty().then_some(()));
+    assert!(stage.no_daemon_reported(), "it was ready, and ended well");
+}
+
+/// One that ignores SIGTERM is killed five seconds later.
+#[test]
+fn a_later_daemon_that_is_late_and_does_not_end_is_killed() {
+    let stage = Stage::new();
+    let options = ["--notify", "--start-timeout", "500", "--ignore-signal", "SIGTERM"];
+    let launcher = stage.start(&mut probe(&stage, &options));
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(launcher.end().status, 0);
+    daemon.send("crash");
+    let late = stage.daemon();
+    let start = Instant::now();
+    let _next = stage.daemon();
+    assert!(start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(stage.read("log").contains(&format!("process {} was not ready", late.process.0)));
+    assert!(stage.read("log").contains("signal: 9 (SIGKILL)"));
+}
+
+#[test]
+fn a_step_that_fails_later_is_a_failure_and_said_in_the_log() {
+    needs_root!();
+    let stage = Stage::new();
+    stage.open_to_all();
+    stage.create_directory("place");
+    let place = stage.path("place");
+    let options = ["--user", "nobody", "--chdir", &place.display().to_string()];
+    let mut daemon = stage.started(&mut probe(&stage, &options));
+    fs::remove_dir(&place).expect("remove");
+    daemon.send("crash");
+    let line = format!("probe: cannot change directory to {} as user nobody: No such file", place.display());
+    eventually("the line", || stage.read("log").contains(&line).then_some(()));
+    assert!(stage.no_daemon_reported());
+    stage.create_directory("place");
+    assert_eq!(stage.daemon().sight.get("directory"), place.display().to_string());
+}

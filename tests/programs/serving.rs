@@ -1,0 +1,54 @@
+//! A small HTTP service, on a socket that `setup` bound: `/` tells the process, and the other paths end it.
+
+use std::{
+    error::Error,
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    os::fd::OwnedFd,
+    process,
+};
+
+/// In `setup`: tells the port by that file.
+pub(crate) fn bind(file: &str) -> Result<OwnedFd, Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    fs::write(file, listener.local_addr()?.port().to_string())?;
+    Ok(listener.into())
+}
+
+/// One connection after the other, so that the others wait in the queue of the socket.
+pub(crate) fn serve(listener: OwnedFd) -> Result<(), Box<dyn Error>> {
+    daemon_rt::ready()?;
+    for connection in TcpListener::from(listener).incoming() {
+        let _ = answer(&connection?); // it may have been closed
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn answer(mut connection: &TcpStream) -> Result<(), Box<dyn Error>> {
+    let mut lines = BufReader::new(connection).lines();
+    let request = lines.next().ok_or("no request")??;
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    match request.split(' ').nth(1) {
+        // SAFETY: there is none: the crash is what the test wants.
+        Some("/crash") => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
+        Some("/exit") => process::exit(3),
+        Some("/memory") => fill_memory(),
+        _ => {}
+    }
+    let body = process::id().to_string();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    Ok(connection.write_all(format!("{head}{body}").as_bytes())?)
+}
+
+fn fill_memory() -> ! {
+    let mut all = Vec::new();
+    loop {
+        all.push(vec![1_u8; 1 << 20]);
+    }
+}
