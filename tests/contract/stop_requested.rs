@@ -821,6 +821,19 @@ fn a_standard_error_that_takes_nothing_does_not_keep_it() {
     daemon.wait();
 }
 
+/// Nor does a log that may not grow: it is ended by the signal that asked, not by SIGXFSZ.
+#[test]
+fn a_limit_on_the_size_of_files_does_not_end_it() {
+    let stage = Stage::new();
+    let mut command = stage.command("sh");
+    command.args(["-c", "ulimit -f 0; exec \"$@\"", "sh", PROBE, "--stdout", "log", "--stop-timeout", "200"]);
+    let mut daemon = stage.started(&mut command);
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon.process.signal(Signal::SIGTERM);
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM, _)), "{status:?}");
+}
+
 #[test]
 fn ctrl_c_at_a_terminal_is_a_request() {
     let stage = Stage::new();
