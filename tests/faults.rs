@@ -168,6 +168,20 @@ fn a_directory_that_cannot_be_looked_at_is_no_way_out_of_a_jail() {
     }
 }
 
+/// Nothing else has the leader wait for word.
+#[test]
+fn a_daemon_that_could_not_be_asked_to_stop_is_none() {
+    if !is_supported() {
+        return;
+    }
+    let place = BARE.place();
+    let fault = ["--at", "daemon", "socketpair", "1", "error=24", "--", MARKED];
+    let launch = place.stage.launch(place.stage.command(INJECT).args(fault).arg("--stop-requested"));
+    let line = "marked: cannot wait for a request to stop: Too many open files (os error 24)\n";
+    assert_eq!(launch.stderr, line);
+    assert!(place.stage.no_daemon_reported());
+}
+
 /// It ends the daemon instead: `READY=1` would name one that is gone. Its `ready` fails meanwhile, and as far as it gets
 /// before it is ended, it says so, which stands above the launcher's line, and takes its leave of the manager. Why the
 /// start failed, the launcher tells.

@@ -187,6 +187,23 @@ fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
     }
 }
 
+/// The launcher goes on in the program, and is stopped by the next signal.
+#[test]
+fn a_program_that_was_asked_to_stop_gets_its_signals_back() {
+    let stage = Stage::new();
+    nix::unistd::mkfifo(&stage.path("configuration"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let mut command = stage.command(CLIENT);
+    let launcher = stage.start(command.args(["start", "--stop-requested", "--read", "configuration"]));
+    let writer = fs::File::options().write(true).open(stage.path("configuration")).expect("a reader");
+    launcher.process.signal(Signal::SIGTERM);
+    eventually("a handler that ran", || (!launcher.process.has_pending(Signal::SIGTERM)).then_some(()));
+    drop(writer);
+    let launch = launcher.end();
+    assert_eq!(launch.status, 128 + 15);
+    assert!(launch.stdout.starts_with("error=it was asked to stop before it was started\n"), "{}", launch.stdout);
+    assert!(launch.stdout.contains("SigBlk=0000000000000000\n"), "{}", launch.stdout);
+}
+
 /// It does what a shell's user expects.
 #[test]
 fn a_launcher_that_waits_ends_by_the_signal() {
@@ -332,6 +349,45 @@ fn as_process_1_it_exits_with_the_status_that_a_shell_has() {
         assert_eq!(launcher.end().status, 128 + 15);
         assert_eq!(stage.files(), NOTHING);
     }
+}
+
+/// It starts nothing.
+#[test]
+fn a_program_that_is_process_1_ends_by_the_second_signal() {
+    needs_root!();
+    let stage = Stage::new();
+    let launcher = stage.start(stage.first_process(CLIENT).arg("obey"));
+    let mut program = stage.daemon();
+    assert_eq!(program.ask("listen-to-stop"), "");
+    program.process.signal(Signal::SIGTERM);
+    is_requested(&mut program);
+    std::thread::sleep(LATER); // no state of anything tells that a second is over
+    program.process.signal(Signal::SIGTERM);
+    assert_eq!(launcher.end().status, 128 + 15);
+}
+
+#[test]
+fn what_a_system_call_said_it_says_still() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    assert_eq!(daemon.ask("note-numbers"), "");
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    assert_eq!(daemon.ask("close-numbers"), "", "so that something fails in the handler");
+    assert_eq!(daemon.ask(&format!("errno-after {}", Signal::SIGTERM as i32)), "12345");
+    is_requested(&mut daemon);
+}
+
+/// The handler that was there before is there still.
+#[test]
+fn a_worker_does_what_it_would_have_done() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    let worker = Process(daemon.ask("fork").parse().expect("a process id"));
+    worker.signal(Signal::SIGTERM);
+    eventually("a handler that ran", || (!worker.has_pending(Signal::SIGTERM)).then_some(()));
+    assert_eq!(within(Duration::from_millis(100), || (!worker.is_alive()).then_some(())), None);
 }
 
 #[test]
@@ -770,6 +826,19 @@ fn a_standard_error_that_takes_nothing_does_not_keep_it() {
     assert_eq!(daemon.ask("fill-stderr 0"), "");
     daemon.process.signal(Signal::SIGTERM);
     daemon.wait();
+}
+
+/// Nor does a log that may not grow: it is ended by the signal that asked, not by SIGXFSZ.
+#[test]
+fn a_limit_on_the_size_of_files_does_not_end_it() {
+    let stage = Stage::new();
+    let mut command = stage.command("sh");
+    command.args(["-c", "ulimit -f 0; exec \"$@\"", "sh", PROBE, "--stdout", "log", "--stop-timeout", "200"]);
+    let mut daemon = stage.started(&mut command);
+    assert_eq!(daemon.ask("listen-to-stop"), "");
+    daemon.process.signal(Signal::SIGTERM);
+    let status = daemon.wait();
+    assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGTERM, _)), "{status:?}");
 }
 
 #[test]
