@@ -109,6 +109,18 @@ fn a_log_that_the_daemon_has_reopened_gets_the_line() {
     }
 }
 
+/// Each daemon rotates it, and the supervisor does not.
+#[test]
+fn a_log_that_rotates_gets_the_line() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &["--stdout", "rotate:1000,3:log"]));
+    for round in 1..4 {
+        assert_eq!(daemon.ask(&format!("stdout {}", "x".repeat(2000))), "");
+        eventually("a rotation", || stage.path(&format!("log.{round}")).exists().then_some(()));
+        daemon = crash(&stage, &mut daemon, "log");
+    }
+}
+
 #[test]
 fn the_user_of_the_daemon_opens_the_log() {
     needs_root!();
