@@ -140,6 +140,9 @@ impl Stdio {
     /// log, if the file takes no more. Each second it is tried again. What has a number and is no regular file, such as a
     /// link, is neither moved nor replaced.
     ///
+    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in them: give
+    /// it a directory that is root's, as are those above it.
+    ///
     /// A device or a FIFO does not grow, and is left alone. In the foreground nothing is rotated.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Left out is what no kernel says of arguments that are good: that a descriptor is closed (EBADF) where the call is
 //! made to learn just that, `fcntl(F_GETFD)`, fstat(2), or to close it; that a signal or a pointer is none (EINVAL,
 //! EFAULT) to sigaction(2) and sigprocmask(2). And that the other end is gone (EPIPE, ECONNRESET): there, it is killed.
+//! What NFS says of a lock (EBADF), a test of the pidfile tries.
 
 use nix::errno::Errno;
 
@@ -39,7 +40,7 @@ fcntl(F_SETFD): EBADF
 fcntl(F_GETFL) fcntl(F_SETFL): EBADF EPERM
 fcntl(F_DUPFD_CLOEXEC): EBADF EINVAL EMFILE
 fcntl(F_GETLK) fcntl(F_SETLK): EACCES EAGAIN EBADF EDEADLK EINTR ENOLCK
-flock: EBADF EINTR EINVAL ENOLCK EAGAIN
+flock: EINTR EINVAL ENOLCK EAGAIN
 ftruncate: EBADF EFBIG EINTR EINVAL EIO EPERM EROFS ETXTBSY
 futex: EAGAIN EFAULT EINTR EINVAL ENOSYS
 getcwd: EACCES EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ERANGE

@@ -56,7 +56,10 @@ impl Numbered<'_> {
             let next = count + 1;
             match self.is_file(next) {
                 Ok(true) if next < u32::MAX => count = next,
-                Err(Refusal::NotAFile) if next > self.keep.max(1) => return Ok(count), // it is in nobody's way
+                // It is in nobody's way, or has no room in a name.
+                Err(Refusal::NotAFile | Refusal::System(Errno::ENAMETOOLONG)) if next > self.keep.max(1) => {
+                    return Ok(count);
+                }
                 Ok(_) => return Ok(count),
                 Err(refusal) => return Err(refusal),
             }

@@ -39,6 +39,14 @@ pub(crate) struct Rotation {
     locked_since: Mutex<Option<Instant>>,
 }
 
+/// What came of an attempt.
+enum Outcome {
+    /// It is rotated, or need not be.
+    Done,
+    /// Somebody else has it locked.
+    Waits,
+}
+
 impl Log {
     pub(crate) fn with_limit(mut self, limit: Limit, program: &str, what: String) -> Self {
         self.rotation = Some(Rotation {
@@ -59,7 +67,8 @@ impl Log {
         let Some(rotation) = &self.rotation else { return };
         let Some(stream) = self.own_streams().next() else { return rotation.complaint.forget() };
         match self.try_to_rotate(rotation, stream) {
-            Ok(()) => rotation.complaint.settle(),
+            Ok(Outcome::Done) => rotation.complaint.settle(),
+            Ok(Outcome::Waits) => {} // what was told before still holds
             Err(refusal) => {
                 rotation.complaint.make(refusal, stream);
                 if let Some(untold) = rotation.complaint.untold() {
@@ -75,38 +84,44 @@ impl Log {
     }
 
     /// All is done in one directory, by its descriptor: what the path leads to meanwhile makes no difference.
-    fn try_to_rotate(&self, rotation: &Rotation, stream: StandardStream) -> Result<(), Refusal> {
+    fn try_to_rotate(&self, rotation: &Rotation, stream: StandardStream) -> Result<Outcome, Refusal> {
         let locked_since = rotation.locked_since().take();
         let directory = self.location.open_directory()?;
         let current =
             sys::status_of(stream.as_raw_fd()).map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
         if !self.is_in_place(&directory)? {
-            return self.go_on(&directory, &current); // somebody else has rotated it
+            return self.go_on(&directory, &current).map(|()| Outcome::Done); // somebody else has rotated it
         }
         let size = u64::try_from(current.st_size).unwrap_or_default();
         if size <= rotation.limit.bytes {
-            return Ok(());
+            return Ok(Outcome::Done);
         }
         // A description of its own: children have that of the streams, and would hold the lock as long as they live.
         let lock = match open_existing(directory.as_fd(), self.location.name(), geteuid()) {
-            Err(Refusal::System(Errno::ENOENT)) => return self.go_on(&directory, &current), // it is being rotated
+            // It is being rotated.
+            Err(Refusal::System(Errno::ENOENT)) => return self.go_on(&directory, &current).map(|()| Outcome::Done),
             opened => Lock(opened?.file),
         };
         if !lock.take() {
             let since = locked_since.unwrap_or_else(Instant::now);
             if since.elapsed() < PATIENCE {
                 *rotation.locked_since() = Some(since);
-                return Ok(());
+                return Ok(Outcome::Waits);
             }
+            *rotation.locked_since() = Some(since); // whoever holds it for so long is not waited for again
         }
         if !self.is_in_place(&directory)? {
-            return self.go_on(&directory, &current); // it was rotated before the lock was free
+            return self.go_on(&directory, &current).map(|()| Outcome::Done); // before the lock was free
         }
         let numbered = Numbered { directory: directory.as_fd(), name: self.location.name(), keep: rotation.limit.keep };
         numbered.shift()?;
         numbered.rename_log()?;
         self.go_on(&directory, &current)?;
-        if rotation.limit.keep == 0 { numbered.remove_first() } else { Ok(()) }
+        if rotation.limit.keep == 0 {
+            numbered.remove_first()?;
+        }
+        *rotation.locked_since() = None;
+        Ok(Outcome::Done)
     }
 
     /// Whether the name leads to the file that the streams are open on.

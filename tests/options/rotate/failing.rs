@@ -151,6 +151,35 @@ fn a_log_that_a_bystander_has_locked() {
     assert_eq!(words(&stage, &["log.2", "log.1", "log"]), ["one", "two", ""]);
 }
 
+/// What was told before holds until it succeeds.
+#[test]
+fn a_bystander_has_nothing_told_twice() {
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "rotate:50,2:log"]);
+    stage.create_directory("log.1");
+    let reader = File::open(stage.path("log")).expect("open");
+    let _lock = Flock::lock(reader, FlockArg::LockSharedNonblock).map_err(|(_, error)| error).expect("lock");
+    daemon.ask(&format!("stdout {}", "x".repeat(60)));
+    eventually("a failure", || daemon.ask("rotate").starts_with("error: ").then_some(()));
+    for _ in 0..3 {
+        assert!(daemon.ask("rotate").starts_with("error: "), "nobody is waited for again");
+    }
+    assert_eq!(stage.read("log").matches("cannot rotate").count(), 1);
+}
+
+/// The last number that is kept may be the last for which a name has room.
+#[test]
+fn a_name_without_room_for_another_number() {
+    let stage = Stage::new();
+    let name = "x".repeat(253);
+    let mut daemon = daemon(&stage, &["--stdout", &format!("rotate:50,9:{name}")]);
+    for _ in 0..12 {
+        daemon.ask(&format!("stdout {}", "x".repeat(60)));
+        assert_eq!(daemon.ask("rotate"), "");
+    }
+    assert_eq!(stage.files().len(), 10);
+}
+
 /// A worker has a copy of every descriptor, also of one that lives for a moment.
 #[test]
 fn the_lock_is_given_up_with_the_turn() {
