@@ -23,9 +23,10 @@ const HANG_UP: &str = "postrotate\npkill --signal HUP --logpidfile --pidfile PID
 fn every_line_is_there_once(stage: &Stage, daemon: &mut Daemon, log: &str, directives: &str) {
     configure(stage, log, directives);
     assert_eq!(daemon.ask(&format!("begin-lines {THREADS}")), "");
+    let written_to = || fs::metadata(stage.path(log)).is_ok_and(|log| log.len() > 0).then_some(());
+    eventually("lines in the log", written_to);
     for _ in 0..ROTATIONS {
         rotate(stage);
-        let written_to = || fs::metadata(stage.path(log)).is_ok_and(|log| log.len() > 0).then_some(());
         eventually("lines in the new log", written_to);
     }
     let counts = daemon.ask("end-lines");
