@@ -143,6 +143,13 @@ fn in_the_foreground() {
 const SPAWNED: Scene =
     Scene::new("spawned", &["--spawn", "--notify", "--ready", "--pidfile", "pid", "--stdout", "log"]);
 
+const STARTED: Scene = Scene::new("started", &["--start", "--notify", "--ready", "--pidfile", "pid"]);
+
+#[test]
+fn a_daemon_without_the_attribute() {
+    whatever_fails(&STARTED);
+}
+
 #[test]
 fn a_daemon_of_a_program_that_goes_on() {
     whatever_fails(&SPAWNED);

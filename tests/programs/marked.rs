@@ -1,5 +1,6 @@
 //! The probe, with a mark where Rust's runtime has started and the first instruction of the start comes. With `--spawn`
-//! first it is a program that goes on, and tells what came of its daemon as a launcher would.
+//! first it is a program that goes on, and tells what came of its daemon as a launcher would; with `--start`, one that
+//! becomes the daemon without the attribute.
 
 use std::{
     env,
@@ -16,9 +17,7 @@ mod probe;
 fn main() -> ExitCode {
     Mark::Start.set();
     let mut arguments = env::args().skip(1).peekable();
-    if arguments.next_if(|first| first == "--spawn").is_none() {
-        return probe::main();
-    }
+    let Some(way) = arguments.next_if(|first| first == "--spawn" || first == "--start") else { return probe::main() };
     let mut daemon = Daemon::new();
     Mark::Setup.set();
     let kept = probe::obey_command_line(&mut daemon, arguments).unwrap_or_else(|error| {
@@ -26,6 +25,10 @@ fn main() -> ExitCode {
         process::exit(1)
     });
     Mark::Start.set();
+    if way == "--start" {
+        daemon.start().unwrap_or_else(|error| error.exit());
+        return probe::serve(kept).unwrap_or(ExitCode::FAILURE);
+    }
     match daemon.spawn(|| probe::serve(kept)) {
         Ok(_) => {
             Mark::Setup.set(); // what comes now is no part of it
