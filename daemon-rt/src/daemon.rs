@@ -23,7 +23,7 @@ use crate::{
     privileges::Identity,
     run,
     start::{
-        self, KeepEnv, Keeping, Root, Supervision,
+        self, KeepEnv, Keeping, Root, Supervising,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -78,7 +78,7 @@ pub struct Daemon {
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) stop_timeout: Option<Duration>,
-    pub(crate) respawn: Option<Supervision>,
+    pub(crate) respawn: Option<Box<dyn Supervising>>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lock: Option<Lock>,
 }
@@ -616,7 +616,7 @@ impl Daemon {
     ///
     /// Elsewhere than on Linux, a daemon whose supervisor is killed lives on. The pidfile stays locked as long.
     pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
-        self.respawn = Some(Supervision::new(respawn));
+        start::set_respawn(self, respawn);
         self
     }
 

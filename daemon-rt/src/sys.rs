@@ -44,10 +44,11 @@ pub(crate) use self::{
 pub(crate) use self::{
     caught_signals::CaughtSignals,
     environ::{retain_variables, set_variable, wipe_removed_variables},
-    exec::exec_gave_privileges,
+    exec::{exec_gave_privileges, executed_path},
     fd::{
-        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, file_id, is_terminal,
-        is_writable, kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
+        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, duplicate_above,
+        file_id, is_terminal, is_writable, kind_of, lock, place, redirect, reopen_as, set_close_on_exec, status_of,
+        write_at_once,
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
@@ -65,7 +66,7 @@ pub(crate) use self::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
-    sockets::{connect, send, send_at_once, shut_down, socket_family},
+    sockets::{connect, is_bound_socket, peer_process, send, send_at_once, shut_down, socket_family},
     statx::{cached_file_id, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{
