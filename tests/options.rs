@@ -11,3 +11,4 @@ mod respawn;
 mod rotate;
 mod streams;
 mod umask;
+mod upgrade;
