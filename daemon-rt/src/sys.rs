@@ -24,6 +24,7 @@ mod pinned_file;
 mod previous_handler;
 mod process;
 mod record_lock;
+mod rename;
 mod signals;
 mod sockets;
 mod statx;
@@ -61,6 +62,7 @@ pub(crate) use self::{
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id, wait_for},
     record_lock::{Record, lock_record, record_locker},
+    rename::rename_to_unused,
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
