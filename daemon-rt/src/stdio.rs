@@ -153,8 +153,9 @@ impl Stdio {
     /// The start fails if there is no path to rename: rotate [`append`](Self::append) or [`truncate`](Self::truncate); for
     /// `stdin`; if `bytes` is 0; if `stdout` and `stderr` are one file with two limits; and if a rotation could not
     /// succeed. The daemon's user must be able to write to the log, and to rename and create files in its directory. In a
-    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. It must not be append-only or immutable, chattr(1), or
-    /// a mount point. And the start fails if there is no thread to be had.
+    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. Neither it nor what has its name and a number may be
+    /// append-only or immutable, chattr(1), or a mount point; and in a sticky directory of somebody else's they must be the
+    /// user's. And the start fails if there is no thread to be had.
     ///
     /// # Platform-specific behavior
     ///

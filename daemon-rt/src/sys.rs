@@ -68,7 +68,7 @@ pub(crate) use self::{
         stop_ignoring, uninterrupted,
     },
     sockets::{connect, send, send_at_once, shut_down, socket_family},
-    statx::{cached_file_id, is_kept_from_renames},
+    statx::{cached_file_id, is_append_only, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{
         Instead, handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,

@@ -20,10 +20,11 @@ pub(crate) struct Numbered<'log> {
 }
 
 impl Numbered<'_> {
-    /// Whether a rotation could name its files so.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    /// The names that a rotation would change, the log's own first, if it could.
+    pub(crate) fn names(&self) -> Result<Vec<CString>, Refusal> {
         self.is_file(self.keep.max(1))?; // the longest name
-        self.count().map(drop)
+        let numbered = (1..=self.count()?).map(|number| self.of(number));
+        Ok([self.name.clone()].into_iter().chain(numbered).collect())
     }
 
     /// The log becomes the first, and the others make room. No step replaces or removes what is kept until the log has its
