@@ -2,7 +2,14 @@
 
 use std::{fs, os::unix::fs::symlink, process::Command};
 
-use support::{Daemon, Process, Stage, eventually};
+use nix::{
+    sys::{
+        ptrace,
+        wait::{WaitPidFlag, waitpid},
+    },
+    unistd::Pid,
+};
+use support::{Daemon, Process, Stage, eventually, needs_root};
 
 use super::{fill, line, probe, words};
 use crate::preload;
@@ -63,6 +70,29 @@ fn it_waits_for_whoever_opens_the_log_anew() {
     assert_eq!(daemon.answer(), "");
     daemon.ask("stdout two");
     assert_eq!(words(&stage, &["log.1", "log"]), ["one", "two"]);
+}
+
+/// It is joined, and yet there, until whoever traces it has seen its end, as otherwise until the kernel has removed it. And
+/// unshare(2) refuses a process that has a second thread.
+#[test]
+fn the_thread_is_waited_for_until_it_is_gone() {
+    needs_root!();
+    let stage = Stage::new();
+    let mut daemon = super::daemon(&stage, &["--stdout", "rotate:50,1:log"]);
+    let process = daemon.process;
+    let tasks = fs::read_dir(format!("/proc/{}/task", process.0)).expect("its threads");
+    let mut numbers =
+        tasks.map(|task| task.expect("a thread").file_name().to_string_lossy().parse().expect("a number"));
+    let thread = numbers.find(|&number: &i32| number != process.0).expect("a second thread");
+    ptrace::seize(Pid::from_raw(thread), ptrace::Options::empty()).expect("trace it");
+    daemon.send("rotate-and-leave-users");
+    eventually("its end", || {
+        let status = fs::read_to_string(format!("/proc/{}/task/{thread}/status", process.0)).expect("a thread");
+        status.contains("\nState:\tZ").then_some(())
+    });
+    await_another_look(process);
+    waitpid(Pid::from_raw(thread), Some(WaitPidFlag::__WALL)).expect("its end");
+    assert_eq!(daemon.answer(), "");
 }
 
 /// Who looks again and again sleeps in between.
