@@ -297,7 +297,8 @@ int renameat(int from, const char *old, int to, const char *new) {
 }
 #endif
 
-#if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS) || defined(RENAME_WAITS) || defined(RENAMEAT2_FAILS)
+#if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS) || defined(RENAME_WAITS) || defined(RENAMEAT2_FAILS) || \
+    defined(STATX_FAILS)
 long syscall(long number, ...)
 {
     static long (*next)(long, ...);
@@ -310,6 +311,8 @@ long syscall(long number, ...)
     if (number == SYS_keyctl) { errno = KEYCTL_FAILS; return -1; }
 #elif defined(RENAMEAT2_FAILS)
     if (number == SYS_renameat2) { errno = RENAMEAT2_FAILS; return -1; }
+#elif defined(STATX_FAILS)
+    if (number == SYS_statx) { errno = STATX_FAILS; return -1; }
 #elif defined(RENAME_WAITS)
     if (number == SYS_renameat2) wait_before((const char *)a[3]);
 #elif defined(CAPSET_FAILS)

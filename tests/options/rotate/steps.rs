@@ -165,3 +165,15 @@ fn where_no_rename_leaves_what_is_there_alone() {
         assert!(stage.path("log.3").is_symlink(), "{error}");
     }
 }
+
+/// A kernel before 4.11, or a filter of system calls.
+#[test]
+fn where_nobody_tells_what_cannot_be_renamed() {
+    for error in ["ENOSYS", "EPERM"] {
+        let stage = Stage::new();
+        let Some(library) = preload::library(&format!("STATX_FAILS={error}")) else { return };
+        let mut daemon = stage.started(probe(&stage, &["--stdout", "rotate:50,2:log"]).env("LD_PRELOAD", library));
+        fill(&mut daemon, "one");
+        assert_eq!(words(&stage, &["log.1", "log"]), ["one", ""], "{error}");
+    }
+}

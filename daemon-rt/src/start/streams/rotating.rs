@@ -89,10 +89,11 @@ impl Reopener<'_> {
         let uid = self.account.map_or_else(geteuid, |account| account.uid);
         let takes_owner = directory.st_mode & libc::S_ISVTX != 0 && !uid.is_root() && directory.st_uid != uid.as_raw();
         for name in numbered.names()? {
-            // Another program may rotate the log just now.
-            let Ok(file) = fstatat(numbered.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
+            let file = fstatat(numbered.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
+            let is_kept = sys::is_kept_from_renames(numbered.directory, &name);
+            let (Ok(file), Ok(is_kept)) = (file, is_kept) else { continue }; // another program may rotate the log just now
             let of_number = (name != *numbered.name).then(|| shown(OsStr::from_bytes(name.as_bytes())).to_string());
-            if sys::is_kept_from_renames(numbered.directory, &name)? {
+            if is_kept {
                 let it = of_number.as_deref().unwrap_or("it");
                 return Err(refused(format!("{it} is append-only or immutable, chattr(1), or a mount point")));
             }
