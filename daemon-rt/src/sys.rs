@@ -24,6 +24,7 @@ mod pinned_file;
 mod previous_handler;
 mod process;
 mod record_lock;
+mod rename;
 mod signals;
 mod sockets;
 mod statx;
@@ -62,12 +63,13 @@ pub(crate) use self::{
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id, wait_for},
     record_lock::{Record, lock_record, record_locker},
+    rename::rename_to_unused,
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
     sockets::{connect, is_bound_socket, peer_process, send, send_at_once, shut_down, socket_family},
-    statx::{cached_file_id, is_kept_from_renames},
+    statx::{cached_file_id, is_append_only, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{
         Instead, handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,
