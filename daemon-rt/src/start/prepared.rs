@@ -95,6 +95,7 @@ impl Prepared {
         self.common.enter_filesystem_in_leader()?;
         if self.supervision.is_some() {
             self.common.name_supervisor()?;
+            self.common.privileges.leave_caller()?;
         }
         Ok(Remaining {
             common: self.common,
