@@ -21,11 +21,12 @@ use std::{
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use nix::sys::prctl;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use nix::sys::resource::{Resource, setrlimit};
 use nix::{
     errno::Errno,
     libc::{self, c_int},
     sys::{
-        resource::{Resource, setrlimit},
         signal::SigSet,
         stat::SFlag,
     },
@@ -448,7 +449,7 @@ impl Supervisor<'_> {
     fn leave(&self, status: ExitStatus) -> ! {
         self.remaining.common.remove_pidfile();
         if let Some(signal) = status.signal() {
-            let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0); // the daemon has left one, if any
+            leave_no_core();
             sys::default_action(signal);
             let _ = sys::kill(getpid(), signal);
             let _ = SigSet::empty().thread_set_mask();
@@ -456,6 +457,14 @@ impl Supervisor<'_> {
         }
         sys::exit_now(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
     }
+}
+
+/// The daemon has left one, if any. A limit of 0 holds for a file alone, and not for a program that takes cores, core(5).
+fn leave_no_core() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = prctl::set_dumpable(false);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
 }
 
 /// How the daemon ended, if it did. Other children are of no interest.
