@@ -362,6 +362,10 @@ impl Supervisor<'_> {
     }
 
     fn try_to_fork_daemon(&mut self) -> io::Result<Forked> {
+        if !self.remaining.notify {
+            // They were for the one that has ended. The next one begins anew anyway, and nobody knows when it can take them.
+            self.signals.forget_all_but(&STOPPING);
+        }
         let (from_daemon, to_supervisor) = self.remaining.is_awaited().then(UnixStream::pair).transpose()?.unzip();
         self.began = Instant::now();
         Ok(match sys::fork(self.thread)? {

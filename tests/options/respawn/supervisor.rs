@@ -146,6 +146,33 @@ fn before_it_is_ready_they_wait() {
     eventually("the signal", || (next.ask("heard") == "1").then_some(()));
 }
 
+/// The next daemon has its handlers when it is ready, and without `notify` nobody knows when that is.
+#[test]
+fn between_two_daemons_they_wait_with_notify_and_are_dropped_without() {
+    let slowly = ["--respawn", "on-failure,10,60000,500,500"];
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &slowly));
+    let parent = supervisor(&daemon);
+    let crash = |daemon: &mut Daemon| {
+        daemon.send("crash");
+        eventually("the end", || (!daemon.process.is_alive()).then_some(()));
+    };
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("listen informed-sigaction SIGUSR1"), "");
+    parent.signal(Signal::SIGUSR1);
+    eventually("the later signal", || (next.ask("heard") == "1").then_some(()));
+
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[&slowly[..], &["--notify", "--ready"]].concat()));
+    let parent = supervisor(&daemon);
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    parent.wait();
+    assert!(stage.read("log").ends_with(" ended, signal: 1 (SIGHUP)\n"), "{}", stage.read("log"));
+}
+
 #[test]
 fn a_supervisor_that_is_killed_ends_the_daemon() {
     for options in [[].as_slice(), &["--user", "nobody"], &["--chroot", "/", "--user", "nobody"]] {
