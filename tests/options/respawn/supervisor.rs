@@ -80,6 +80,22 @@ fn behind_stop_timeout_it_kills() {
     assert!(stage.read("log").contains("ended as it was asked to, signal: 9 (SIGKILL)"));
 }
 
+/// `PTRACE_TRACEME` has its parent see it stop at each signal, ptrace(2).
+#[test]
+fn a_daemon_that_has_itself_traced_is_not_taken_for_one_that_ended() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen informed-sigaction SIGUSR1"), "");
+    assert_eq!(daemon.ask("trace-me"), "");
+    supervisor.signal(Signal::SIGUSR1);
+    eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+    assert_eq!(daemon.process.status("TracerPid").as_deref(), Some("0"));
+    daemon.send("crash");
+    assert_eq!(stage.daemon().process.parent(), supervisor.0);
+    assert_eq!(stage.read("log").lines().count(), 1, "{}", stage.read("log"));
+}
+
 /// A service that stops in order closes its socket first, and nobody is to wait in its queue.
 #[test]
 fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
