@@ -26,10 +26,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::{
     errno::Errno,
     libc::{self, c_int},
-    sys::{
-        signal::SigSet,
-        stat::SFlag,
-    },
+    sys::{signal::SigSet, stat::SFlag},
     unistd::{ForkResult, Pid, getpid, getuid},
 };
 
