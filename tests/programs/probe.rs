@@ -172,6 +172,7 @@ pub(crate) fn obey_command_line(
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
             "--serve" => kept.opened.push(("service".into(), serving::bind(&value()?)?)),
+            "--serve-passed" => kept.opened.push(("service".into(), serving::passed_or_stored()?)),
             "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
