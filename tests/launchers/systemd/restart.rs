@@ -26,7 +26,6 @@ const RESTARTED: &str = "
     [Unit]
     StartLimitIntervalSec=0
 
-
     [Service]
     Type=notify
     ExecStart=/usr/bin/probe --serve-passed --notify
