@@ -271,7 +271,7 @@ impl Supervisor<'_> {
             }
             if let Some(status) = reap(daemon) {
                 // Its word counts even where its end was seen first. A worker may hold its end of the line.
-                was_ready |= line.is_some_and(|line| line.shutdown(Shutdown::Read).is_ok() && is_ready(&line));
+                was_ready |= line.is_some_and(|line| was_last_word_ready(&line));
                 return End { daemon, status, was_ready, was_late };
             }
             for signal in STOPPING.into_iter().filter(|&signal| self.signals.take(signal)) {
@@ -284,17 +284,23 @@ impl Supervisor<'_> {
                     (self.is_stopping, is_ending) = (true, true);
                 }
             }
-            if was_ready {
-                self.hand_on_signals(daemon); // before, they might end it
-            }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 if is_ending {
                     send(daemon, &[libc::SIGKILL]);
                     deadline = None;
                 } else {
-                    (was_late, is_ending, deadline) = (line.take().is_some(), true, Some(Instant::now() + GRACE));
-                    send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                    // A supervisor that was stopped meanwhile sees the signal to continue first.
+                    match line.take().map(|line| was_last_word_ready(&line)) {
+                        Some(true) => (was_ready, deadline) = (true, None),
+                        word => {
+                            (was_late, is_ending, deadline) = (word.is_some(), true, Some(Instant::now() + GRACE));
+                            send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                        }
+                    }
                 }
+            }
+            if was_ready {
+                self.hand_on_signals(daemon); // before, they might end it
             }
         }
     }
@@ -484,6 +490,11 @@ fn reap(daemon: Pid) -> Option<ExitStatus> {
 fn is_ready(mut from_daemon: &UnixStream) -> bool {
     let mut status = [1];
     matches!(sys::uninterrupted(|| from_daemon.read(&mut status)), Ok(1)) && status == [0]
+}
+
+/// What is not said by now is too late.
+fn was_last_word_ready(from_daemon: &UnixStream) -> bool {
+    from_daemon.shutdown(Shutdown::Read).is_ok() && is_ready(from_daemon)
 }
 
 /// An error: it has ended already.
