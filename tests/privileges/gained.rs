@@ -101,6 +101,20 @@ fn a_supervisor_takes_no_signal_of_the_callers() {
     }
 }
 
+/// They leave it the caller's user id.
+#[test]
+fn with_file_capabilities_there_is_no_supervisor_of_another_user() {
+    let stage = Stage::new();
+    let capabilities = "cap_setuid,cap_setgid,cap_kill+ep";
+    let Some(probe) = stage.copy_with_capabilities(PROBE, capabilities) else { return };
+    let refused =
+        "probe: cannot supervise a process of user daemon: the caller of this program may signal its supervisor";
+    stage.refuses(&mut script(&stage, &probe, "exec $0 --respawn always --user daemon"), refused);
+    for options in ["--user daemon", "--respawn always"] {
+        let _daemon = stage.started(&mut script(&stage, &probe, &format!("exec $0 {options}")));
+    }
+}
+
 #[test]
 fn a_parent_that_calls_itself_systemd_is_nobody() {
     let Some((stage, probe)) = set_user_id() else { return };

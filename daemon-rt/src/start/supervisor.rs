@@ -27,7 +27,7 @@ use nix::{
     errno::Errno,
     libc::{self, c_int},
     sys::{signal::SigSet, stat::SFlag},
-    unistd::{ForkResult, Pid, getpid, getuid},
+    unistd::{ForkResult, Pid, geteuid, getpid, getuid},
 };
 
 use self::{backoff::Backoff, line::Line};
@@ -130,10 +130,12 @@ impl Supervising for AllOfIt {
                 "`delay` of `respawn` must be above zero and must not end below its beginning, found {min:?} to {max:?}"
             )));
         }
-        match account.filter(|account| account.uid != getuid()) {
-            Some(account) => privileges::demand(Privilege::Kill, &format!("cannot supervise a process of {account}")),
-            None => Ok(()),
+        let Some(account) = account.filter(|account| account.uid != geteuid()) else { return Ok(()) };
+        let cannot = format!("cannot supervise a process of {account}");
+        if sys::exec_gave_privileges() && getuid() == geteuid() && !getuid().is_root() {
+            return Err(Error::new(format!("{cannot}: the caller of this program may signal its supervisor")));
         }
+        privileges::demand(Privilege::Kill, &cannot)
     }
 
     fn open_anew(&self, logs: &[Candidate<'_>], reopener: &Reopener<'_>, watches_logs: bool) -> OpenAnew {
