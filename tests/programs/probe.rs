@@ -170,6 +170,7 @@ pub(crate) fn obey_command_line(
             }
             "--serve" => kept.opened.push(("service".into(), serving::bind(&value()?)?)),
             "--serve-gracefully" => kept.opened.push(("graceful service".into(), serving::bind(&value()?)?)),
+            "--serve-passed" => kept.opened.push(("service".into(), serving::passed_or_stored()?)),
             "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
@@ -537,6 +538,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "block-signal" => SigSet::from(Signal::from_str(rest)?).thread_block()?,
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
+        "trace-me" => nix::sys::ptrace::traceme()?,
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "key" => said = key(rest)?,
         "pidfd" => said = pidfd()?,

@@ -12,12 +12,24 @@ use std::{
 use daemon_rt::stop_requested;
 use listenfd::ListenFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sd_notify::NotifyState;
 
 /// In `setup`: tells the port by that file.
 pub(crate) fn bind(file: &str) -> Result<OwnedFd, Box<dyn Error>> {
     let passed = ListenFd::from_env().take_tcp_listener(0)?;
     let listener = passed.map_or_else(|| TcpListener::bind("127.0.0.1:0"), Ok)?;
     fs::write(file, listener.local_addr()?.port().to_string())?;
+    Ok(listener.into())
+}
+
+/// From systemd, which has it from a socket unit, or has kept it for a program before this one. Otherwise it is bound, and
+/// systemd asked to keep it.
+pub(crate) fn passed_or_stored() -> Result<OwnedFd, Box<dyn Error>> {
+    if let Some(passed) = ListenFd::from_env().take_tcp_listener(0)? {
+        return Ok(passed.into());
+    }
+    let listener = TcpListener::bind("127.0.0.1:7000")?;
+    sd_notify::notify_with_fds(&[NotifyState::FdStore, NotifyState::FdName("http")], &[listener.as_fd()])?;
     Ok(listener.into())
 }
 

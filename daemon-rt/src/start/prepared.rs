@@ -99,6 +99,7 @@ impl Prepared {
         if let Some(supervision) = &mut self.supervision {
             supervision.note_upgrades();
             self.common.name_supervisor()?;
+            self.common.privileges.leave_caller()?;
         }
         Ok(Remaining {
             common: self.common,

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::getuid;
+use nix::unistd::{geteuid, getuid};
 
 pub(crate) use self::handover::is_upgrade;
 use self::{handover::Handover, launch::Launch};
@@ -167,10 +167,12 @@ impl Supervising for Supervision {
                 "`delay` of `respawn` must be above zero and must not end below its beginning, found {min:?} to {max:?}"
             )));
         }
-        match account.filter(|account| account.uid != getuid()) {
-            Some(account) => privileges::demand(Privilege::Kill, &format!("cannot supervise a process of {account}")),
-            None => Ok(()),
+        let Some(account) = account.filter(|account| account.uid != geteuid()) else { return Ok(()) };
+        let cannot = format!("cannot supervise a process of {account}");
+        if sys::exec_gave_privileges() && getuid() == geteuid() && !getuid().is_root() {
+            return Err(Error::new(format!("{cannot}: the caller of this program may signal its supervisor")));
         }
+        privileges::demand(Privilege::Kill, &cannot)
     }
 
     fn prepare(&mut self, stop_timeout: Option<Duration>, keep_fds: &[RawFd], stderr: Option<&mut Stdio>) {

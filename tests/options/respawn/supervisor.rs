@@ -83,6 +83,22 @@ fn behind_stop_timeout_it_kills() {
     assert!(stage.read("log").contains("ended as it was asked to, signal: 9 (SIGKILL)"));
 }
 
+/// `PTRACE_TRACEME` has its parent see it stop at each signal, ptrace(2).
+#[test]
+fn a_daemon_that_has_itself_traced_is_not_taken_for_one_that_ended() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen informed-sigaction SIGUSR1"), "");
+    assert_eq!(daemon.ask("trace-me"), "");
+    supervisor.signal(Signal::SIGUSR1);
+    eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+    assert_eq!(daemon.process.status("TracerPid").as_deref(), Some("0"));
+    daemon.send("crash");
+    assert_eq!(stage.daemon().process.parent(), supervisor.0);
+    assert_eq!(stage.read("log").lines().count(), 1, "{}", stage.read("log"));
+}
+
 /// A service that stops in order closes its socket first, and nobody is to wait in its queue.
 #[test]
 fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
@@ -146,6 +162,33 @@ fn before_it_is_ready_they_wait() {
     assert_eq!(next.ask("heard"), "0");
     assert_eq!(next.ask("ready"), "");
     eventually("the signal", || (next.ask("heard") == "1").then_some(()));
+}
+
+/// The next daemon has its handlers when it is ready, and without `notify` nobody knows when that is.
+#[test]
+fn between_two_daemons_they_wait_with_notify_and_are_dropped_without() {
+    let slowly = ["--respawn", "on-failure,10,60000,500,500"];
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &slowly));
+    let parent = supervisor(&daemon);
+    let crash = |daemon: &mut Daemon| {
+        daemon.send("crash");
+        eventually("the end", || (!daemon.process.is_alive()).then_some(()));
+    };
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("listen informed-sigaction SIGUSR1"), "");
+    parent.signal(Signal::SIGUSR1);
+    eventually("the later signal", || (next.ask("heard") == "1").then_some(()));
+
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[&slowly[..], &["--notify", "--ready"]].concat()));
+    let parent = supervisor(&daemon);
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    parent.wait();
+    assert!(stage.read("log").ends_with(" ended, signal: 1 (SIGHUP)\n"), "{}", stage.read("log"));
 }
 
 #[test]

@@ -14,13 +14,12 @@ use std::{
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use nix::sys::prctl;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use nix::sys::resource::{Resource, setrlimit};
 use nix::{
     errno::Errno,
     libc::{self, c_int},
-    sys::{
-        resource::{Resource, setrlimit},
-        signal::SigSet,
-    },
+    sys::signal::SigSet,
     unistd::{ForkResult, Pid, getpid},
 };
 
@@ -146,7 +145,7 @@ impl Supervisor<'_> {
             }
             if let Some(status) = self.reap(Some(daemon)) {
                 // Its word counts even where its end was seen first. A worker may hold its end of the line.
-                was_ready |= line.is_some_and(|line| line.shutdown(Shutdown::Read).is_ok() && is_ready(&line));
+                was_ready |= line.is_some_and(|line| was_last_word_ready(&line));
                 return End { daemon, status, was_ready, was_late };
             }
             self.see_to_upgrade();
@@ -165,17 +164,23 @@ impl Supervisor<'_> {
             if self.successor_has_ended() {
                 send(daemon, &[libc::SIGKILL]); // as if it were its own supervisor
             }
-            if was_ready {
-                self.hand_on_signals(daemon); // before, they might end it
-            }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 if is_ending {
                     send(daemon, &[libc::SIGKILL]);
                     deadline = None;
                 } else {
-                    (was_late, is_ending, deadline) = (line.take().is_some(), true, Some(Instant::now() + GRACE));
-                    send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                    // A supervisor that was stopped meanwhile sees the signal to continue first.
+                    match line.take().map(|line| was_last_word_ready(&line)) {
+                        Some(true) => (was_ready, deadline) = (true, None),
+                        word => {
+                            (was_late, is_ending, deadline) = (word.is_some(), true, Some(Instant::now() + GRACE));
+                            send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                        }
+                    }
                 }
+            }
+            if was_ready {
+                self.hand_on_signals(daemon); // before, they might end it
             }
         }
     }
@@ -292,6 +297,10 @@ impl Supervisor<'_> {
     }
 
     fn try_to_fork_daemon(&mut self) -> io::Result<Forked> {
+        if !self.remaining.notify {
+            // They were for the one that has ended. The next one begins anew anyway, and nobody knows when it can take them.
+            self.signals.forget_all_but(&[STOPPING[0], STOPPING[1], UPGRADING]);
+        }
         let (from_daemon, to_supervisor) = self.remaining.is_awaited().then(UnixStream::pair).transpose()?.unzip();
         self.began = Instant::now();
         Ok(match sys::fork(self.thread)? {
@@ -367,7 +376,7 @@ impl Supervisor<'_> {
         }
         self.remaining.common.remove_pidfile();
         if let Some(signal) = status.signal() {
-            let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0); // the daemon has left one, if any
+            leave_no_core();
             sys::default_action(signal);
             let _ = sys::kill(getpid(), signal);
             let _ = SigSet::empty().thread_set_mask();
@@ -394,6 +403,19 @@ impl Supervisor<'_> {
             let _ = self.take_stopping(); // a successor is told
         }
     }
+}
+
+/// The daemon has left one, if any. A limit of 0 holds for a file alone, and not for a program that takes cores, core(5).
+fn leave_no_core() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = prctl::set_dumpable(false);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+}
+
+/// What is not said by now is too late.
+fn was_last_word_ready(from_daemon: &UnixStream) -> bool {
+    from_daemon.shutdown(Shutdown::Read).is_ok() && is_ready(from_daemon)
 }
 
 /// The first byte of a report is 0 where the daemon is ready.
