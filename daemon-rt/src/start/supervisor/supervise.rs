@@ -194,7 +194,7 @@ impl Supervisor<'_> {
                 send(successor.pid, &[signal, libc::SIGCONT]);
             }
             if let Some(upgrade) = self.upgrade.take() {
-                self.give_up(&upgrade, b"the running daemon was asked to stop");
+                self.give_up(&upgrade, "the running daemon was asked to stop".as_bytes());
             }
         }
         taken.into_iter().flatten()
