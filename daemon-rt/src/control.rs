@@ -10,7 +10,7 @@ use crate::{Error, terminal::shown};
 /// What a person or a script asks of a daemon on its command line, as of an init script: the argument of
 /// [`Daemon::obey`](crate::Daemon::obey).
 ///
-/// It is parsed from the word, in lower case. Any other word is an error that names the six. clap takes the type of an
+/// It is parsed from the word, in lower case. Any other word is an error that names all seven. clap takes the type of an
 /// argument, `control: Control`, as it is: the error goes into clap's message, which ends the program with 2.
 ///
 /// ```
@@ -33,12 +33,16 @@ pub enum Control {
     Restart,
     /// `reload`: have it read its configuration anew.
     Reload,
+    /// `upgrade`: have a daemon of the program as it is now take over from the running one,
+    /// [`PidFile::upgrade`](crate::PidFile::upgrade).
+    Upgrade,
     /// `status`: tell whether it runs.
     Status,
 }
 
 impl Control {
-    const ALL: [Self; 6] = [Self::Start, Self::Run, Self::Stop, Self::Restart, Self::Reload, Self::Status];
+    const ALL: [Self; 7] =
+        [Self::Start, Self::Run, Self::Stop, Self::Restart, Self::Reload, Self::Upgrade, Self::Status];
 
     fn word(self) -> &'static str {
         match self {
@@ -47,6 +51,7 @@ impl Control {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",
+            Self::Upgrade => "upgrade",
             Self::Status => "status",
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     privileges::Identity,
     run,
     start::{
-        self, KeepEnv, Keeping, Root, Supervision,
+        self, KeepEnv, Keeping, Root, Supervising,
         streams::{ReopenLogs, Reopening},
     },
     umask::Mask,
@@ -78,7 +78,7 @@ pub struct Daemon {
     pub(crate) ready_fd: Option<RawFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) stop_timeout: Option<Duration>,
-    pub(crate) respawn: Option<Supervision>,
+    pub(crate) respawn: Option<Box<dyn Supervising>>,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) lock: Option<Lock>,
 }
@@ -594,9 +594,11 @@ impl Daemon {
     /// Random numbers that `setup` drew or seeded repeat in each daemon. Reseed first in `main`.
     ///
     /// The [`pidfile`](Self::pidfile) names the supervisor, which removes it. SIGTERM and SIGINT to the supervisor end both;
-    /// other signals are handed on once the daemon is ready. The supervisor waits until the daemon has ended, or if
+    /// signals other than these and SIGUSR2 are handed on once the daemon is ready. The supervisor waits until the daemon has ended, or if
     /// [`stop_timeout`](Self::stop_timeout) is set, sends SIGKILL half a second after that time. If the supervisor itself is
     /// killed, the daemon is killed with it.
+    ///
+    /// SIGUSR2 to the supervisor has a new version of the program take over, [`PidFile::upgrade`](crate::PidFile::upgrade).
     ///
     /// Each end is one line in the daemon's log, if standard error is a file, and in the system's log. The next daemon opens
     /// its log by the path, as its user.
@@ -616,7 +618,7 @@ impl Daemon {
     ///
     /// Elsewhere than on Linux, a daemon whose supervisor is killed lives on. The pidfile stays locked as long.
     pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
-        self.respawn = Some(Supervision::new(respawn));
+        start::set_respawn(self, respawn);
         self
     }
 
@@ -710,17 +712,20 @@ impl Daemon {
     /// | `stop` | `clockd has ended`, `clockd was not running`, `clockd did not end within 10s, and was killed` | 0 |
     /// | `restart` | the same | that of the start |
     /// | `reload` | nothing: the daemon got SIGHUP | 0 |
+    /// | `upgrade` | `clockd has been upgraded, and runs as process 4242` | 0 |
     /// | `status` | `clockd has been running as process 4242 since 2026-11-30T20:47:58Z`, `clockd is starting` | 0 |
     /// | | the same, and `, which supervises process 4243`, with [`respawn`](Self::respawn) | 0 |
     /// | | `clockd is not running, and left /run/clockd.pid behind` | 1 |
     /// | | `clockd is not running` | 3 |
     /// | | `cannot tell whether clockd is running`, and why | 4 |
     ///
-    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart` or
-    /// `reload` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
-    /// is nobody to reload, 3 where the daemon would end on SIGHUP, 4 where the caller may not read the pidfile or signal
+    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart`,
+    /// `reload` or `upgrade` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
+    /// is nobody to reload or to upgrade, 3 where the daemon would end on SIGHUP or has no supervisor, 4 where the caller may not read the pidfile or signal
     /// the daemon, and otherwise 1. These are the statuses of the Linux Standard Base, 22.2, but for one: where a daemon
     /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
+    ///
+    /// `upgrade` waits for the new version as long as the supervisor does: twice the [`start_timeout`](Self::start_timeout).
     ///
     /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
     /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds or, where

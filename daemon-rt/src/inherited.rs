@@ -52,6 +52,11 @@ impl Inherited {
         }
     }
 
+    /// The directory of the launch.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref().ok()
+    }
+
     /// A path as it was meant in the directory of the launch.
     pub(crate) fn absolute(&self, path: &Path) -> Result<PathBuf, Error> {
         if path.is_absolute() {

@@ -8,7 +8,14 @@ mod parent;
 mod standard_streams;
 mod variables;
 
-use std::{ffi::OsStr, fmt, ops::Range, os::fd::RawFd, path::Path};
+use std::{
+    ffi::OsStr,
+    fmt,
+    fs::{self, File, Metadata},
+    ops::Range,
+    os::{fd::RawFd, unix::fs::MetadataExt},
+    path::{Path, PathBuf},
+};
 
 use nix::{libc, unistd::getpid};
 
@@ -62,6 +69,7 @@ enum Evidence {
     InternetSocket,
     Parent(&'static str),
     Init,
+    Upgrade,
     Nothing,
 }
 
@@ -134,7 +142,22 @@ impl LaunchedBy {
     /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
     #[must_use]
     pub fn detaches(&self) -> bool {
-        self.evidence.is_systemd_forking() || self.evidence == Evidence::Nothing
+        self.evidence.is_systemd_forking() || [Evidence::Upgrade, Evidence::Nothing].contains(&self.evidence)
+    }
+
+    /// The running daemon's supervisor executed the program to take over from it. Whoever launched that waits for nothing
+    /// any more; the pidfile that systemd reads is the daemon's, if `pidfile` is open on it.
+    pub(crate) fn be_upgrade(&mut self, pidfile: Option<&File>) {
+        let id = |file: Metadata| (file.dev(), file.ino());
+        let own = pidfile.and_then(|file| file.metadata().ok()).map(id);
+        let is_own = |path: &PathBuf| own.is_some() && fs::metadata(path).ok().map(id) == own;
+        self.evidence = Evidence::Upgrade;
+        self.variables.pidfile = self.variables.pidfile.take().filter(is_own);
+        self.has_peer_on_stdin = false;
+    }
+
+    pub(crate) fn is_upgrade(&self) -> bool {
+        self.evidence == Evidence::Upgrade
     }
 
     /// Where a program starts a daemon and goes on: whoever launched that program waits for it, and not for the daemon.
@@ -146,13 +169,15 @@ impl LaunchedBy {
 
     /// The pidfile that systemd reads, `PIDFile=` in systemd.service(5).
     pub(crate) fn pidfile(&self) -> Option<&Path> {
-        self.variables.pidfile.as_deref().filter(|_| self.evidence.is_systemd_forking())
+        let is_systemd_reading = self.evidence.is_systemd_forking() || self.is_upgrade();
+        self.variables.pidfile.as_deref().filter(|_| is_systemd_reading)
     }
 
     /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another, and
     /// is no evidence.
     pub(crate) fn notify_socket(&self) -> Option<&OsStr> {
-        self.variables.notify_socket.as_deref().filter(|_| self.evidence != Evidence::Nothing)
+        let waits = ![Evidence::Upgrade, Evidence::Nothing].contains(&self.evidence);
+        self.variables.notify_socket.as_deref().filter(|_| waits)
     }
 
     /// Whether it was another program that systemd started, as far as that shows, and that one started this one.
@@ -280,6 +305,7 @@ impl fmt::Display for LaunchedBy {
             Evidence::InternetSocket => "inetd: its standard input is an internet socket",
             Evidence::Parent(name) => return write!(formatter, "a supervisor: its parent is named {name}"),
             Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
+            Evidence::Upgrade => "an upgrade: the line of DAEMON_UPGRADE leads to its parent",
             Evidence::Nothing if self.variables.trust == Trust::Nobody => {
                 "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed"
             }

@@ -59,6 +59,8 @@ mod threads;
 #[cfg(unix)]
 mod trusted_path;
 mod umask;
+#[cfg(unix)]
+mod upgrades;
 
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;

@@ -17,6 +17,9 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// See [`Daemon::obey`].
 pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
+    if start::is_upgrade() {
+        return Ok(()); // with the arguments of the launch, `restart` for example
+    }
     let pidfile = pidfile(daemon, control)?;
     let messages = Messages::of(daemon);
     let timeout = daemon.stop_timeout.map_or(STOP_TIMEOUT, |timeout| timeout.saturating_add(MARGIN));
@@ -32,6 +35,7 @@ pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
         },
         Control::Stop => stop(&pidfile, timeout, control, &messages),
         Control::Reload => say_failure(pidfile.reload(), control, &messages),
+        Control::Upgrade => upgrade(daemon, &pidfile, &messages),
         Control::Status => tell_status(&pidfile, &messages),
     };
     let _ = messages::ignore_signals_of_writes();
@@ -57,6 +61,19 @@ fn stop(pidfile: &PidFile, timeout: Duration, control: Control, messages: &Messa
         });
     });
     say_failure(stopped, control, messages)
+}
+
+/// `setup` and the start may take as long as the supervisor waits for them.
+fn upgrade(daemon: &Daemon, pidfile: &PidFile, messages: &Messages) -> u8 {
+    let timeout = daemon.start_timeout.saturating_mul(2).saturating_add(MARGIN);
+    let upgraded = pidfile.upgrade(timeout).map(|()| {
+        let name = messages.name();
+        messages::print(&match pidfile.status() {
+            Ok(Status::Running { pid, .. }) => format!("{name} has been upgraded, and runs as process {pid}"),
+            _ => format!("{name} has been upgraded"),
+        });
+    });
+    say_failure(upgraded, Control::Upgrade, messages)
 }
 
 fn say_failure(done: Result<(), Error>, control: Control, messages: &Messages) -> u8 {

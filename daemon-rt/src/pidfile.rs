@@ -12,6 +12,8 @@ mod lock;
 mod named_process;
 #[cfg(unix)]
 mod open_pidfile;
+#[cfg_attr(not(unix), path = "elsewhere/actions.rs")]
+mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
@@ -148,5 +150,37 @@ impl PidFile {
     /// The caller may not signal the daemon, or it did not end within 5 seconds after SIGKILL; and see [`PidFile`].
     pub fn stop(&self, timeout: Duration) -> Result<Stopped, Error> {
         actions::stop(&self.path, timeout)
+    }
+
+    /// Replaces the daemon by one of the program as it is now, without refusing or cutting a connection. Returns when the new
+    /// one is ready. It takes a daemon with the option [`respawn`](crate::Daemon::respawn); the page
+    /// [Staying up](crate::docs::staying_up) says what happens.
+    ///
+    /// The supervisor executes the program by the path, with the arguments, in the directory and with the environment of the
+    /// launch. A new file at that path is a new version. Its start takes over the sockets and the pidfile, and the old daemon
+    /// gets SIGTERM when the new one is ready.
+    ///
+    /// If several callers ask at once, there is one upgrade after the other.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use daemon_rt::PidFile;
+    ///
+    /// PidFile::new("/run/clockd.pid").upgrade(Duration::from_secs(30))?;
+    /// # Ok::<(), daemon_rt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The new daemon did not get ready: the error has what its start would have told a person. The old one goes on then, as
+    /// if nothing had happened. Or the time is over; the upgrade may still succeed then. Or no daemon runs, or it has no
+    /// supervisor, or the caller may not signal that; and see [`PidFile`].
+    ///
+    /// # Platform-specific behavior
+    ///
+    /// Only Linux has upgrades.
+    pub fn upgrade(&self, timeout: Duration) -> Result<(), Error> {
+        upgrade::upgrade(&self.path, timeout)
     }
 }

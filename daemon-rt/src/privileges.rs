@@ -47,6 +47,7 @@ trait Changes: fmt::Debug + Sync {
     fn restore(&self, account: &Account, before: &Before) -> Result<(), Error>;
     fn act_apart(&self, account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>>;
     fn become_for_good(&self, account: &Account, thread: &SingleThread) -> Result<(), Error>;
+    fn leave_caller(&self) -> Result<(), Error>;
 }
 
 #[derive(Debug)]
@@ -76,6 +77,10 @@ impl Changes for AllChanges {
     fn become_for_good(&self, account: &Account, thread: &SingleThread) -> Result<(), Error> {
         change::become_for_good(account, thread)
     }
+
+    fn leave_caller(&self) -> Result<(), Error> {
+        change::leave_caller()
+    }
 }
 
 impl Default for Identity {
@@ -104,6 +109,13 @@ impl Privileges {
 
     pub(crate) fn are_to_change(&self) -> bool {
         self.account.is_some() || self.no_new_privs
+    }
+
+    /// In the leader that is to be the supervisor: it keeps its rights, and hands on signals to the daemon. Whoever may
+    /// signal neither of the two because `user` is set must not do so by way of it.
+    pub(crate) fn leave_caller(&self) -> Result<(), Error> {
+        let given = self.account.as_ref().filter(|account| account.user_is_given);
+        given.map_or(Ok(()), |account| account.changes.leave_caller())
     }
 
     /// In the process that runs `main`. After an error it must not run it.

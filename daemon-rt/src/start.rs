@@ -30,7 +30,7 @@ pub(crate) use self::{
     root::Root,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
-    supervisor::Supervision,
+    supervisor::{Supervising, is_upgrade, set_respawn},
 };
 pub use self::{
     ready::{ready, ready_with},
@@ -70,6 +70,9 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
 /// Returns in the same process. Streams and descriptors stay what they are, and so do signals, but for a SIGHUP that is
 /// meant for logs, and what ends a process that has a pidfile, or is process 1.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
+    if daemon.launched_by.is_upgrade() {
+        return Err(Error::new("cannot take over from the running daemon in the foreground: `detach` is `Never`"));
+    }
     let thread = || require_single_thread(Step::GiveUpPrivileges);
     if daemon.gives_up_privileges() {
         thread()?; // before there is anything to take back

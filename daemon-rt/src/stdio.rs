@@ -132,16 +132,19 @@ impl Stdio {
     ///
     /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of them
     /// rotates it, under a lock, flock(2), and the others follow within a second. During that second they write to a file
-    /// with a number: let `keep` be large enough that it is not removed meanwhile. As soon as the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on
-    /// in what the path leads to. So logrotate(8) may work on the same log; SIGHUP and
-    /// [`reopen_logs`](crate::reopen_logs) do no harm. A child that was started before goes on writing to the old file.
+    /// with a number: let `keep` be large enough that it is not removed meanwhile. A program that holds the lock for longer
+    /// than five seconds is not waited for. When it goes on, it replaces and removes nothing that is to be kept. As soon as
+    /// the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on in what the
+    /// path leads to. So logrotate(8) may work on the same log; SIGHUP and [`reopen_logs`](crate::reopen_logs) do no harm.
+    /// A child that was started before goes on writing to the old file.
     ///
     /// If a rotation fails, the old file stays in use, and a line in it says why, once until it succeeds: in the system's
-    /// log, if the file takes no more. Each second it is tried again. What has a number and is no regular file, such as a
-    /// link, is neither moved nor replaced.
+    /// log, if the file takes no more. Each second it is tried again. The oldest file goes last, so that a failure
+    /// costs none. What has a number and is no regular file, such as a link, is neither moved nor replaced.
     ///
-    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in them: give
-    /// it a directory that is root's, as are those above it.
+    /// A daemon that stays root opens the path anew for each rotation, follows links among its directories, and trusts
+    /// whoever may write in one of them: that user can lead it to another directory. Give it a directory that is root's, as
+    /// are those above it.
     ///
     /// A device or a FIFO does not grow, and is left alone. In the foreground nothing is rotated.
     ///
@@ -150,13 +153,15 @@ impl Stdio {
     /// The start fails if there is no path to rename: rotate [`append`](Self::append) or [`truncate`](Self::truncate); for
     /// `stdin`; if `bytes` is 0; if `stdout` and `stderr` are one file with two limits; and if a rotation could not
     /// succeed. The daemon's user must be able to write to the log, and to rename and create files in its directory. In a
-    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. It must not be append-only or immutable, chattr(1), or
-    /// a mount point. And the start fails if there is no thread to be had.
+    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. Neither it nor what has its name and a number may be
+    /// append-only or immutable, chattr(1), or a mount point; and in a sticky directory of somebody else's they must be the
+    /// user's. And the start fails if there is no thread to be had.
     ///
     /// # Platform-specific behavior
     ///
-    /// Only Linux tells of such attributes and of mount points before a rotation fails. Where there is no fork, nothing is
-    /// rotated.
+    /// Only Linux tells of such attributes and of mount points before a rotation fails. Only Linux, and not on NFS, renames
+    /// without replacing, renameat2(2): elsewhere a program that is held up between its look and its rename may replace
+    /// another's file. Where there is no fork, nothing is rotated.
     #[must_use]
     pub fn rotate(mut self, bytes: u64, keep: u32) -> Self {
         self.limit = Some(Limit { bytes, keep, code: &RotateLogs });

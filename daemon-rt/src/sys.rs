@@ -24,6 +24,7 @@ mod pinned_file;
 mod previous_handler;
 mod process;
 mod record_lock;
+mod rename;
 mod signals;
 mod sockets;
 mod statx;
@@ -44,10 +45,11 @@ pub(crate) use self::{
 pub(crate) use self::{
     caught_signals::CaughtSignals,
     environ::{retain_variables, set_variable, wipe_removed_variables},
-    exec::exec_gave_privileges,
+    exec::{exec_gave_privileges, executed_path},
     fd::{
-        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, file_id, is_terminal,
-        is_writable, kind_of, lock, redirect, reopen_as, set_close_on_exec, status_of, write_at_once,
+        FileId, STANDARD_STREAMS, StandardStream, are_the_same, close_all_but, closes_on_exec, duplicate_above,
+        file_id, is_terminal, is_writable, kind_of, lock, place, redirect, reopen_as, set_close_on_exec, status_of,
+        write_at_once,
     },
     groups::{getgrouplist, getgroups, setgroups},
     hangup::{on_hangup, outlive_hangup},
@@ -61,12 +63,13 @@ pub(crate) use self::{
     pinned_file::PinnedFile,
     process::{at_exit, exit_now, flush_c_streams, fork, is_thread, kill, look_at, reap, thread_id, wait_for},
     record_lock::{Record, lock_record, record_locker},
+    rename::rename_to_unused,
     signals::{
         Action, INTERRUPTING, change_mask, default_action, has_default, ignore, ignored_signals, let_interrupt,
         stop_ignoring, uninterrupted,
     },
-    sockets::{connect, send, send_at_once, shut_down, socket_family},
-    statx::{cached_file_id, is_kept_from_renames},
+    sockets::{connect, is_bound_socket, peer_process, send, send_at_once, shut_down, socket_family},
+    statx::{cached_file_id, is_append_only, is_kept_from_renames},
     stop_timer::StopTimer,
     termination::{
         Instead, handle_termination, handle_termination_of_process_1, hold_back_termination, leave_termination_alone,

@@ -23,6 +23,12 @@ pub(crate) fn shown(name: &(impl AsRef<OsStr> + ?Sized)) -> Shown<'_> {
     Shown(name.as_ref())
 }
 
+/// The same of bytes.
+#[cfg(unix)]
+pub(crate) fn shown_bytes(text: &[u8]) -> Shown<'_> {
+    Shown(std::os::unix::ffi::OsStrExt::from_bytes(text))
+}
+
 /// See [`shown`].
 pub(crate) struct Shown<'name>(&'name OsStr);
 

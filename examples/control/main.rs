@@ -1,4 +1,4 @@
-//! A daemon with a command line of its own: `control start`, `run`, `stop`, `restart`, `reload`, `status`.
+//! A daemon with a command line of its own: `control start`, `run`, `stop`, `restart`, `reload`, `upgrade`, `status`.
 
 use std::{io, path::PathBuf};
 
@@ -19,6 +19,8 @@ struct Cli {
     ///   stop     end the daemon, and wait until it has ended
     ///   restart  stop the daemon if it runs, and start it
     ///   reload   have the daemon read its configuration anew
+    ///   upgrade  replace the daemon by a new version of the program, if that has the
+    ///            option `respawn`: this one has not
     ///   status   tell whether the daemon runs: exit status 0 if so, 1 if it left its
     ///            pidfile behind, 3 if it does not run, 4 if that is unknown
     #[arg(verbatim_doc_comment)]

@@ -94,7 +94,12 @@ fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
     toml::from_str(&text).with_context(|| format!("cannot understand {}", file.display()))
 }
 
-#[daemon(setup = setup, notify, respawn = Respawn::on_failure())]
+#[daemon(
+    setup = setup,
+    notify,
+    stop_timeout = Duration::from_secs(30),
+    respawn = Respawn::on_failure(),
+)]
 #[tokio::main]
 async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();

@@ -74,7 +74,14 @@ fn only_who_waits_for_a_request_to_stop_can_be_asked() {
 
 #[test]
 fn only_who_sets_respawn_has_a_supervisor() {
-    for function in ["start::supervisor::Supervisor", "supervisor::backoff", "CaughtSignals", "reopening::open_anew"] {
+    for function in [
+        "start::supervisor::supervise::Supervisor",
+        "supervisor::backoff",
+        "supervisor::launch",
+        "supervisor::handover",
+        "CaughtSignals",
+        "reopening::open_anew",
+    ] {
         is_in_the_first_alone(function);
     }
 }

@@ -12,18 +12,18 @@ use support::{Daemon, Launcher, Process, Stage, eventually, needs_root, needs_to
 
 use crate::{ARRANGE, CLIENT, PROBE, preload};
 
-const SIGNALS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
+pub(super) const SIGNALS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
 
-const NOTHING: [&str; 0] = [];
+pub(super) const NOTHING: [&str; 0] = [];
 
 /// A test that runs in the background of a script has SIGINT ignored, POSIX sh 2.11.
-fn probe(stage: &Stage, options: &[&str]) -> Command {
+pub(super) fn probe(stage: &Stage, options: &[&str]) -> Command {
     let mut command = stage.command(ARRANGE);
     command.args(["--default", "SIGTERM", "--default", "SIGINT", "--", PROBE]).args(options);
     command
 }
 
-fn in_foreground(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
+pub(super) fn in_foreground(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
     let launcher = stage.start(probe(stage, options).arg("--foreground"));
     (launcher, stage.daemon())
 }

@@ -1,15 +1,12 @@
 //! A request to stop, for a program that ends itself.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, time::Duration};
 
 use nix::sys::{signal::Signal, wait::WaitStatus};
-use support::{Daemon, Launcher, Libc, Process, Stage, Syslog, Terminal, eventually, needs_root, within};
+use support::{Daemon, Libc, Process, Stage, Syslog, Terminal, eventually, needs_root, within};
 
+use super::stop::{NOTHING, SIGNALS, in_foreground, probe};
 use crate::{ARRANGE, CLIENT, PROBE, preload};
-
-const SIGNALS: [Signal; 2] = [Signal::SIGTERM, Signal::SIGINT];
-
-const NOTHING: [&str; 0] = [];
 
 const FORMS: [&str; 11] = [
     "wait",
@@ -27,17 +24,6 @@ const FORMS: [&str; 11] = [
 
 /// Longer than what lies between the two signals of a manager.
 const LATER: Duration = Duration::from_millis(1100);
-
-fn probe(stage: &Stage, options: &[&str]) -> Command {
-    let mut command = stage.command(ARRANGE);
-    command.args(["--default", "SIGTERM", "--default", "SIGINT", "--", PROBE]).args(options);
-    command
-}
-
-fn in_foreground(stage: &Stage, options: &[&str]) -> (Launcher, Daemon) {
-    let launcher = stage.start(probe(stage, options).arg("--foreground"));
-    (launcher, stage.daemon())
-}
 
 /// A daemon that listens by then.
 fn listening(stage: &Stage, options: &[&str]) -> Daemon {

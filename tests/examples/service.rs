@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use daemon_rt::PidFile;
 use nix::{
     libc::{EADDRINUSE, ENOENT},
     sys::{signal::Signal, wait::WaitStatus},
@@ -103,7 +104,7 @@ fn tells_the_terminal_what_is_wrong_with_its_configuration() {
 fn runs_once_with_a_pidfile() {
     let stage = Stage::new();
     let (service, address) = started(&stage, &["--pidfile", "service.pid"]);
-    assert_eq!(stage.read("service.pid"), format!("{}\n", service.0));
+    assert_eq!(stage.read("service.pid").trim_end(), service.0.to_string());
 
     // The port is taken as well: that it is the other instance's is the better news.
     let second = launch(&stage, &["--pidfile", "service.pid", "--listen", &address.to_string()]);
@@ -128,9 +129,43 @@ fn is_started_again_and_its_port_is_open_meanwhile() {
         assert_eq!(get(connect(address), "/"), "200 OK: hello\n", "the next one serves who has come meanwhile");
     }
     let (supervisor, _) = eventually("a daemon", || supervised(&stage));
-    assert_eq!((supervisor, stage.read("service.pid")), (service, format!("{}\n", service.0)));
+    assert_eq!((supervisor, stage.read("service.pid").trim_end()), (service, service.0.to_string().as_str()));
     service.signal(Signal::SIGTERM);
     assert!(matches!(service.wait(), WaitStatus::Exited(_, 0)));
+}
+
+#[test]
+fn is_replaced_by_a_new_version_and_finishes_what_it_was_asked() {
+    let stage = Stage::new();
+    let program = stage.copy(example("service"));
+    let mut command = stage.command(&program);
+    command.args(["--listen", "127.0.0.1:0", "--pidfile", "service.pid", "--config", "service.toml"]);
+    fs::write(stage.path("service.toml"), "greeting = 'old'").expect("write");
+    let launch = stage.launch(&mut command);
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let address = address(&logged(&stage, 1)[0]);
+    let (old_supervisor, old) = eventually("a daemon", || supervised(&stage));
+    let mut long = connect(address);
+    begin(&mut long, "/");
+    assert_eq!(get(connect(address), "/"), "200 OK: old\n"); // the long one is accepted by now
+
+    fs::write(stage.path("service.toml"), "greeting = 'new'").expect("write");
+    let pidfile = PidFile::new(stage.path("service.pid"));
+    pidfile.upgrade(DEADLINE).expect("an upgrade");
+    eventually("the old one takes no more", || (get(connect(address), "/") == "200 OK: new\n").then_some(()));
+    assert!(old.is_alive(), "a request is not finished");
+    assert_eq!(finish(long), "200 OK: old\n");
+    eventually("its end", || (!old.is_alive() && !old_supervisor.is_alive()).then_some(()));
+    for _ in 0..10 {
+        assert_eq!(get(connect(address), "/"), "200 OK: new\n");
+    }
+
+    fs::write(stage.path("service.toml"), "greting = 'newer'").expect("write");
+    let error = pidfile.upgrade(DEADLINE).expect_err("a mistake in the configuration");
+    assert!(format!("{error:#}").contains("unknown field `greting`"), "{error:#}");
+    assert_eq!(get(connect(address), "/"), "200 OK: new\n");
+    pidfile.stop(DEADLINE).expect("a stop");
+    assert_eq!((stage.processes(), stage.files().contains(&"service.pid".into())), (vec![], false));
 }
 
 #[test]

@@ -343,13 +343,13 @@ fn control_explains_its_commands() {
     let stage = Stage::new();
     let help = stage.launch(stage.command(example("control")).arg("--help"));
     assert_eq!((help.status, help.stderr.as_str()), (0, ""));
-    for word in ["start", "run", "stop", "restart", "reload", "status", "--pidfile"] {
+    for word in ["start", "run", "stop", "restart", "reload", "upgrade", "status", "--pidfile"] {
         assert!(help.stdout.contains(&format!("  {word}")), "{word}: {}", help.stdout);
     }
     let mistake = control(&stage, "strat");
     assert_eq!((mistake.status, mistake.stdout.as_str()), (2, ""));
     let line = "error: invalid value 'strat' for '<CONTROL>': unknown command `strat`; expected one of \
-                start, run, stop, restart, reload, status\n";
+                start, run, stop, restart, reload, upgrade, status\n";
     assert!(mistake.stderr.starts_with(line), "{}", mistake.stderr);
     assert_eq!((stage.processes(), stage.files()), (vec![], vec![]));
 }

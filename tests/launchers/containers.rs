@@ -205,6 +205,23 @@ fn podman_stops_one_that_handles_nothing() {
     succeeds(&stage, podman(&stage, "rm").arg("container"));
 }
 
+#[test]
+fn podman_starts_it_again_when_it_fails() {
+    needs_root!();
+    needs_tools!("podman", "crun", "conmon");
+    let stage = Stage::new();
+    podman_run(&stage, &["--restart=on-failure"], &[PROBE]);
+    for _ in 0..2 {
+        let mut program = stage.daemon();
+        program.assert_stays(FIRST);
+        program.send("exit 7");
+    }
+    let last = stage.daemon();
+    succeeds(&stage, podman(&stage, "stop").args(["--time=1000", "container"]));
+    assert!(!last.process.is_alive() && stage.no_daemon_reported(), "it was asked to stop");
+    succeeds(&stage, podman(&stage, "rm").arg("container"));
+}
+
 /// The monitor of a container is the parent where that has the pid namespace of the machine, `--pid=host`.
 #[test]
 fn the_child_of_a_containers_monitor_stays() {

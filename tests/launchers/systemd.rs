@@ -11,6 +11,7 @@ use support::{Daemon, Systemd, eventually, needs_tools};
 use crate::PROBE;
 
 mod misfits;
+mod restart;
 mod sockets;
 mod whose_manager;
 

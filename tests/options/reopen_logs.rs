@@ -1,10 +1,9 @@
 //! Logs that are opened anew, by SIGHUP and by a call.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::Read,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink},
-    path::Path,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, symlink},
     process::Command,
 };
 
@@ -15,6 +14,7 @@ use nix::{
 };
 use support::{Daemon, Process, Stage, eventually, needs_root};
 
+use super::{NOBODY, directory, set_mode};
 use crate::PROBE;
 
 mod failing;
@@ -22,8 +22,6 @@ mod handler;
 mod pin;
 mod refused;
 mod rotation;
-
-const NOBODY: u32 = 65534;
 
 fn probe(stage: &Stage) -> Command {
     let mut command = stage.command(PROBE);
@@ -41,16 +39,6 @@ fn open_stage() -> Stage {
     let stage = Stage::new();
     stage.open_to_all();
     stage
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
-}
-
-fn directory(stage: &Stage, name: &str, owner: u32) {
-    stage.create_directory(name);
-    set_mode(&stage.path(name), 0o755);
-    chown(stage.path(name), Some(owner), Some(owner)).expect("give it away");
 }
 
 fn rename(stage: &Stage, from: &str, to: &str) {

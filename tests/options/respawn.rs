@@ -28,7 +28,12 @@ fn probe(stage: &Stage, options: &[&str]) -> Command {
     command
 }
 
+/// What stands in its pidfile: of the same length for each supervisor, so that an upgrade changes it by one write.
+pub(super) fn content(supervisor: Process) -> String {
+    format!("{:\n<7}\n", supervisor.0)
+}
+
 /// The process that forked the daemon.
-fn supervisor(daemon: &Daemon) -> Process {
+pub(super) fn supervisor(daemon: &Daemon) -> Process {
     Process(daemon.process.parent())
 }

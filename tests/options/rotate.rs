@@ -1,15 +1,15 @@
 //! Logs with an end: beyond a size they are renamed, and the oldest are removed.
 
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
-    path::Path,
+    fs,
+    os::unix::fs::{MetadataExt, chown},
     process::Command,
 };
 
 use nix::{libc, sys::signal::Signal};
 use support::{Daemon, Libc, Process, Stage, eventually, needs_root};
 
+use super::{NOBODY, directory, set_mode};
 use crate::PROBE;
 
 mod beside_others;
@@ -17,8 +17,6 @@ mod every_line;
 mod failing;
 mod refused;
 mod steps;
-
-const NOBODY: u32 = 65534;
 
 /// A line that is longer than the limits in here, and begins with a word.
 fn line(word: &str) -> String {
@@ -47,16 +45,6 @@ fn words(stage: &Stage, names: &[&str]) -> Vec<String> {
     let words =
         |name: &&str| stage.read(name).lines().filter(|line| !line.is_empty()).filter_map(first).collect::<Vec<_>>();
     names.iter().map(|name| words(name).join(" ")).collect()
-}
-
-fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
-}
-
-fn directory(stage: &Stage, name: &str, owner: u32) {
-    stage.create_directory(name);
-    set_mode(&stage.path(name), 0o755);
-    chown(stage.path(name), Some(owner), Some(owner)).expect("give it away");
 }
 
 /// Those of a process, by their names.

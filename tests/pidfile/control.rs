@@ -176,7 +176,7 @@ fn a_number_alone_gets_nobody_signalled() {
         ("12x\n", malformed),
         ("+12\n", malformed),
         (" 12\n", malformed),
-        ("12\n\n", malformed),
+        ("12\n\n", "process 12, which it names, has ended"), // as of a supervisor
         (&format!("0{number}"), malformed),
         (&format!("{:016}x", bystander.id()), malformed),
         ("\n", malformed),

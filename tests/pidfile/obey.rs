@@ -269,7 +269,7 @@ fn mistakes_of_the_program() {
         stage.refuses(stage.command(PROBE).args(["--pidfile", "pid", "--lock", "--obey", word]), &locked);
         stage.refuses(stage.command(PROBE).args(["--pidfile", "", "--obey", word]), "probe: `pidfile` is empty");
     }
-    let unknown = "probe: unknown command `strat`; expected one of start, run, stop, restart, reload, status";
+    let unknown = "probe: unknown command `strat`; expected one of start, run, stop, restart, reload, upgrade, status";
     stage.refuses(&mut probe(&stage, &[], "strat"), unknown);
 }
 

@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use support::{Daemon, Launch, Machine, NOBODY, Stage, Syslog, eventually, needs_root, needs_tools};
+use support::{Daemon, Launch, Machine, NOBODY, Process, Stage, Syslog, eventually, needs_root, needs_tools};
 
 use crate::{CLIENT, PROBE};
 
@@ -80,6 +80,38 @@ fn a_pidfile_of_the_callers_is_not_touched() {
         let daemon = stage.started(&mut script(&stage, &probe, &attack));
         assert_detached(&daemon);
         secret_is_untouched_by(&stage, daemon);
+    }
+}
+
+/// A supervisor hands signals on, and one that is killed ends the daemon.
+#[test]
+fn a_supervisor_takes_no_signal_of_the_callers() {
+    for user in ["daemon", "root"] {
+        let Some((stage, probe)) = set_user_id() else { return };
+        let start = format!("exec $0 --respawn always,10,60000,1,1 --user {user}");
+        let daemon = stage.started(&mut script(&stage, &probe, &start));
+        let supervisor = Process(daemon.process.parent());
+        assert_eq!(supervisor.status("Uid").expect("ids"), "0\t0\t0\t0", "{user}");
+        for signal in ["USR1", "TERM", "KILL"] {
+            let kill = format!("kill -{signal} {} 2>&1", supervisor.0);
+            let said = stage.launch(&mut script(&stage, &probe, &kill)).stdout;
+            assert!(said.contains("Operation not permitted"), "{user} {signal}: {said}");
+        }
+        assert!(daemon.process.is_alive() && stage.no_daemon_reported(), "{user}");
+    }
+}
+
+/// They leave it the caller's user id.
+#[test]
+fn with_file_capabilities_there_is_no_supervisor_of_another_user() {
+    let stage = Stage::new();
+    let capabilities = "cap_setuid,cap_setgid,cap_kill+ep";
+    let Some(probe) = stage.copy_with_capabilities(PROBE, capabilities) else { return };
+    let refused =
+        "probe: cannot supervise a process of user daemon: the caller of this program may signal its supervisor";
+    stage.refuses(&mut script(&stage, &probe, "exec $0 --respawn always --user daemon"), refused);
+    for options in ["--user daemon", "--respawn always"] {
+        let _daemon = stage.started(&mut script(&stage, &probe, &format!("exec $0 {options}")));
     }
 }
 

@@ -278,7 +278,27 @@ int prctl(int option, ...)
 }
 #endif
 
-#if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS)
+/* A thread that is about to rename a file to what ends with `STEP`, and comes upon the file `wait`, takes that away, and does not go on until
+ * there is a file `go`. */
+#ifdef RENAME_WAITS
+#include <stdio.h>
+#include <string.h>
+
+static void wait_before(const char *name) {
+  const char *step = getenv("STEP"), *wait = getenv("WAIT"), *go = getenv("GO");
+  size_t length = strlen(name), end = step == NULL ? 0 : strlen(step);
+  if (step != NULL && wait != NULL && go != NULL && length >= end && strcmp(name + length - end, step) == 0 && unlink(wait) == 0)
+    while (unlink(go) != 0) usleep(1000);
+}
+
+int renameat(int from, const char *old, int to, const char *new) {
+  wait_before(new);
+  return renameat2(from, old, to, new, 0);
+}
+#endif
+
+#if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS) || defined(RENAME_WAITS) || defined(RENAMEAT2_FAILS) || \
+    defined(STATX_FAILS)
 long syscall(long number, ...)
 {
     static long (*next)(long, ...);
@@ -289,6 +309,12 @@ long syscall(long number, ...)
     va_end(list);
 #ifdef KEYCTL_FAILS
     if (number == SYS_keyctl) { errno = KEYCTL_FAILS; return -1; }
+#elif defined(RENAMEAT2_FAILS)
+    if (number == SYS_renameat2) { errno = RENAMEAT2_FAILS; return -1; }
+#elif defined(STATX_FAILS)
+    if (number == SYS_statx) { errno = STATX_FAILS; return -1; }
+#elif defined(RENAME_WAITS)
+    if (number == SYS_renameat2) wait_before((const char *)a[3]);
 #elif defined(CAPSET_FAILS)
     if (number == SYS_capset) return refuse();
 #else

@@ -81,10 +81,7 @@ pub(crate) fn obey_command_line(
     daemon: &mut Daemon,
     mut arguments: impl Iterator<Item = String>,
 ) -> Result<Kept, Failure> {
-    let launched_by = daemon.launched_by();
-    let (id, detaches) = (process::id(), launched_by.detaches());
-    let launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
-    let mut kept = Kept { launch, ..Kept::default() };
+    let mut kept = Kept::default();
     let mut variables = Vec::new();
     while let Some(option) = arguments.next() {
         // No argument can hold a NUL byte: `\0` stands for it.
@@ -172,6 +169,8 @@ pub(crate) fn obey_command_line(
                 kept.opened.push((path.clone(), File::options().append(true).create(true).open(path)?.into()));
             }
             "--serve" => kept.opened.push(("service".into(), serving::bind(&value()?)?)),
+            "--serve-gracefully" => kept.opened.push(("graceful service".into(), serving::bind(&value()?)?)),
+            "--serve-passed" => kept.opened.push(("service".into(), serving::passed_or_stored()?)),
             "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {
                 let number = value()?;
@@ -225,6 +224,9 @@ pub(crate) fn obey_command_line(
             other => return Err(format!("unknown option {other}").into()),
         }
     }
+    let launched_by = daemon.launched_by();
+    let (id, detaches) = (process::id(), launched_by.detaches());
+    kept.launch = format!("launcher={id}\nlaunched_by={launched_by}\ndetaches={detaches}\n");
     Ok(kept)
 }
 
@@ -341,6 +343,10 @@ pub(crate) fn main(kept: Kept) -> Result<ExitCode, Failure> {
 pub(crate) fn serve(mut kept: Kept) -> Result<ExitCode, Failure> {
     if let Some(index) = kept.opened.iter().position(|(name, _)| name == "service") {
         serving::serve(kept.opened.swap_remove(index).1)?;
+    }
+    if let Some(index) = kept.opened.iter().position(|(name, _)| name == "graceful service") {
+        serving::serve_until_asked_to_stop(kept.opened.swap_remove(index).1)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if kept.is_ready {
         daemon_rt::ready()?;
@@ -532,6 +538,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "block-signal" => SigSet::from(Signal::from_str(rest)?).thread_block()?,
         // SAFETY: the function takes and returns nothing, and waits.
         "stay-at-exit" => _ = unsafe { libc::atexit(stay) },
+        "trace-me" => nix::sys::ptrace::traceme()?,
         "become-root" => unistd::setresuid(0.into(), 0.into(), 0.into())?,
         "key" => said = key(rest)?,
         "pidfd" => said = pidfd()?,

@@ -21,6 +21,10 @@ pub(super) fn stop(path: &Path, _: Duration) -> Result<Stopped, Error> {
     Err(refusal(path))
 }
 
+pub(super) fn upgrade(path: &Path, _: Duration) -> Result<(), Error> {
+    Err(refusal(path))
+}
+
 fn refusal(path: &Path) -> Error {
     Error::new(format!("cannot tell who holds {}: there is no flock on this platform", shown(path)))
 }

@@ -52,14 +52,13 @@ pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
 
 impl Keeping for KeepEnv {}
 
-/// The option `respawn`, in the foreground.
-#[derive(Debug)]
-pub(crate) struct Supervision;
+/// The option `respawn` does nothing in the foreground.
+pub(crate) trait Supervising: fmt::Debug {}
 
-impl Supervision {
-    pub(crate) fn new(_: crate::Respawn) -> Self {
-        Self
-    }
+pub(crate) fn set_respawn(_: &mut Daemon, _: crate::Respawn) {}
+
+pub(crate) fn is_upgrade() -> bool {
+    false
 }
 
 pub(crate) mod streams {

@@ -4,13 +4,13 @@ use std::{ffi::CString, os::fd::BorrowedFd};
 
 use nix::{
     errno::Errno,
-    fcntl::{AtFlags, renameat},
+    fcntl::AtFlags,
     sys::stat::{SFlag, fstatat},
     unistd::{UnlinkatFlags, unlinkat},
 };
 
 use super::open_log::Refusal;
-use crate::sys;
+use crate::sys::{self, FileId};
 
 pub(crate) struct Numbered<'log> {
     pub(crate) directory: BorrowedFd<'log>,
@@ -20,33 +20,39 @@ pub(crate) struct Numbered<'log> {
 }
 
 impl Numbered<'_> {
-    /// Whether a rotation could name its files so.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
+    /// The names that a rotation would change, the log's own first, if it could.
+    pub(crate) fn names(&self) -> Result<Vec<CString>, Refusal> {
         self.is_file(self.keep.max(1))?; // the longest name
-        self.count().map(drop)
+        let numbered = (1..=self.count()?).map(|number| self.of(number));
+        Ok([self.name.clone()].into_iter().chain(numbered).collect())
     }
 
-    /// Frees the number 1. What is beyond `keep` goes first, so that no file takes the name of another.
-    pub(super) fn shift(&self) -> Result<(), Refusal> {
-        let count = self.count()?;
-        let last = self.keep.max(1);
-        for number in last..=count {
-            done_or_gone(unlinkat(self.directory, &*self.of(number), UnlinkatFlags::NoRemoveDir))?;
+    /// The log becomes the first, and the others make room. No step replaces or removes what is kept until the log has its
+    /// number: it may fail, and another program may do the same meanwhile. Then this one leaves it to that, and is false.
+    pub(super) fn rotate(&self, is_ours: impl Fn() -> Result<bool, Refusal>) -> Result<bool, Refusal> {
+        let (count, last) = (self.count()?, self.keep.max(1));
+        (last.saturating_add(1)..=count).try_for_each(|number| self.remove(number))?;
+        if count >= last && !matches!(self.make_room(last), Ok(true)) {
+            self.remove(last)?; // there is no other name for it, or no room for one
         }
-        for number in (1..last.min(count.saturating_add(1))).rev() {
-            self.rename(&self.of(number), &self.of(number + 1))?;
+        for number in (1..last.min(count + 1)).rev() {
+            if !self.make_room(number)? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        if !is_ours()? || !self.rename(self.name, &self.of(1))? {
+            return Ok(false);
+        }
+        if self.count()? > last {
+            self.remove(last + 1)?;
+        }
+        Ok(true)
     }
 
-    /// The log itself becomes the first.
-    pub(super) fn rename_log(&self) -> Result<(), Refusal> {
-        self.rename(self.name, &self.of(1))
-    }
-
-    /// Where none is to be kept.
-    pub(super) fn remove_first(&self) -> Result<(), Refusal> {
-        done_or_gone(unlinkat(self.directory, &*self.of(1), UnlinkatFlags::NoRemoveDir))
+    /// Where none is to be kept, removes the log itself, if it still is the first.
+    pub(super) fn remove_log(&self, log: FileId) -> Result<(), Refusal> {
+        let first = fstatat(self.directory, &*self.of(1), AtFlags::AT_SYMLINK_NOFOLLOW);
+        if first.is_ok_and(|status| FileId::of(&status) == log) { self.remove(1) } else { Ok(()) }
     }
 
     /// How many there are without a gap. Behind a gap nothing has to make room.
@@ -77,20 +83,28 @@ impl Numbered<'_> {
         }
     }
 
-    fn rename(&self, from: &CString, to: &CString) -> Result<(), Refusal> {
-        done_or_gone(renameat(self.directory, &**from, self.directory, &**to))
+    fn make_room(&self, number: u32) -> Result<bool, Refusal> {
+        self.rename(&self.of(number), &self.of(number + 1))
+    }
+
+    /// False if something has the new name. Another program may also have taken the file away meanwhile.
+    fn rename(&self, from: &CString, to: &CString) -> Result<bool, Refusal> {
+        match sys::rename_to_unused(self.directory, from, to) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(true),
+            Err(Errno::EEXIST) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn remove(&self, number: u32) -> Result<(), Refusal> {
+        match unlinkat(self.directory, &*self.of(number), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn of(&self, number: u32) -> CString {
         let name = [self.name.as_bytes(), format!(".{number}").as_bytes()].concat();
         CString::new(name).unwrap_or_default() // neither part has a NUL byte
-    }
-}
-
-/// Another program may have removed it meanwhile.
-fn done_or_gone(done: nix::Result<()>) -> Result<(), Refusal> {
-    match done {
-        Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(errno) => Err(errno.into()),
     }
 }

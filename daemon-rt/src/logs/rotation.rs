@@ -1,7 +1,7 @@
 //! The end of one log: beyond its limit it gets a number, and a new file takes its place.
 
 use std::{
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -37,6 +37,8 @@ pub(crate) struct Rotation {
     complaint: Complaint,
     /// Since when the log is beyond its limit, and another process has it locked.
     locked_since: Mutex<Option<Instant>>,
+    /// Where none is kept: what was the log, until it is removed.
+    unkept: Mutex<Option<FileId>>,
 }
 
 /// What came of an attempt.
@@ -54,6 +56,7 @@ impl Log {
             limit,
             complaint: Complaint::new(program, what),
             locked_since: Mutex::new(None),
+            unkept: Mutex::new(None),
         });
         self
     }
@@ -85,21 +88,32 @@ impl Log {
 
     /// All is done in one directory, by its descriptor: what the path leads to meanwhile makes no difference.
     fn try_to_rotate(&self, rotation: &Rotation, stream: StandardStream) -> Result<Outcome, Refusal> {
-        let locked_since = rotation.locked_since().take();
         let directory = self.location.open_directory()?;
+        let numbered = Numbered { directory: directory.as_fd(), name: self.location.name(), keep: rotation.limit.keep };
+        let outcome = self.look(rotation, &numbered, stream)?;
+        // Now that nobody writes to it here, whether it was this pass that put the new file in place, or a later one.
+        let mut unkept = rotation.unkept();
+        unkept.map_or(Ok(()), |log| numbered.remove_log(log))?;
+        *unkept = None;
+        Ok(outcome)
+    }
+
+    fn look(&self, rotation: &Rotation, numbered: &Numbered<'_>, stream: StandardStream) -> Result<Outcome, Refusal> {
+        let directory = numbered.directory;
+        let locked_since = rotation.locked_since().take();
         let current =
             sys::status_of(stream.as_raw_fd()).map_err(|error| Errno::try_from(error).unwrap_or(Errno::EIO))?;
-        if !self.is_in_place(&directory)? {
-            return self.go_on(&directory, &current).map(|()| Outcome::Done); // somebody else has rotated it
+        if !self.is_in_place(directory)? {
+            return self.go_on(directory, &current).map(|()| Outcome::Done); // somebody else has rotated it
         }
         let size = u64::try_from(current.st_size).unwrap_or_default();
         if size <= rotation.limit.bytes {
             return Ok(Outcome::Done);
         }
         // A description of its own: children have that of the streams, and would hold the lock as long as they live.
-        let lock = match open_existing(directory.as_fd(), self.location.name(), geteuid()) {
+        let lock = match open_existing(directory, self.location.name(), geteuid()) {
             // It is being rotated.
-            Err(Refusal::System(Errno::ENOENT)) => return self.go_on(&directory, &current).map(|()| Outcome::Done),
+            Err(Refusal::System(Errno::ENOENT)) => return self.go_on(directory, &current).map(|()| Outcome::Done),
             opened => Lock(opened?.file),
         };
         if !lock.take() {
@@ -110,22 +124,17 @@ impl Log {
             }
             *rotation.locked_since() = Some(since); // whoever holds it for so long is not waited for again
         }
-        if !self.is_in_place(&directory)? {
-            return self.go_on(&directory, &current).map(|()| Outcome::Done); // before the lock was free
+        let is_ours = || self.is_in_place(directory); // not if another program was quicker
+        if is_ours()? && numbered.rotate(is_ours)? && rotation.limit.keep == 0 {
+            *rotation.unkept() = Some(FileId::of(&current));
         }
-        let numbered = Numbered { directory: directory.as_fd(), name: self.location.name(), keep: rotation.limit.keep };
-        numbered.shift()?;
-        numbered.rename_log()?;
-        self.go_on(&directory, &current)?;
-        if rotation.limit.keep == 0 {
-            numbered.remove_first()?;
-        }
+        self.go_on(directory, &current)?;
         *rotation.locked_since() = None;
         Ok(Outcome::Done)
     }
 
     /// Whether the name leads to the file that the streams are open on.
-    fn is_in_place(&self, directory: &OwnedFd) -> Result<bool, Refusal> {
+    fn is_in_place(&self, directory: BorrowedFd<'_>) -> Result<bool, Refusal> {
         match fstatat(directory, self.location.name().as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(self.in_place.is(FileId::of(&status))),
             Err(Errno::ENOENT) => Ok(false),
@@ -134,9 +143,9 @@ impl Log {
     }
 
     /// Goes on in the file that the name leads to now. A missing one is created like the old one.
-    fn go_on(&self, directory: &OwnedFd, old: &FileStat) -> Result<(), Refusal> {
+    fn go_on(&self, directory: BorrowedFd<'_>, old: &FileStat) -> Result<(), Refusal> {
         let nobody_elses = Mode::S_IRUSR | Mode::S_IWUSR; // until it is known what the others may
-        let opened = for_appending(directory.as_fd(), self.location.name(), geteuid(), nobody_elses)?;
+        let opened = for_appending(directory, self.location.name(), geteuid(), nobody_elses)?;
         if opened.is_new {
             become_like(old, &opened);
         }
@@ -161,6 +170,10 @@ fn become_like(old: &FileStat, new: &Opened) {
 impl Rotation {
     fn locked_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.locked_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unkept(&self) -> MutexGuard<'_, Option<FileId>> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use nix::libc;
+use nix::{libc, unistd::getppid};
 
 use super::{
     Status, Stopped,
@@ -11,10 +11,10 @@ use super::{
     lock::Lock,
     named_process::Process,
 };
-use crate::{Error, terminal::shown};
+use crate::{Error, start, terminal::shown};
 
 /// Exit statuses of the Linux Standard Base: an action that the service has not, and one for a service that runs.
-const UNIMPLEMENTED: u8 = 3;
+pub(super) const UNIMPLEMENTED: u8 = 3;
 const NOT_RUNNING: u8 = 7;
 
 /// How long a process may take to end after SIGKILL. It takes time only where the process waits for a device.
@@ -28,7 +28,7 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
         Seen::Holder(process, file) => {
             let since = file.metadata().and_then(|metadata| metadata.modified());
             Status::Running {
-                daemon: holder::daemon_of_supervisor(&file).map(|pid| pid.as_raw().unsigned_abs()),
+                daemon: holder::daemon_of(&process, &file).map(|pid| pid.as_raw().unsigned_abs()),
                 pid: process.number(),
                 since: since.map_err(|error| failed("cannot read the time of", path, error))?,
             }
@@ -55,6 +55,9 @@ pub(super) fn reload(path: &Path) -> Result<(), Error> {
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     let Some((process, daemon)) = holder::find(path)? else { return Ok(Stopped::NotRunning) };
+    if process.pid == getppid() && start::is_upgrade() {
+        return Ok(Stopped::NotRunning); // launched to restart it, this program takes over from it
+    }
     for (signal, time, stopped) in
         [(libc::SIGTERM, timeout, Stopped::Terminated), (libc::SIGKILL, AFTER_KILL, Stopped::Killed)]
     {
@@ -73,12 +76,12 @@ fn wait(process: &Process, time: Duration) -> Result<bool, Error> {
     process.wait(time).map_err(|error| Error::because(format!("cannot wait for process {}", process.pid), error))
 }
 
-fn running(path: &Path) -> Result<(Process, Option<Process>), Error> {
+pub(super) fn running(path: &Path) -> Result<(Process, Option<Process>), Error> {
     holder::find(path)?
         .ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING))
 }
 
-fn send(process: &Process, signal: i32) -> Result<(), Error> {
+pub(super) fn send(process: &Process, signal: i32) -> Result<(), Error> {
     match process.signal(signal) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()), // it has just ended
         sent => sent.map_err(|error| refused_by_system(format!("cannot signal process {}", process.pid), error)),

@@ -1,4 +1,4 @@
-//! What stands in a pidfile: a process id in decimal and a newline.
+//! What stands in a pidfile: a process id in decimal and a newline, or several.
 
 #[cfg(test)]
 mod tests;
@@ -44,11 +44,12 @@ impl Content {
         if bytes.len() > LIMIT || numbers > 1 || !bytes.iter().all(|byte| byte.is_ascii_digit() || is_space(byte)) {
             return Self::Foreign;
         }
-        let digits = bytes.strip_suffix(b"\n");
-        match str::from_utf8(digits.unwrap_or(bytes)).ok().and_then(|digits| digits.parse().ok()) {
+        let end = bytes.iter().rposition(|&byte| byte != b'\n').map_or(0, |last| last + 1);
+        let digits = &bytes[..end];
+        match str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()) {
             _ if bytes.is_empty() => Self::Empty,
             Some(pid) if !bytes.starts_with(b"0") => {
-                if digits.is_some() {
+                if end < bytes.len() {
                     Self::Pid(Pid::from_raw(pid))
                 } else {
                     Self::Unfinished(Pid::from_raw(pid))

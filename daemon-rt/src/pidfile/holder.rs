@@ -59,9 +59,9 @@ pub(super) enum Seen {
     Holder(Process, File),
 }
 
-/// The daemon, where the process that the file names is its supervisor.
-pub(super) fn daemon_of_supervisor(file: &File) -> Option<Pid> {
-    sys::record_locker(file.as_fd(), Record::DaemonOfSupervisor).ok().flatten()
+/// The daemon of the process that the file names, if that is a supervisor.
+pub(super) fn daemon_of(process: &Process, file: &File) -> Option<Pid> {
+    sys::record_locker(file.as_fd(), Record::DaemonOf(process.pid)).ok().flatten()
 }
 
 /// The process that holds the lock, and its daemon where it is a supervisor. One that is starting gets the time to write its
@@ -71,9 +71,9 @@ pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Er
         Seen::Nobody(_) => Ok(None),
         Seen::Unnamed => Err(cannot_tell(path, "it names no process yet")),
         Seen::Holder(process, file) => {
-            let daemon = daemon_of_supervisor(&file).and_then(|pid| Process::open(pid).ok().flatten());
+            let daemon = daemon_of(&process, &file).and_then(|pid| Process::open(pid).ok().flatten());
             // By now no other process can get the number.
-            let daemon = daemon.filter(|daemon| daemon_of_supervisor(&file) == Some(daemon.pid));
+            let daemon = daemon.filter(|daemon| daemon_of(&process, &file) == Some(daemon.pid));
             Ok(Some((process, daemon)))
         }
     }

@@ -15,7 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::libc;
+use nix::{
+    libc,
+    unistd::{Pid, getpid},
+};
 
 use super::{
     content::Content,
@@ -42,7 +45,9 @@ pub(crate) struct Lock {
     /// The launcher, which alone may wait for another process of a start that failed.
     launcher: u32,
     /// The process that the file names, as soon as it names one: the daemon, or with `respawn` its supervisor.
-    named: Option<u32>,
+    named: Option<Pid>,
+    /// Whether it is the lock of a daemon that is upgraded, which goes on if this start fails.
+    is_anothers: bool,
 }
 
 enum Attempt {
@@ -69,7 +74,7 @@ impl Lock {
             let elapsed = start.elapsed();
             match attempt {
                 Attempt::Locked(file) => {
-                    return Ok(Self { file, writer, path: path.to_owned(), launcher: process::id(), named: None });
+                    return Ok(Self::new(file, writer, path, false));
                 }
                 // Where the file system changes the inode numbers, this would never end.
                 Attempt::Replaced if last_held.elapsed() > UNTIL_CLEAR => {
@@ -99,6 +104,23 @@ impl Lock {
         }
     }
 
+    /// The lock of a daemon that is upgraded, by the file that its supervisor has open. Until that one lets go, its number
+    /// stays in the file.
+    pub(crate) fn take_over(file: File, path: &Path) -> Result<Self, Error> {
+        let writer = open_pidfile::for_writing(path).and_then(|writer| {
+            if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) {
+                return Err(refused("the daemon that is upgraded holds another file"));
+            }
+            sys::lock(file.as_fd(), libc::LOCK_EX).map(|_| writer) // it has it, unless its daemon gave it up
+        });
+        let writer = writer.map_err(|error| cannot_lock(path, error))?;
+        Ok(Self::new(file, Some(writer), path, true))
+    }
+
+    fn new(file: File, writer: Option<File>, path: &Path, is_anothers: bool) -> Self {
+        Self { file, writer, path: path.to_owned(), launcher: process::id(), named: None, is_anothers }
+    }
+
     /// Removes the file of a daemon that was killed, if that is permitted.
     pub(super) fn remove_unheld(path: &Path) {
         let Ok((file, is_locked)) = open_locked(path) else { return };
@@ -109,10 +131,29 @@ impl Lock {
 
     /// Writes the number of this process, unless the file names its supervisor. That needs the privileges of the launch.
     pub(crate) fn name_this_process(&mut self) -> Result<(), Error> {
-        let (Some(writer), None) = (&self.writer, self.named) else { return Ok(()) };
-        self.named = Some(process::id());
+        if self.named.is_some() {
+            return Ok(());
+        }
+        self.named = Some(getpid());
+        self.write(&format!("{}\n", process::id()))
+    }
+
+    /// The same in the leader that is to be the supervisor. In an upgrade the file names the old one until that lets go.
+    pub(crate) fn name_supervisor(&mut self) -> Result<(), Error> {
+        self.named = Some(getpid());
+        if self.is_anothers { Ok(()) } else { self.write_supervisor() }
+    }
+
+    /// Always of the same length: in an upgrade one write replaces a number by another, and nobody reads a part of each.
+    pub(crate) fn write_supervisor(&mut self) -> Result<(), Error> {
+        self.is_anothers = false;
+        self.write(&format!("{:\n<7}\n", process::id()))
+    }
+
+    fn write(&self, number: &str) -> Result<(), Error> {
+        let Some(writer) = &self.writer else { return Ok(()) };
         let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
-        let written = writer.write_all_at(format!("{}\n", process::id()).as_bytes(), 0);
+        let written = writer.write_all_at(number.as_bytes(), 0);
         on_limit.restore();
         written.map_err(|error| Error::because(format!("cannot write the process id to {}", shown(&self.path)), error))
     }
@@ -125,24 +166,35 @@ impl Lock {
     ///
     /// A file that names the supervisor stays that one's, and is locked as long as one of the two lives.
     pub(crate) fn hold_until_exit(self) -> Result<(), Error> {
-        if self.named != Some(process::id()) {
-            self.hold(Record::DaemonOfSupervisor);
+        let own = getpid();
+        if let Some(supervisor) = self.named.filter(|&named| named != own) {
+            self.hold(Record::DaemonOf(supervisor));
             return Ok(());
         }
         remove_at_end(&self.file, &self.path).map_err(|error| cannot_lock(&self.path, error))?;
-        self.hold(Record::Named);
+        self.hold(Record::Named(own));
         Ok(())
     }
 
-    /// In the supervisor. The record lock is one that no daemon can give up, which has the other lock in common with it.
-    pub(crate) fn hold_as_supervisor(&mut self) {
-        self.writer = None;
-        let _ = sys::lock_record(self.file.as_fd(), Record::Named);
+    /// In the supervisor. The record lock is one that no daemon can give up, which has the other lock in common with it. It
+    /// would be gone with any descriptor of the file that is closed.
+    pub(crate) fn hold_as_supervisor(&self) {
+        let _ = sys::lock_record(self.file.as_fd(), Record::Named(getpid()));
     }
 
-    /// The descriptor that holds it.
-    pub(crate) fn descriptor(&self) -> RawFd {
-        self.file.as_raw_fd()
+    /// In a process that is not to write a number.
+    pub(crate) fn leave_number(&mut self) {
+        self.writer = None;
+    }
+
+    /// The descriptor that holds it, and the one that writes the number.
+    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 2] {
+        [Some(&self.file), self.writer.as_ref()].map(|file| file.map(AsRawFd::as_raw_fd))
+    }
+
+    /// Whether the file names this process.
+    pub(crate) fn names_this_process(&self) -> bool {
+        Content::read(&self.file).is_ok_and(|content| content == Content::Pid(getpid()))
     }
 
     fn hold(mut self, record: Record) {
@@ -153,6 +205,9 @@ impl Lock {
 
     /// This process, too, removes the file at its exit, and on SIGTERM and SIGINT.
     pub(crate) fn remove_at_end(&self) -> Result<(), Error> {
+        if self.is_anothers {
+            return Ok(());
+        }
         let file = self.writer.as_ref().unwrap_or(&self.file);
         remove_at_end(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
     }
@@ -176,7 +231,7 @@ impl Lock {
     /// After a start that failed: removes the file, unless another process of this start lives on and holds it. That
     /// shows by a new lock, once this process has closed its copy of the old one.
     fn abandon(&mut self) {
-        let Some(writer) = self.writer.take() else { return };
+        let Some(writer) = self.writer.take().filter(|_| !self.is_anothers) else { return };
         self.file = writer;
         // A process that was killed may take a moment to end.
         let patience = if self.launcher == process::id() { A_LOOK } else { Duration::ZERO };
@@ -284,7 +339,7 @@ fn open_locked(path: &Path) -> io::Result<(File, bool)> {
 
 /// Whether another process holds the file by the lock that a daemon cannot give up for its supervisor.
 pub(super) fn has_supervisor(file: &File) -> bool {
-    matches!(sys::record_locker(file.as_fd(), Record::Named), Ok(Some(_)))
+    matches!(sys::record_locker(file.as_fd(), Record::AnyNamed), Ok(Some(_)))
 }
 
 /// Has this process remove the file when it exits, or ends by SIGTERM or SIGINT.

@@ -64,7 +64,7 @@ impl Process {
     /// whoever has the number by then began after it was written to the file.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
         self.has_open(file).or_else(|| {
-            let locker = sys::record_locker(file.as_fd(), Record::Named).ok()?;
+            let locker = sys::record_locker(file.as_fd(), Record::Named(self.pid)).ok()?;
             (locker == Some(self.pid) && self.began()? <= file.metadata().ok()?.modified().ok()? + COARSE)
                 .then_some(true)
         })

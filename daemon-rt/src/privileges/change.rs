@@ -3,7 +3,7 @@
 
 #[cfg(target_os = "linux")]
 use nix::libc;
-use nix::unistd::{getegid, geteuid, getuid};
+use nix::unistd::{Uid, getegid, geteuid, getuid};
 
 use super::{account::Account, ids, login, proof};
 use crate::{Error, sys::setgroups, threads::SingleThread};
@@ -16,6 +16,20 @@ pub(super) fn become_for_good(account: &Account, thread: &SingleThread) -> Resul
     Ok(())
 }
 
+/// The caller of a set-user-ID program may signal a process whose real user id is theirs, kill(2).
+pub(super) fn leave_caller() -> Result<(), Error> {
+    let uid = geteuid();
+    if getuid() == uid {
+        return Ok(());
+    }
+    leave_session_keyring()?; // a daemon of this same user would not leave it any more
+    set_user(uid)
+}
+
+fn set_user(uid: Uid) -> Result<(), Error> {
+    ids::set_user(uid).map_err(|error| Error::because(format!("cannot set the user id to {uid}"), error))
+}
+
 fn change_ids(account: &Account) -> Result<(), Error> {
     let group_before = getegid();
     let Account { uid, gid, .. } = *account;
@@ -24,7 +38,7 @@ fn change_ids(account: &Account) -> Result<(), Error> {
     }
     setgroups(&account.groups).map_err(|error| Error::because("cannot set the supplementary groups", error))?;
     ids::set_group(gid).map_err(|error| Error::because(format!("cannot set the group id to {gid}"), error))?;
-    ids::set_user(uid).map_err(|error| Error::because(format!("cannot set the user id to {uid}"), error))?;
+    set_user(uid)?;
     if !uid.is_root() {
         give_up_capabilities()?;
     }

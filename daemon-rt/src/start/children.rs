@@ -51,13 +51,32 @@ impl Children {
         sockets: [&UnixStream; N],
         deadline: Option<Instant>,
     ) -> io::Result<[bool; N]> {
-        let mut sockets = sockets.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        self.wait_for_some(sockets.map(Some), deadline)
+    }
+
+    /// The same, where one that is missing says nothing.
+    pub(crate) fn wait_for_some<const N: usize>(
+        &self,
+        sockets: [Option<&UnixStream>; N],
+        deadline: Option<Instant>,
+    ) -> io::Result<[bool; N]> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match self.poll(&mut sockets, left) {
-            Ok(_) => Ok(sockets.map(|socket| socket.any().unwrap_or(true))),
-            Err(Errno::EINTR) => Ok([false; N]),
-            Err(error) => Err(error.into()),
+        let answered = |answer: nix::Result<i32>| match answer {
+            Ok(_) => Ok(true),
+            Err(Errno::EINTR) => Ok(false),
+            Err(error) => Err(io::Error::from(error)),
+        };
+        let Some(present) = sockets.into_iter().flatten().next() else {
+            return answered(self.poll(&mut [], left)).map(|_| [false; N]);
+        };
+        // In the place of one that is missing another is asked twice.
+        let mut asked = sockets.map(|socket| PollFd::new(socket.unwrap_or(present).as_fd(), PollFlags::POLLIN));
+        let is_answered = answered(self.poll(&mut asked, left))?;
+        let mut spoke = sockets.map(|socket| socket.is_some() && is_answered);
+        for (spoke, asked) in spoke.iter_mut().zip(asked) {
+            *spoke &= asked.any().unwrap_or(true);
         }
+        Ok(spoke)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "dragonfly"))]

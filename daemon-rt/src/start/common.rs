@@ -41,32 +41,38 @@ impl Common {
 
     /// In the leader that is to be the supervisor: the pidfile names it, and not the daemon.
     pub(crate) fn name_supervisor(&mut self) -> Result<(), Error> {
-        self.lock.as_mut().map_or(Ok(()), Lock::name_this_process)
+        self.lock.as_mut().map_or(Ok(()), Lock::name_supervisor)
+    }
+
+    /// In the supervisor, whose number the file does not have yet, or no more.
+    pub(crate) fn write_supervisor(&mut self) -> Result<(), Error> {
+        self.lock.as_mut().map_or(Ok(()), Lock::write_supervisor)
     }
 
     /// In the supervisor, once the daemon is ready.
     pub(crate) fn hold_as_supervisor(&mut self) {
         self.manager = None; // the launcher has told it, and it watches the supervisor now
         self.filesystem.leave_launch_directory();
-        if let Some(lock) = &mut self.lock {
+        if let Some(lock) = &self.lock {
             lock.hold_as_supervisor();
         }
     }
 
-    /// In the supervisor: the descriptor that holds the pidfile.
-    pub(crate) fn pidfile(&self) -> Option<RawFd> {
-        self.lock.as_ref().map(Lock::descriptor)
+    /// In the supervisor: what of the pidfile it has open.
+    pub(crate) fn pidfile(&self) -> [Option<RawFd>; 2] {
+        self.lock.as_ref().map(Lock::descriptors).unwrap_or_default()
     }
 
-    /// In the supervisor, before it ends.
+    /// In the supervisor, before it ends. By then the file may name its successor.
     pub(crate) fn remove_pidfile(&self) {
-        if let Some(lock) = &self.lock {
+        if let Some(lock) = self.lock.as_ref().filter(|lock| lock.names_this_process()) {
             lock.remove();
         }
     }
 
     /// In a process that the supervisor forked to write a line to the daemon's log: what decides which file that is.
     pub(crate) fn apply_for_log(&mut self, thread: &SingleThread) -> Result<(), Error> {
+        self.lock.as_mut().map(Lock::leave_number);
         self.filesystem.enter()?;
         if self.privileges.are_to_change() { self.privileges.drop_for_good(thread) } else { Ok(()) }
     }

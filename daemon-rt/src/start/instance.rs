@@ -26,7 +26,9 @@ pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
 pub(super) fn take_lock(daemon: &mut Daemon, patience: Duration) -> Result<Option<Lock>, Error> {
     match (daemon.lock.take(), pidfile_to_lock(daemon)?) {
         (None, Some(path)) => {
-            Lock::acquire(&path, patience).map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
+            let handed_over = daemon.respawn.as_mut().and_then(|supervision| supervision.take_over_lock(&path));
+            let lock = handed_over.unwrap_or_else(|| Lock::acquire(&path, patience));
+            lock.map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
         (lock, _) => {
             lock.as_ref().map_or(Ok(()), Lock::remove_at_end)?; // it may be from another process
@@ -73,7 +75,7 @@ fn are_the_same(one: &Path, other: &Path) -> bool {
 /// Why no start can succeed now: another instance runs, or starts.
 pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     let path = pidfile_to_lock(daemon).ok()??;
-    if daemon.lock.is_some() {
+    if daemon.lock.is_some() || daemon.launched_by.is_upgrade() {
         return None;
     }
     let error = match PidFile::new(&path).status() {

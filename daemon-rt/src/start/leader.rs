@@ -55,7 +55,7 @@ enum Outcome {
 
 impl Leader<'_> {
     /// Returns in the daemons that it forks as their supervisor.
-    pub(crate) fn watch(self, thread: &SingleThread) -> (Remaining, Option<UnixStream>) {
+    pub(crate) fn watch(mut self, thread: &SingleThread) -> (Remaining, Option<UnixStream>) {
         let mut incoming = Incoming::from_daemon();
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::Ready(Ready::default())),
@@ -68,11 +68,11 @@ impl Leader<'_> {
         | (_, Some(Report::Ready(Ready { message, .. }))) = (&outcome, &word)
         {
             // The number is the one that the leader knows: the daemon may name anybody. A supervisor names itself.
-            let supervision = self.remaining.supervision.clone();
-            let named = if supervision.is_some() { unistd::getpid() } else { self.daemon };
+            let named = if self.remaining.supervision.is_some() { unistd::getpid() } else { self.daemon };
             let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
-            if Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows() {
-                match (self.answer_ready(), supervision) {
+            let is_known = Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows();
+            if is_known && self.remaining.take_over() {
+                match (self.answer_ready(), self.remaining.supervision.take()) {
                     (true, Some(supervision)) => {
                         let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
                         return supervision.supervise(self, thread);

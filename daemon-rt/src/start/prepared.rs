@@ -20,7 +20,7 @@ use super::{
     report::{self, Report},
     root::Root,
     streams::{RedirectedStreams, Reopener, Streams},
-    supervisor::Supervision,
+    supervisor::Supervising,
 };
 use crate::{
     Daemon, Error,
@@ -44,7 +44,7 @@ pub(crate) struct Prepared {
     keep_fds: Vec<RawFd>,
     passed_fds: Range<RawFd>,
     notify: bool,
-    pub(crate) supervision: Option<Supervision>,
+    pub(crate) supervision: Option<Box<dyn Supervising>>,
 }
 
 /// What remains to be done by the daemon itself. Dropped, it removes what was created in vain.
@@ -56,7 +56,7 @@ pub(crate) struct Remaining {
     pub(crate) streams: RedirectedStreams,
     pub(crate) name: String,
     /// With the option `respawn`.
-    pub(crate) supervision: Option<Supervision>,
+    pub(crate) supervision: Option<Box<dyn Supervising>>,
     /// Whether a supervisor has started the daemon again: no launcher waits for it.
     pub(crate) is_respawned: bool,
 }
@@ -71,7 +71,10 @@ impl Prepared {
         let messages = Messages::of(daemon);
         let common = Common::new(daemon)?;
         let account = common.privileges.another_account();
-        daemon.respawn.as_ref().map_or(Ok(()), |supervision| supervision.check(account))?;
+        if let Some(supervision) = &mut daemon.respawn {
+            supervision.check(account)?;
+            supervision.prepare(stop_timeout, &keep_fds, daemon.stderr.as_mut());
+        }
         let reopener =
             Reopener { program: messages.name(), root: common.filesystem.root.as_ref().map(Root::path), account };
         Ok(Self {
@@ -84,7 +87,7 @@ impl Prepared {
             keep_fds,
             passed_fds: daemon.launched_by.passed_fds(),
             notify: daemon.notify,
-            supervision: daemon.respawn.take().map(|supervision| supervision.and_stop_timeout(stop_timeout)),
+            supervision: daemon.respawn.take(),
         })
     }
 
@@ -93,8 +96,10 @@ impl Prepared {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         let streams = self.streams.redirect()?;
         self.common.enter_filesystem_in_leader()?;
-        if self.supervision.is_some() {
+        if let Some(supervision) = &mut self.supervision {
+            supervision.note_upgrades();
             self.common.name_supervisor()?;
+            self.common.privileges.leave_caller()?;
         }
         Ok(Remaining {
             common: self.common,
@@ -116,6 +121,11 @@ impl Remaining {
         self.notify || has_steps_left || stop_requested::at_start().is_some()
     }
 
+    /// In an upgrade: has the old supervisor let go of the pidfile. False where it does not, and the start is in vain.
+    pub(crate) fn take_over(&mut self) -> bool {
+        self.supervision.as_mut().is_none_or(|supervision| supervision.take_over(&mut self.common))
+    }
+
     /// Where the daemon's standard error goes until it is ready, if that takes memory.
     pub(crate) fn stderr_buffer(&self) -> Option<&StderrBuffer> {
         self.streams.stderr_buffer.as_ref()
@@ -130,6 +140,9 @@ impl Remaining {
         // To the manager, the service is the supervisor, which ends with no daemon of its own.
         if let Some(manager) = self.common.manager.take().filter(|_| supervisor.is_none()) {
             manager.keep();
+        }
+        if let Some(supervision) = &mut self.supervision {
+            supervision.leave_to_supervisor(&thread);
         }
         let applied =
             stop_requested::at_start().map_or(Ok(()), AtStart::renew).and_then(|()| self.common.apply(|| Ok(thread)));

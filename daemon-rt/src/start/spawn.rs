@@ -117,6 +117,9 @@ fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_prog
 
 fn start(daemon: &mut Daemon, program: &UnixStream) -> Result<Role, Error> {
     daemon.launched_by.forget_manager();
+    if let Some(supervision) = &mut daemon.respawn {
+        supervision.forget_launch(); // which was the program's
+    }
     daemon.detach = Detach::Always;
     refuse_second()?;
     lock_in_turn(daemon)?;

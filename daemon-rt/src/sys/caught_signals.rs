@@ -29,6 +29,11 @@ impl CaughtSignals {
         (1..=LAST_SIGNAL).filter(|&signal| self.take(signal))
     }
 
+    /// As if the others had not come.
+    pub(crate) fn forget_all_but(&self, kept: &[c_int]) {
+        (1..=LAST_SIGNAL).filter(|signal| !kept.contains(signal)).for_each(|signal| _ = self.take(signal));
+    }
+
     /// What they did before.
     pub(crate) fn restore(self) {
         self.0.into_iter().for_each(Action::restore);

@@ -121,9 +121,23 @@ pub(crate) fn reopen_as(fd: BorrowedFd<'_>, source: BorrowedFd<'_>) -> io::Resul
     set_close_on_exec(fd.as_raw_fd(), true)
 }
 
+/// A copy with the lowest number that is free from `least` on. It is closed on exec, and nobody owns it: for a process that
+/// is about to exec.
+pub(crate) fn duplicate_above(fd: RawFd, least: RawFd) -> io::Result<RawFd> {
+    // SAFETY: has no preconditions; a number that is not open is refused.
+    Ok(Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) })?)
+}
+
+/// Opens a number on the source's file, dup2(2), whatever it stood for, and leaves it open for the program that is exec'ed:
+/// for a process that is about to do that, and uses nothing more that has such a number.
+pub(crate) fn place(source: RawFd, number: RawFd) -> io::Result<()> {
+    // SAFETY: nobody uses the number any more, as the caller promises.
+    until_done(|| Errno::result(unsafe { libc::dup2(source, number) }).map(drop))
+}
+
 /// Closes all descriptors above the standard ones, but those to keep. For a process that does nothing more with the others
 /// than to end, by `_exit`, since their owners still have the numbers. It allocates nothing.
-pub(crate) fn close_all_but(mut keep: [Option<RawFd>; 2]) {
+pub(crate) fn close_all_but<const N: usize>(mut keep: [Option<RawFd>; N]) {
     keep.sort_unstable();
     let mut first = libc::STDERR_FILENO + 1;
     for kept in keep.into_iter().flatten().filter(|&kept| kept > libc::STDERR_FILENO) {

@@ -75,11 +75,30 @@ pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     let mut status = 0;
     // SAFETY: `status` is a valid place for the result.
     let wait = || Ok(Errno::result(unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG) })?);
-    match uninterrupted(wait)? {
-        0 => Ok(None),
-        pid => Ok(Some((Pid::from_raw(pid), ExitStatus::from_raw(status)))),
+    let pid = Pid::from_raw(uninterrupted(wait)?);
+    let status = ExitStatus::from_raw(status);
+    match status.stopped_signal() {
+        _ if pid.as_raw() == 0 => Ok(None),
+        Some(signal) => {
+            stop_tracing(pid, signal);
+            reap(child)
+        }
+        None => Ok(Some((pid, status))),
     }
 }
+
+/// A child has made its parent its tracer, `PTRACE_TRACEME` of ptrace(2), and would wait for it at each signal. It gets
+/// the signal, and is traced no more.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn stop_tracing(child: Pid, signal: c_int) {
+    let nothing: *mut libc::c_void = ptr::null_mut();
+    let signal = if signal == libc::SIGTRAP { 0 } else { signal }; // ptrace's own, at an exec
+    // SAFETY: takes no memory of this process. An error: it has just been killed.
+    unsafe { libc::ptrace(libc::PTRACE_DETACH, child.as_raw(), nothing, libc::c_long::from(signal)) };
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn stop_tracing(_: Pid, _: c_int) {}
 
 /// waitpid(2) for that child.
 pub(crate) fn wait_for(child: Pid) -> io::Result<ExitStatus> {

@@ -9,16 +9,19 @@ use nix::{
     unistd::Pid,
 };
 
-/// Far behind whatever is in the file.
-const OF_DAEMON: off_t = 1 << 30;
+/// Far behind whatever is in the file, and above any process id.
+const OF_DAEMONS: off_t = 1 << 30;
 
-/// What a record lock is about. The two do not overlap, so that each has an owner of its own.
+/// What a record lock is about. No two overlap, so that each has one owner: during an upgrade there are two supervisors,
+/// and two daemons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Record {
     /// The process that the file names.
-    Named,
-    /// The daemon of a supervisor, which the file names.
-    DaemonOfSupervisor,
+    Named(Pid),
+    /// Any process that the file names, or named.
+    AnyNamed,
+    /// The daemon of that supervisor.
+    DaemonOf(Pid),
 }
 
 /// Takes a shared lock, for which it is enough that the file is open for reading. A forked child does not have the
@@ -41,8 +44,9 @@ fn lock(of_kind: impl TryInto<c_short>, record: Record) -> io::Result<libc::floc
     let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
     lock.l_type = kind(of_kind)?;
     (lock.l_start, lock.l_len) = match record {
-        Record::Named => (0, OF_DAEMON),
-        Record::DaemonOfSupervisor => (OF_DAEMON, 1),
+        Record::Named(pid) => (pid.as_raw().into(), 1),
+        Record::AnyNamed => (0, OF_DAEMONS),
+        Record::DaemonOf(supervisor) => (OF_DAEMONS + off_t::from(supervisor.as_raw()), 1),
     };
     Ok(lock)
 }

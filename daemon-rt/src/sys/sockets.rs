@@ -13,6 +13,7 @@ use nix::{
     errno::Errno,
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     libc::{self, c_int},
+    unistd::Pid,
 };
 
 use super::signals::uninterrupted;
@@ -83,4 +84,47 @@ pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
     // SAFETY: pointer and length describe `address`; a descriptor that is not a socket is refused.
     Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) })?;
     Ok(c_int::from(address.ss_family))
+}
+
+/// Whether it is a socket with a name of its own and no peer: one that others connect to or send to, bind(2).
+pub(crate) fn is_bound_socket(fd: RawFd) -> bool {
+    // SAFETY: all zeroes is a valid address, of no family.
+    let mut address: libc::sockaddr_storage = unsafe { mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or_default();
+    // SAFETY: pointer and length describe `address`; a descriptor that is not a socket is refused.
+    let is_connected = Errno::result(unsafe { libc::getpeername(fd, (&raw mut address).cast(), &raw mut length) });
+    if is_connected != Err(Errno::ENOTCONN) {
+        return false;
+    }
+    length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or_default();
+    // SAFETY: as above.
+    let named = Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) });
+    // The name of a Unix socket that has none ends behind the family.
+    let has_name = usize::try_from(length).is_ok_and(|length| length > size_of::<libc::sa_family_t>());
+    named.is_ok() && has_name && has_port(&address)
+}
+
+/// Of the internet's sockets, one without a port has no name.
+fn has_port(address: &libc::sockaddr_storage) -> bool {
+    if ![libc::AF_INET, libc::AF_INET6].contains(&c_int::from(address.ss_family)) {
+        return true;
+    }
+    // SAFETY: both kinds of address begin with the family and the port, and a storage has room for each.
+    unsafe { (*(&raw const *address).cast::<libc::sockaddr_in>()).sin_port != 0 }
+}
+
+/// The process that made the other end of a pair, or that connected or listened, unix(7).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn peer_process(fd: RawFd) -> io::Result<Pid> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of_val(&peer)).map_err(io::Error::other)?;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+    // SAFETY: pointer and length describe `peer`; a descriptor that is not a socket is refused.
+    Errno::result(unsafe { libc::getsockopt(fd, level, option, (&raw mut peer).cast(), &raw mut length) })?;
+    Ok(Pid::from_raw(peer.pid))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn peer_process(_: RawFd) -> io::Result<Pid> {
+    Err(io::ErrorKind::Unsupported.into())
 }

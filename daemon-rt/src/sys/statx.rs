@@ -1,6 +1,11 @@
 //! What the kernel knows of a file without asking its file system, statx(2).
 
-use std::{io, os::fd::RawFd, path::Path};
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{BorrowedFd, RawFd},
+    path::Path,
+};
 
 use nix::{
     fcntl::{AT_FDCWD, AtFlags},
@@ -32,14 +37,28 @@ pub(crate) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
 }
 
 /// Whether a file is append-only, immutable, or the root of a mount: nobody renames it then, rename(2). Only Linux tells.
-pub(crate) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
+pub(crate) fn is_kept_from_renames(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<bool> {
+    Ok(attributes(directory, name)? & (IMMUTABLE | APPEND | MOUNT_ROOT) != 0)
+}
+
+/// Whether what is in a directory keeps its name for ever. Only Linux tells.
+pub(crate) fn is_append_only(directory: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(attributes(directory, c"")? & APPEND != 0)
+}
+
+const IMMUTABLE: u64 = 0x10;
+const APPEND: u64 = 0x20;
+const MOUNT_ROOT: u64 = 0x2000;
+
+/// Those of a file in that directory, or of the directory itself.
+fn attributes(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<u64> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    match linux::is_kept_from_renames(file) {
+    match linux::attributes(directory, name) {
         Err(error) if matches!(error.raw_os_error(), Some(nix::libc::ENOSYS | nix::libc::EPERM)) => {} // as above
         answer => return answer,
     }
-    let _ = file;
-    Ok(false)
+    let _ = (directory, name);
+    Ok(0)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -47,7 +66,10 @@ mod linux {
     use std::{
         ffi::{CStr, CString},
         io, mem,
-        os::{fd::RawFd, unix::ffi::OsStrExt},
+        os::{
+            fd::{AsRawFd, BorrowedFd, RawFd},
+            unix::ffi::OsStrExt,
+        },
         path::Path,
     };
 
@@ -57,9 +79,6 @@ mod linux {
 
     const DONT_SYNC: libc::c_int = 0x4000;
     const INO: libc::c_uint = 0x100;
-
-    /// `IMMUTABLE`, `APPEND` and `MOUNT_ROOT`.
-    const KEEP_FROM_RENAMES: u64 = 0x10 | 0x20 | 0x2000;
 
     /// `struct statx`, which libc does not have for every C library.
     #[repr(C)]
@@ -88,9 +107,9 @@ mod linux {
         Ok(FileId { device: makedev(major, minor), inode: status.inode.try_into().map_err(|_| Errno::EOVERFLOW)? })
     }
 
-    pub(super) fn is_kept_from_renames(file: RawFd) -> io::Result<bool> {
-        let status = statx(file, c"", libc::AT_EMPTY_PATH, 0)?;
-        Ok(status.attributes & KEEP_FROM_RENAMES != 0)
+    pub(super) fn attributes(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<u64> {
+        let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW;
+        Ok(statx(directory.as_raw_fd(), name, flags, 0)?.attributes)
     }
 
     fn statx(directory: RawFd, path: &CStr, flags: libc::c_int, mask: libc::c_uint) -> nix::Result<Status> {

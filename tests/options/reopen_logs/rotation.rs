@@ -2,16 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    fs,
+    os::unix::fs::{MetadataExt, chown},
     path::Path,
 };
 
 use support::{Daemon, Stage, eventually, needs_root, needs_tools};
 
+use super::{NOBODY, directory, set_mode};
 use crate::PROBE;
-
-const NOBODY: u32 = 65534;
 
 const THREADS: usize = 4;
 const ROTATIONS: usize = 6;
@@ -55,7 +54,7 @@ fn configure(stage: &Stage, log: &str, directives: &str) {
     let directives = directives.replace("PIDFILE", &pidfile);
     let rules = format!("{} {{\nrotate 1000\nmissingok\n{directives}\n}}\n", stage.path(log).display());
     fs::write(stage.path("rules"), rules).expect("write");
-    fs::set_permissions(stage.path("rules"), Permissions::from_mode(0o600)).expect("a mode");
+    set_mode(&stage.path("rules"), 0o600);
 }
 
 fn rotate(stage: &Stage) {
@@ -79,9 +78,7 @@ fn daemon(stage: &Stage, options: &[&str]) -> Daemon {
 
 fn logs_of_nobodys(stage: &Stage) {
     stage.open_to_all();
-    stage.create_directory("logs");
-    fs::set_permissions(stage.path("logs"), Permissions::from_mode(0o755)).expect("a mode");
-    chown(stage.path("logs"), Some(NOBODY), Some(NOBODY)).expect("give it away");
+    directory(stage, "logs", NOBODY);
 }
 
 fn owner(path: &Path) -> u32 {
@@ -159,7 +156,7 @@ fn by_the_rules_of_the_manual() {
         rules.replace(word, ours)
     });
     fs::write(stage.path("rules"), rules).expect("write");
-    fs::set_permissions(stage.path("rules"), Permissions::from_mode(0o600)).expect("a mode");
+    set_mode(&stage.path("rules"), 0o600);
     for round in 1..=3 {
         daemon.ask(&format!("stdout {round}"));
         rotate(&stage);

@@ -97,6 +97,22 @@ fn the_supervisor_ends_as_the_daemon_did() {
     }
 }
 
+/// It would hold what `setup` left, and tell nothing of the failure.
+#[test]
+fn only_the_daemon_leaves_a_core() {
+    let stage = Stage::new();
+    let mut shell = stage.command("sh");
+    let script = "ulimit -c unlimited && exec \"$@\"";
+    shell.args(["-c", script, "sh", PROBE, "--respawn", "always,1,60000,1,1"]);
+    let mut daemon = stage.started(shell.arg("--chdir").arg(stage.directory()));
+    let supervisor = supervisor(&daemon);
+    daemon.send("abort");
+    daemon = stage.daemon();
+    daemon.send("abort");
+    let id = Pid::from_raw(supervisor.0);
+    assert_eq!(supervisor.wait(), WaitStatus::Signaled(id, Signal::SIGABRT, false));
+}
+
 #[test]
 fn the_delay_doubles_up_to_the_longest_one() {
     let stage = Stage::new();

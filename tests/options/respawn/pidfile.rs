@@ -6,7 +6,7 @@ use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Process, Stage, eventually, needs_root, needs_tools, within};
 
-use super::{AT_ONCE, probe, supervisor, times};
+use super::{AT_ONCE, content, probe, supervisor, times};
 use crate::PROBE;
 
 fn started(stage: &Stage, options: &[&str]) -> (Daemon, Process) {
@@ -36,7 +36,7 @@ fn it_names_the_supervisor_and_status_tells_both() {
     let (mut daemon, supervisor) = started(&stage, &[]);
     let pidfile = PidFile::new(stage.path("pid"));
     for _ in 0..3 {
-        assert_eq!(stage.read("pid"), format!("{}\n", supervisor.0));
+        assert_eq!(stage.read("pid"), content(supervisor));
         let Status::Running { pid, daemon: its, .. } = pidfile.status().expect("a status") else { panic!("it runs") };
         assert_eq!((pid, its), (number(supervisor), Some(number(daemon.process))));
         daemon.send("crash");
@@ -183,7 +183,7 @@ fn no_second_instance_starts_while_the_first_still_runs() {
         let next = stage.started(stage.command(PROBE).args(["--pidfile", "pid", "--respawn", AT_ONCE]));
         assert!(!daemon.process.is_alive(), "round {round}: two at once");
         parent = supervisor(&next);
-        assert_eq!(stage.read("pid"), format!("{}\n", parent.0), "round {round}");
+        assert_eq!(stage.read("pid"), content(parent), "round {round}");
         parent.signal(Signal::SIGKILL);
         within(DEADLINE, || stage.processes().is_empty().then_some(())).expect("no daemon is left");
     }

@@ -52,6 +52,27 @@ fn ready_does_not_wait_for_a_supervisor_that_is_stopped() {
 }
 
 #[test]
+fn a_daemon_that_was_ready_in_time_is_not_late_for_a_supervisor_that_was_stopped() {
+    let stage = Stage::new();
+    let launcher = stage.start(&mut probe(&stage, &["--notify", "--start-timeout", "1000"]));
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(launcher.end().status, 0);
+    let supervisor = supervisor(&daemon);
+    daemon.send("crash");
+    let began = Instant::now();
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("listen sigaction SIGHUP"), "");
+    supervisor.signal(Signal::SIGSTOP);
+    eventually("the stop", || (supervisor.stat(3)? == "T").then_some(()));
+    assert_eq!(next.ask("ready"), "");
+    eventually("the end of the time", || (began.elapsed() > Duration::from_millis(1500)).then_some(()));
+    supervisor.signal(Signal::SIGCONT);
+    supervisor.signal(Signal::SIGHUP);
+    eventually("the signal", || (next.ask("heard") == "1").then_some(()));
+}
+
+#[test]
 fn a_later_daemon_that_is_not_ready_in_time_has_failed() {
     let stage = Stage::new();
     let mut daemon = {

@@ -13,6 +13,9 @@ use support::{Daemon, Process, Stage, eventually, is_root, needs_root, skip};
 use super::{AT_ONCE, probe, supervisor, times};
 use crate::PROBE;
 
+/// How the last upgrade ended.
+const UPGRADES: usize = 1;
+
 fn both_end(daemon: &Daemon, supervisor: Process) {
     eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
 }
@@ -80,6 +83,23 @@ fn behind_stop_timeout_it_kills() {
     assert!(stage.read("log").contains("ended as it was asked to, signal: 9 (SIGKILL)"));
 }
 
+/// `PTRACE_TRACEME` has its parent see it stop at each signal, ptrace(2).
+#[test]
+fn a_daemon_that_has_itself_traced_is_not_taken_for_one_that_ended() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[]));
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen informed-sigaction SIGUSR1"), "");
+    assert_eq!(daemon.ask("trace-me"), "");
+    supervisor.signal(Signal::SIGUSR1);
+    eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+    assert_eq!(daemon.process.status("TracerPid").as_deref(), Some("0"));
+    daemon.send("crash");
+    let next = stage.daemon();
+    assert_eq!(next.process.parent(), supervisor.0);
+    assert_eq!(stage.read("log").lines().count(), 1, "{}", stage.read("log"));
+}
+
 /// A service that stops in order closes its socket first, and nobody is to wait in its queue.
 #[test]
 fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
@@ -95,7 +115,7 @@ fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
         names.sort();
         names
     };
-    eventually("what it keeps", || (open() == ["log", "log", "null", "pid"]).then_some(()));
+    eventually("what it keeps", || (open() == ["log", "log", "null", "pid", "pid"]).then_some(()));
     let status = PidFile::new(stage.path("pid")).status().expect("a status");
     assert!(matches!(status, Status::Running { .. }), "{status:?}");
     assert!(daemon.process.is_alive());
@@ -119,8 +139,7 @@ fn other_signals_are_handed_on() {
     let stage = Stage::new();
     let mut daemon = stage.started(&mut probe(&stage, &[]));
     let supervisor = supervisor(&daemon);
-    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGWINCH, Signal::SIGQUIT]
-    {
+    for signal in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGALRM, Signal::SIGWINCH, Signal::SIGQUIT] {
         assert_eq!(daemon.ask(&format!("listen informed-sigaction {signal}")), "");
         let before: u32 = daemon.ask("heard").parse().expect("a number");
         supervisor.signal(signal);
@@ -144,6 +163,33 @@ fn before_it_is_ready_they_wait() {
     assert_eq!(next.ask("heard"), "0");
     assert_eq!(next.ask("ready"), "");
     eventually("the signal", || (next.ask("heard") == "1").then_some(()));
+}
+
+/// The next daemon has its handlers when it is ready, and without `notify` nobody knows when that is.
+#[test]
+fn between_two_daemons_they_wait_with_notify_and_are_dropped_without() {
+    let slowly = ["--respawn", "on-failure,10,60000,500,500"];
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &slowly));
+    let parent = supervisor(&daemon);
+    let crash = |daemon: &mut Daemon| {
+        daemon.send("crash");
+        eventually("the end", || (!daemon.process.is_alive()).then_some(()));
+    };
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    let mut next = stage.daemon();
+    assert_eq!(next.ask("listen informed-sigaction SIGUSR1"), "");
+    parent.signal(Signal::SIGUSR1);
+    eventually("the later signal", || (next.ask("heard") == "1").then_some(()));
+
+    let stage = Stage::new();
+    let mut daemon = stage.started(&mut probe(&stage, &[&slowly[..], &["--notify", "--ready"]].concat()));
+    let parent = supervisor(&daemon);
+    crash(&mut daemon);
+    parent.signal(Signal::SIGHUP);
+    parent.wait();
+    assert!(stage.read("log").ends_with(" ended, signal: 1 (SIGHUP)\n"), "{}", stage.read("log"));
 }
 
 #[test]
@@ -216,8 +262,8 @@ fn it_keeps_what_the_next_daemon_needs_and_no_more() {
     let stage = Stage::new();
     stage.open_to_all();
     for (options, own) in [
-        (["--notify", "--ready", "--pidfile", "pid"].as_slice(), ["pid"].as_slice()),
-        (&["--user", "nobody", "--pidfile", "pid", "--open", "kept"], &["pid", "kept"]),
+        (["--notify", "--ready", "--pidfile", "pid"].as_slice(), ["pid", "pid"].as_slice()),
+        (&["--user", "nobody", "--pidfile", "pid", "--open", "kept"], &["pid", "pid", "kept"]),
         (&["--user", "nobody", "--notify", "--ready", "--stdout", "nothing"], &[]),
     ] {
         let mut daemon = stage.started(&mut probe(&stage, options));
@@ -228,7 +274,7 @@ fn it_keeps_what_the_next_daemon_needs_and_no_more() {
             let open = eventually("its descriptors", || {
                 let open = fs::read_dir(&directory).ok()?;
                 let open: Vec<_> = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();
-                (open.len() == 3 + own.len()).then_some(open)
+                (open.len() == 3 + UPGRADES + own.len()).then_some(open)
             });
             let mut above: Vec<_> = open.iter().filter_map(|path| path.strip_prefix(stage.directory()).ok()).collect();
             above.retain(|path| *path != Path::new("log"));

@@ -24,6 +24,18 @@ fn what_somebody_else_rotated_is_left_alone() {
     assert_eq!(words(&stage, &["log.1", "log"]), ["another's two", ""]);
 }
 
+/// Where none is kept, one of somebody else's is, also under the number that a rotation would have used.
+#[test]
+fn what_somebody_else_keeps_stays() {
+    let stage = Stage::new();
+    let mut daemon = daemon(&stage, &["--stdout", "rotate:50,0:log"]);
+    daemon.ask(&format!("stdout {}", line("one")));
+    fs::rename(stage.path("log"), stage.path("log.1")).expect("rename");
+    assert_eq!(daemon.ask("rotate"), "");
+    daemon.ask("stdout two");
+    assert_eq!(words(&stage, &["log.1", "log"]), ["one", "two"]);
+}
+
 #[test]
 fn one_that_is_missing_is_created() {
     let stage = Stage::new();

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{chown, symlink},
+    os::unix::fs::{chown, fchown, symlink},
     path::Path,
 };
 
@@ -134,6 +134,46 @@ fn what_was_kept_stays_where_it_fails_again_and_again() {
     assert_eq!(words(&stage, &["logs/log.3", "logs/log.2", "logs/log.1"]), ["1", "2", "3"]);
 }
 
+/// Nothing is removed before the log has its number.
+#[test]
+fn what_was_kept_stays_where_one_of_them_cannot_be_renamed() {
+    needs_root!();
+    for stuck in 1..=3 {
+        let stage = Stage::new();
+        stage.open_to_all();
+        directory(&stage, "logs", 0);
+        set_mode(&stage.path("logs"), 0o1777);
+        let mut daemon = daemon(&stage, &["--stdout", "rotate:50,3:logs/log", "--user", "nobody", "--connect"]);
+        for round in 1..=3 {
+            fill(&mut daemon, &round.to_string());
+        }
+        let path = stage.path(&format!("logs/log.{stuck}"));
+        let owned = File::open(&path).expect("open");
+        fchown(&owned, Some(7777), None).expect("take it");
+        for _ in 0..3 {
+            daemon.ask(&format!("stdout {}", line("4")));
+            let error = format!(
+                "error: cannot rotate stdout {}: Operation not permitted (os error 1)",
+                stage.path("logs/log").display()
+            );
+            assert_eq!(daemon.ask("rotate"), error);
+        }
+        let kept = || -> Vec<String> {
+            let mut names: Vec<_> = fs::read_dir(stage.path("logs"))
+                .expect("a directory")
+                .map(|file| format!("logs/{}", file.expect("a file").file_name().to_string_lossy()))
+                .filter(|name| name.starts_with("logs/log."))
+                .collect();
+            names.sort();
+            words(&stage, &names.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        assert_eq!(kept(), ["3", "2", "1"], "log.{stuck} is another's");
+        fchown(&owned, Some(NOBODY), None).expect("give it back");
+        assert_eq!(daemon.ask("rotate"), "");
+        assert_eq!(kept(), ["4 probe: 4 4", "3", "2"], "log.{stuck} is the user's again");
+    }
+}
+
 /// Whoever may read a log may also lock it.
 #[test]
 fn a_log_that_a_bystander_has_locked() {
@@ -257,11 +297,46 @@ fn a_disk_without_room_for_a_file() {
     }
     assert_eq!(syslog.lines(), Vec::<String>::new(), "told once");
 
-    let enough = ["mount", "-o", "remount,nr_inodes=9", &stage.path("small").display().to_string()].map(str::to_owned);
-    let mut beside = std::process::Command::new("nsenter");
-    beside.args(["--mount", "--target", &daemon.process.0.to_string()]).args(enough);
-    assert!(beside.status().expect("start nsenter").success());
+    make_room_for_files(&stage, daemon.process);
     assert_eq!(daemon.ask("rotate"), "");
     assert_eq!(daemon.ask("output and a new log"), "");
     assert_eq!(fs::read_to_string(&log).expect("read"), "and a new log\n");
+}
+
+fn make_room_for_files(stage: &Stage, process: Process) {
+    let mut command = stage.command("nsenter");
+    command.args(["--mount", "--target", &process.0.to_string(), "mount", "-o", "remount,nr_inodes=9"]);
+    assert!(command.arg(stage.path("small")).status().expect("start nsenter").success());
+}
+
+/// What was the log goes when the new one is in place, however late, and whoever puts it there. Another's file stays.
+#[test]
+fn where_none_is_kept_and_the_new_log_comes_late() {
+    needs_root!();
+    for (command, is_replaced) in [("rotate", false), ("reopen", false), ("rotate", true)] {
+        let stage = Stage::new();
+        stage.create_directory("small");
+        let mut starter = stage.command_behind("mount -t tmpfs -o size=64k,nr_inodes=2 tmpfs small", PROBE);
+        let mut daemon = stage.started(starter.args(["--stdout", "rotate:50,0:small/log"]));
+        assert_eq!(daemon.ask("rotate"), ""); // from now on only when the test says so
+        let [log, first, moved] =
+            ["small/log", "small/log.1", "small/moved"].map(|name| there(&stage, daemon.process, name));
+        daemon.ask(&format!("stdout {}", line("one")));
+        for _ in 0..3 {
+            let why = "No space left on device (os error 28)";
+            let said = format!("error: cannot rotate stdout {}: {why}", stage.path("small/log").display());
+            assert_eq!(daemon.ask("rotate"), said);
+            daemon.ask("stdout two");
+        }
+        assert!(fs::read_to_string(&first).expect("read").ends_with("two\ntwo\ntwo\n"), "it is still written to");
+        make_room_for_files(&stage, daemon.process);
+        if is_replaced {
+            fs::rename(&first, &moved).expect("rename");
+            fs::write(&first, "another's").expect("write");
+        }
+        assert_eq!([daemon.ask(command), daemon.ask("rotate")], ["", ""]);
+        daemon.ask("stdout three");
+        assert_eq!(fs::read_to_string(&log).expect("read"), "three\n");
+        assert_eq!(Path::new(&first).exists(), is_replaced, "by {command}");
+    }
 }

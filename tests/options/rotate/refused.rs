@@ -1,11 +1,16 @@
 //! Logs that a start refuses, since they could never be rotated.
 
-use std::os::unix::fs::{chown, symlink};
+use std::{
+    fs,
+    os::unix::fs::{chown, symlink},
+    path::PathBuf,
+    process::Command,
+};
 
 use nix::{sys::stat::Mode, unistd::mkfifo};
-use support::{Stage, needs_ordinary_user, needs_root, needs_tools};
+use support::{Stage, needs_ordinary_user, needs_root, needs_tools, skip};
 
-use super::{NOBODY, daemon, directory, probe, set_mode};
+use super::{NOBODY, daemon, directory, fill, probe, set_mode, words};
 use crate::PROBE;
 
 /// `{}` in the line stands for the directory.
@@ -123,18 +128,97 @@ fn a_name_that_has_no_room_for_a_number() {
     drop(daemon(&stage, &["--stdout", &format!("rotate:50,9:{name}")]));
 }
 
-/// A log that a container mounts by itself.
+#[test]
+fn what_was_kept_and_its_owner_alone_may_rename() {
+    needs_root!();
+    for (files, keep, others) in [(1, 1, 1), (2, 1, 2), (3, 5, 2)] {
+        let stage = Stage::new();
+        stage.open_to_all();
+        directory(&stage, "logs", 0);
+        set_mode(&stage.path("logs"), 0o1777);
+        let name = |number: u32| stage.path(&format!("logs/log.{number}"));
+        for path in (1..=files).map(name).chain([stage.path("logs/log")]) {
+            fs::write(&path, "").expect("write");
+            chown(&path, Some(NOBODY), Some(NOBODY)).expect("give it away");
+        }
+        chown(name(others), Some(7777), None).expect("give it away");
+        let stdout = format!("rotate:50,{keep}:logs/log");
+        let options = ["--stdout", &stdout, "--user", "nobody"];
+        let line = "cannot rotate stdout {}/logs/log as user nobody: it cannot be renamed in {}/logs: \
+                    the directory is sticky, and neither it nor log.N belongs to the daemon's user";
+        refused(&stage, &options, &line.replace("log.N", &format!("log.{others}")));
+        // Behind a gap it is in nobody's way.
+        fs::rename(name(others), name(files + 2)).expect("rename");
+        let mut daemon = daemon(&stage, &[&options[..], &["--connect"]].concat());
+        fill(&mut daemon, "one");
+        assert_eq!(words(&stage, &["logs/log.1"]), ["one"]);
+    }
+}
+
+/// A log that a container mounts by itself, or what was one.
 #[test]
 fn a_mount_point() {
     needs_root!();
-    let stage = Stage::new();
-    for name in ["log", "outside"] {
-        drop(stage.create(name));
+    for (name, it) in [("log", "it"), ("log.1", "log.1")] {
+        let stage = Stage::new();
+        for name in [name, "outside"] {
+            drop(stage.create(name));
+        }
+        let line = format!(
+            "probe: cannot rotate stdout {{}}/log: it cannot be renamed in {{}}: \
+             {it} is append-only or immutable, chattr(1), or a mount point"
+        );
+        let mut command = stage.command_behind(&format!("mount --bind outside {name}"), PROBE);
+        stage.refuses(command.args(["--stdout", "rotate:50,1:log"]), &line);
     }
-    let line = "cannot rotate stdout {}/log: it cannot be renamed in {}: \
-                it is append-only or immutable, chattr(1), or a mount point";
-    let mut command = stage.command_behind("mount --bind outside log", PROBE);
-    stage.refuses(command.args(["--stdout", "rotate:50,1:log"]), &format!("probe: {line}"));
+}
+
+/// Takes the attributes away again.
+struct Attribute(PathBuf);
+
+impl Attribute {
+    /// None, and says so, where the file system has none.
+    fn set(letter: char, path: PathBuf) -> Option<Self> {
+        let status = Command::new("chattr").arg(format!("+{letter}")).arg(&path).status().expect("start chattr");
+        if !status.success() {
+            skip("a file system with attributes");
+        }
+        status.success().then_some(Self(path))
+    }
+}
+
+impl Drop for Attribute {
+    fn drop(&mut self) {
+        let _ = Command::new("chattr").arg("-ai").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn what_has_an_attribute_that_keeps_its_name() {
+    needs_root!();
+    needs_tools!("chattr");
+    let of_file = |it: &str| format!("{it} is append-only or immutable, chattr(1), or a mount point");
+    for (name, letter, why) in [
+        ("logs/log", 'a', of_file("it")),
+        ("logs/log.1", 'a', of_file("log.1")),
+        ("logs/log.2", 'i', of_file("log.2")),
+        ("logs", 'a', "the directory is append-only, chattr(1)".to_owned()),
+        ("logs", 'i', "Operation not permitted (os error 1)".to_owned()),
+    ] {
+        let stage = Stage::new();
+        stage.create_directory("logs");
+        for name in ["logs/log", "logs/log.1", "logs/log.2"] {
+            drop(stage.create(name));
+        }
+        let Some(attribute) = Attribute::set(letter, stage.path(name)) else { return };
+        let options = ["--stdout", "rotate:50,3:logs/log"];
+        let line = format!("cannot rotate stdout {{}}/logs/log: it cannot be renamed in {{}}/logs: {why}");
+        refused(&stage, &options, &line);
+        drop(attribute);
+        let mut daemon = daemon(&stage, &options);
+        fill(&mut daemon, "one");
+        assert_eq!(words(&stage, &["logs/log.1"]), ["one"]);
+    }
 }
 
 /// As by ulimit(1) and `TasksMax=`.

@@ -65,6 +65,21 @@ fn root_has_none_of_an_ordinary_callers() {
     assert_eq!(key(&stage, &mut command), NO_KEY);
 }
 
+/// The supervisor has the user's id by then.
+#[test]
+fn nor_has_a_daemon_that_was_started_again() {
+    needs_root!();
+    if !has_keys() {
+        return;
+    }
+    let stage = Stage::new();
+    let mut command = stage.command(ARRANGE);
+    command.args(["--key", "ticket", "--", "setpriv", "--ruid", "nobody", PROBE, "--user", "root"]);
+    let mut daemon = stage.started(command.args(["--respawn", "always,10,60000,1,1"]));
+    daemon.send("crash");
+    assert_eq!(stage.daemon().ask("key ticket"), NO_KEY);
+}
+
 #[test]
 fn a_user_with_as_many_keys_as_they_may_have() {
     needs_root!();

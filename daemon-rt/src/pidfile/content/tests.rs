@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use super::Content;
 use crate::random::{cases, decimal, number_text};
 
-/// A process id as the kernel has them, without a leading zero, and nothing behind it but one newline.
+/// A process id as the kernel has them, without a leading zero, and nothing behind it but newlines.
 fn expected(bytes: &[u8]) -> Content {
     let is_space = |byte: &u8| b"\t\n\x0c\r ".contains(byte);
     let words: Vec<_> = bytes.split(is_space).filter(|word| !word.is_empty()).collect();
@@ -13,7 +13,11 @@ fn expected(bytes: &[u8]) -> Content {
         let pid = i32::try_from(decimal(digits)?).ok()?;
         (pid != 0 && pid.to_string().as_bytes() == digits).then_some(Pid::from_raw(pid))
     };
-    match (words.as_slice(), bytes.strip_suffix(b"\n")) {
+    let mut digits = bytes;
+    while let Some(rest) = digits.strip_suffix(b"\n") {
+        digits = rest;
+    }
+    match (words.as_slice(), (digits.len() < bytes.len()).then_some(digits)) {
         _ if bytes.is_empty() => Content::Empty,
         _ if bytes.len() > 64 || words.len() > 1 => Content::Foreign,
         ([word], _) if decimal(word).is_none() => Content::Foreign,
@@ -34,13 +38,14 @@ fn only_a_process_id_is_one() {
 fn what_a_daemon_writes_is_read() {
     for pid in [1, 2, 9, 10, 4_194_303, i32::MAX] {
         assert_eq!(Content::parse(format!("{pid}\n").as_bytes()), Content::Pid(Pid::from_raw(pid)));
+        assert_eq!(Content::parse(format!("{pid}\n\n\n").as_bytes()), Content::Pid(Pid::from_raw(pid)));
         assert_eq!(Content::parse(pid.to_string().as_bytes()), Content::Unfinished(Pid::from_raw(pid)));
     }
 }
 
 #[test]
 fn a_number_with_white_space_is_a_pidfile_and_anything_else_is_none() {
-    for text in ["\n", " 12\n", "12\n\n", "0012", "12 \t\r\n", "99999999999\n", "0\n"] {
+    for text in ["\n", " 12\n", "0012", "12 \t\r\n", "99999999999\n", "0\n"] {
         assert_eq!(Content::parse(text.as_bytes()), Content::Unusual, "{text:?}");
     }
     for text in ["12x", "-1\n", "+12\n", "12 13\n", "[server]\nport = 80\n", "\0", "1\x0b"] {

@@ -1,10 +1,10 @@
 //! Rotating logs: the launcher finds out whether the daemon, as its user and in its root directory, will be able to.
 
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr},
     io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
+        fd::{AsFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
@@ -13,7 +13,7 @@ use std::{
 use nix::{
     fcntl::{AtFlags, openat},
     libc,
-    sys::stat::{Mode, SFlag, fstat},
+    sys::stat::{Mode, SFlag, fstat, fstatat},
     unistd::{AccessFlags, faccessat, geteuid},
 };
 
@@ -71,28 +71,39 @@ impl Reopener<'_> {
         let (directory, name) = trusted_path::split(&path);
         let renamed = format!("renamed in {}", shown(path.parent().unwrap_or(directory)));
         ask(&renamed, &|| may(directory, AccessFlags::W_OK | AccessFlags::X_OK))?;
-        ask(&renamed, &|| self.may_rename(candidate, &root, directory))?;
         ask("written to", &|| may(&path, AccessFlags::W_OK))?;
         let name = CString::new(name.as_bytes()).map_err(|error| because(error.into()))?;
         ask(&renamed, &|| {
             let directory = open_directory(&root, directory)?;
             let numbered = Numbered { directory: directory.as_fd(), name: &name, keep: limit.keep };
-            numbered.check().map_err(Into::into)
+            self.may_rename(&numbered)
         })
     }
 
     /// What permission to write in the directory does not tell.
-    fn may_rename(&self, candidate: &Candidate<'_>, root: &impl AsFd, directory: &Path) -> io::Result<()> {
-        if sys::is_kept_from_renames(candidate.file.as_raw_fd())? {
-            return Err(refused("it is append-only or immutable, chattr(1), or a mount point"));
+    fn may_rename(&self, numbered: &Numbered<'_>) -> io::Result<()> {
+        if sys::is_append_only(numbered.directory)? {
+            return Err(refused("the directory is append-only, chattr(1)"));
         }
-        let directory = fstat(open_directory(root, directory)?)?;
-        let owners = [directory.st_uid, fstat(candidate.file)?.st_uid];
+        let directory = fstat(numbered.directory)?;
         let uid = self.account.map_or_else(geteuid, |account| account.uid);
-        if directory.st_mode & libc::S_ISVTX == 0 || uid.is_root() || owners.contains(&uid.as_raw()) {
-            return Ok(());
+        let takes_owner = directory.st_mode & libc::S_ISVTX != 0 && !uid.is_root() && directory.st_uid != uid.as_raw();
+        for name in numbered.names()? {
+            let file = fstatat(numbered.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
+            let is_kept = sys::is_kept_from_renames(numbered.directory, &name);
+            let (Ok(file), Ok(is_kept)) = (file, is_kept) else { continue }; // another program may rotate the log just now
+            let of_number = (name != *numbered.name).then(|| shown(OsStr::from_bytes(name.as_bytes())).to_string());
+            if is_kept {
+                let it = of_number.as_deref().unwrap_or("it");
+                return Err(refused(format!("{it} is append-only or immutable, chattr(1), or a mount point")));
+            }
+            if takes_owner && file.st_uid != uid.as_raw() {
+                let file = of_number.as_deref().unwrap_or("the log");
+                let why = format!("the directory is sticky, and neither it nor {file} belongs to the daemon's user");
+                return Err(refused(why));
+            }
         }
-        Err(refused("the directory is sticky, and neither it nor the log belongs to the daemon's user"))
+        Ok(())
     }
 }
 

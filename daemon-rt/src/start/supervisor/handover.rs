@@ -1,0 +1,131 @@
+//! What a supervisor hands over to the program that it executes for an upgrade, from the side of that program.
+//!
+//! It passes between two versions of a program, and so of this library. This is version 1:
+//!
+//! - The variable `DAEMON_UPGRADE` is the version and three descriptors: `1 LINE STDERR LOCK`, in decimal. In each version
+//!   `LINE` comes second.
+//! - `LINE` is a stream socket whose other end is the old supervisor, the parent.
+//! - `STDERR` is the standard error of the old supervisor. The program has another one, which the old supervisor reads: it
+//!   is the reason if the upgrade fails.
+//! - `LOCK` is open on the pidfile and locked, flock(2), or `-` without a pidfile.
+//! - The bound sockets come as in `sd_listen_fds(3)`.
+//! - The new supervisor sends its process id, four bytes in the order of the machine, when its daemon can be told that it is
+//!   ready. The old one answers with one byte; if it closes the line instead, the upgrade is over.
+//! - Then the new one writes its number to the pidfile and sends one byte. From now on the pidfile is the new one's, and the
+//!   old one ends its own daemon.
+//! - When that has ended, the old supervisor leaves. If it was asked to stop, it sends one more byte and waits for the end of
+//!   the new one. Before either, the new one does not leave. If it ends all the same, the old one kills its daemon.
+
+use std::{
+    env,
+    fs::File,
+    io::{self, Read},
+    os::{
+        fd::{AsFd, OwnedFd, RawFd},
+        unix::net::UnixStream,
+    },
+    process,
+    time::Duration,
+};
+
+use nix::unistd::getppid;
+
+use crate::{Error, inherited::Inherited, sys};
+
+pub(super) const VARIABLE: &str = "DAEMON_UPGRADE";
+
+pub(super) const VERSION: &str = "1";
+
+/// What stands for a descriptor that there is not.
+pub(super) const NONE: &str = "-";
+
+/// How long the old supervisor may take to answer. It may be stopped.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(crate) struct Handover {
+    line: UnixStream,
+    stderr: Option<OwnedFd>,
+    lock: Option<File>,
+    /// Whether the old daemon has ended.
+    is_over: bool,
+}
+
+/// Whether this process was executed for an upgrade.
+pub(crate) fn is_upgrade() -> bool {
+    env::var(VARIABLE).is_ok_and(|value| line(&value).is_some())
+}
+
+/// A copy of the variable that a later child inherited leads to no parent, and is nothing. Neither is one by which an
+/// unprivileged caller would pass for the supervisor.
+fn line(value: &str) -> Option<RawFd> {
+    let line = value.split(' ').nth(1)?.parse().ok()?;
+    let is_parents = sys::peer_process(line).is_ok_and(|peer| peer == getppid());
+    (is_parents && !sys::exec_gave_privileges()).then_some(line)
+}
+
+impl Handover {
+    /// None where the program was not executed for an upgrade.
+    pub(super) fn take(inherited: &mut Inherited) -> Option<Result<Self, Error>> {
+        let value = env::var(VARIABLE).ok()?;
+        let line = line(&value)?;
+        Some(Self::take_all(inherited, line, &value))
+    }
+
+    fn take_all(inherited: &mut Inherited, line: RawFd, value: &str) -> Result<Self, Error> {
+        let words: Vec<_> = value.split(' ').collect();
+        let [VERSION, _, stderr, lock] = words[..] else {
+            let found = words[0];
+            return Err(Error::new(format!(
+                "cannot take over from the running daemon: it hands over by version {found}, and this program knows {VERSION}"
+            )));
+        };
+        let mut take = |word: &str| word.parse().ok().map(|fd| inherited.take(fd)).transpose();
+        Ok(Self {
+            stderr: take(stderr)?,
+            lock: take(lock)?.map(File::from),
+            line: inherited.take(line)?.into(),
+            is_over: false,
+        })
+    }
+
+    /// The standard error of the old supervisor.
+    pub(super) fn take_stderr(&mut self) -> Option<File> {
+        self.stderr.take().map(File::from)
+    }
+
+    pub(super) fn lock(&self) -> Option<&File> {
+        self.lock.as_ref()
+    }
+
+    pub(super) fn take_lock(&mut self) -> Option<File> {
+        self.lock.take()
+    }
+
+    /// In the leader that becomes the supervisor: asks whether it may.
+    pub(super) fn ask(&mut self) -> io::Result<()> {
+        self.line.set_read_timeout(Some(PATIENCE))?;
+        sys::send(self.line.as_fd(), &process::id().to_ne_bytes())?;
+        self.line.read_exact(&mut [0])
+    }
+
+    /// Says that the pidfile names this process.
+    pub(super) fn confirm(&self) -> io::Result<()> {
+        sys::send(self.line.as_fd(), &[0]).map(drop)
+    }
+
+    /// The line to the old supervisor, which is closed when that leaves.
+    pub(super) fn line(&self) -> &UnixStream {
+        &self.line
+    }
+
+    /// Reads what the old supervisor says when its daemon has ended. False where it has left.
+    pub(super) fn hear_of_end(&mut self) -> bool {
+        self.is_over = true;
+        matches!(sys::uninterrupted(|| self.line.read(&mut [0])), Ok(1..))
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+}

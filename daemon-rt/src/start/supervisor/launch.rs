@@ -1,0 +1,171 @@
+//! How the program was launched: an upgrade executes it again in the same way.
+
+use std::{
+    convert::Infallible,
+    env,
+    ffi::{CString, OsStr, OsString},
+    fs, hint, io,
+    os::{
+        fd::RawFd,
+        unix::{
+            ffi::{OsStrExt, OsStringExt},
+            fs::MetadataExt,
+        },
+    },
+    path::{Path, PathBuf},
+    process,
+};
+
+use nix::{
+    libc,
+    sys::{
+        signal::SigSet,
+        stat::{Mode, umask},
+    },
+    unistd::{chdir, execve},
+};
+
+use super::handover::{NONE, VARIABLE, VERSION};
+use crate::{Error, inherited::Inherited, sys, terminal::shown};
+
+/// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
+const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
+
+/// What `sd_listen_fds(3)` reads. Those of the launch are about other sockets.
+const PASSING: [&str; 4] = ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+#[derive(Debug)]
+pub(super) struct Launch {
+    program: PathBuf,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    directory: PathBuf,
+    umask: Mode,
+}
+
+/// What the program gets besides.
+pub(super) struct Descriptors<'supervisor> {
+    pub(super) line: RawFd,
+    pub(super) stderr: RawFd,
+    pub(super) lock: Option<RawFd>,
+    pub(super) keep: &'supervisor [RawFd],
+}
+
+impl Launch {
+    /// None where it cannot be launched again with the same rights, or nobody knows how.
+    pub(super) fn note(inherited: &Inherited) -> Option<Self> {
+        if sys::exec_gave_privileges() {
+            return None;
+        }
+        let directory = inherited.directory()?.to_owned();
+        let umask_now = umask(Mode::all());
+        umask(umask_now);
+        Some(Self {
+            program: program(&directory)?,
+            arguments: env::args_os().map(c_string).collect::<Option<_>>()?,
+            environment: env::vars_os()
+                .filter(|(name, _)| !PASSING.into_iter().chain([VARIABLE]).any(|passing| name == passing))
+                .map(|(name, value)| variable(&name, &value))
+                .collect::<Option<_>>()?,
+            directory,
+            umask: umask_now,
+        })
+    }
+
+    /// In the daemon: what `keep_env` removes is not to be found in its memory either.
+    pub(super) fn wipe(self) {
+        for variable in self.environment {
+            let mut bytes = variable.into_bytes();
+            bytes.fill(0);
+            hint::black_box(&bytes); // or the compiler leaves it out
+        }
+    }
+
+    /// In a process forked for it. Returns only if that fails.
+    pub(super) fn execute(&self, descriptors: &Descriptors<'_>) -> Error {
+        match self.try_to_execute(descriptors) {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    fn try_to_execute(&self, descriptors: &Descriptors<'_>) -> Result<Infallible, Error> {
+        let program = shown(&self.program);
+        let cannot = |error: io::Error| Error::because(format!("cannot execute {program}"), error);
+        let (passed, [line, stderr, lock]) = descriptors.arrange()?;
+        let lock = lock.map_or_else(|| NONE.to_owned(), |lock| lock.to_string());
+        let number = |fd: Option<RawFd>| fd.unwrap_or_default();
+        let mut environment = self.environment.clone();
+        for (name, value) in [
+            (VARIABLE, format!("{VERSION} {} {} {lock}", number(line), number(stderr))),
+            ("LISTEN_PID", process::id().to_string()),
+            ("LISTEN_FDS", passed.to_string()),
+        ] {
+            environment.extend(variable(OsStr::new(name), OsStr::new(&value)));
+        }
+        chdir(&self.directory)
+            .map_err(|error| Error::because(format!("cannot change directory to {}", shown(&self.directory)), error))?;
+        umask(self.umask);
+        let path = c_string(self.program.clone().into()).unwrap_or_default();
+        let _ = SigSet::empty().thread_set_mask();
+        execve(&path, &self.arguments, &environment).map_err(|error| cannot(error.into()))
+    }
+}
+
+impl Descriptors<'_> {
+    /// Puts the bound sockets where `sd_listen_fds(3)` has them, and closes everything else but those to keep. Returns how
+    /// many sockets there are, and where the line, standard error and the lock are now.
+    fn arrange(&self) -> Result<(RawFd, [Option<RawFd>; 3]), Error> {
+        let cannot = |error: io::Error| Error::because("cannot hand over the sockets", error);
+        let open = crate::inherited::open_descriptors();
+        let is_own = |fd: &RawFd| [Some(self.line), self.lock].contains(&Some(*fd)) || *fd < FIRST_PASSED;
+        let mut sockets: Vec<_> = open.iter().copied().filter(|fd| !is_own(fd) && !self.keep.contains(fd)).collect();
+        sockets.retain(|&fd| sys::is_bound_socket(fd));
+        sockets.sort_unstable();
+        let passed = RawFd::try_from(sockets.len()).unwrap_or_default();
+        let end = FIRST_PASSED + passed;
+        if let Some(kept) = self.keep.iter().find(|kept| (FIRST_PASSED..end).contains(kept)) {
+            return Err(Error::new(format!(
+                "cannot hand over the sockets: `keep_fds` has descriptor {kept}, which `LISTEN_FDS` counts"
+            )));
+        }
+        let copy = |fd| sys::duplicate_above(fd, end).map_err(cannot);
+        let sockets = sockets.into_iter().map(copy).collect::<Result<Vec<_>, _>>()?;
+        let own = [Some(self.line), Some(libc::STDERR_FILENO), self.lock];
+        let mut copies = [None; 3];
+        for (copied, own) in copies.iter_mut().zip(own) {
+            *copied = own.map(copy).transpose()?;
+        }
+        for fd in open.into_iter().filter(|fd| *fd >= FIRST_PASSED && !self.keep.contains(fd)) {
+            let _ = sys::set_close_on_exec(fd, true); // it may be closed by now
+        }
+        for (place, socket) in (FIRST_PASSED..).zip(sockets) {
+            sys::place(socket, place).map_err(cannot)?;
+        }
+        for fd in copies.into_iter().flatten() {
+            sys::set_close_on_exec(fd, false).map_err(cannot)?;
+        }
+        sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?;
+        Ok((passed, copies))
+    }
+}
+
+/// The path by which it was executed, which may be a link that is going to lead to a new version; otherwise that of its
+/// file.
+fn program(directory: &Path) -> Option<PathBuf> {
+    let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let is_of_this_process = |path: &PathBuf| path.starts_with("/proc") || path.starts_with("/dev"); // fexecve(3)
+    let own = file(Path::new("/proc/self/exe"));
+    sys::executed_path()
+        .map(|path| directory.join(path))
+        .filter(|path| !is_of_this_process(path) && own.is_some() && file(path) == own)
+        .or_else(|| env::current_exe().ok())
+}
+
+fn variable(name: &OsStr, value: &OsStr) -> Option<CString> {
+    CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
+}
+
+fn c_string(text: OsString) -> Option<CString> {
+    CString::new(text.into_vec()).ok()
+}

@@ -1,0 +1,437 @@
+//! What the supervisor does: it waits for the end of the daemon, forks the next one, and lets itself be replaced.
+
+use std::{
+    io::{self, Read},
+    net::Shutdown,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::{net::UnixStream, process::ExitStatusExt},
+    },
+    process::ExitStatus,
+    thread,
+    time::{Duration, Instant},
+};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use nix::sys::prctl;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use nix::sys::resource::{Resource, setrlimit};
+use nix::{
+    errno::Errno,
+    libc::{self, c_int},
+    sys::signal::SigSet,
+    unistd::{ForkResult, Pid, getpid},
+};
+
+use super::{
+    NextDaemon, Supervision,
+    backoff::Backoff,
+    end::{End, Next},
+    handover::Handover,
+    upgrade::{Progress, Successor, Upgrade},
+};
+use crate::{
+    start::{children::Children, leader::Leader, prepared::Remaining, process_group},
+    sys::{self, CaughtSignals},
+    terminal::shown_bytes,
+    threads::SingleThread,
+};
+
+/// What asks the supervisor to end both.
+const STOPPING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
+
+/// What asks it to let itself be replaced.
+const UPGRADING: c_int = libc::SIGUSR2;
+
+/// How long a daemon that was not ready in time may take to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A daemon that ends itself when its `stop_timeout` is over gets the time to say so.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// How long to wait where there is no process, or no descriptor, to be had.
+const UNTIL_RETRY: Duration = Duration::from_secs(1);
+
+/// Where nothing can be waited for.
+const PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) struct Supervisor<'thread> {
+    pub(super) remaining: Remaining,
+    pub(super) supervision: Box<Supervision>,
+    pub(super) children: Children,
+    signals: CaughtSignals,
+    pub(super) thread: &'thread SingleThread,
+    is_stopping: bool,
+    /// When the daemon was forked.
+    began: Instant,
+    upgrade: Option<Upgrade>,
+    /// The supervisor that has taken over.
+    successor: Option<Successor>,
+}
+
+enum Forked {
+    Daemon { to_supervisor: Option<UnixStream> },
+    Supervisor { daemon: Pid, from_daemon: Option<UnixStream> },
+}
+
+/// See [`Supervising::supervise`](super::Supervising::supervise).
+pub(super) fn supervise(supervision: Box<Supervision>, leader: Leader, thread: &SingleThread) -> NextDaemon {
+    let Leader { mut daemon, from_daemon, launcher, mut remaining, program: _ } = leader;
+    drop(from_daemon);
+    let signals = CaughtSignals::catch_all();
+    stop_being_leader();
+    remaining.become_supervisors(thread);
+    supervision.become_supervisors(thread);
+    let _ = sys::send(launcher.as_fd(), &[0]); // the launcher, too, has to know that `ready()` was answered
+    drop(launcher);
+    let mut backoff = Backoff::new(supervision.respawn.clone());
+    let mut supervisor = Supervisor {
+        remaining,
+        supervision,
+        children: Children::watch_all_signals(),
+        signals,
+        thread,
+        is_stopping: false,
+        began: Instant::now(),
+        upgrade: None,
+        successor: None,
+    };
+    let mut line = None; // it is ready
+    loop {
+        let end = supervisor.await_end(daemon, line.take());
+        let next = supervisor.next(&end, &mut backoff);
+        supervisor.tell(&end, next);
+        let Next::StartsAgain(delay) = next else { supervisor.leave(end.status) };
+        supervisor.pause(delay);
+        match supervisor.fork_daemon() {
+            Forked::Daemon { to_supervisor } => return supervisor.become_daemon(to_supervisor),
+            Forked::Supervisor { daemon: next, from_daemon } => (daemon, line) = (next, from_daemon),
+        }
+    }
+}
+
+impl Remaining {
+    /// The daemon has all of this, and the supervisor keeps what the next one needs.
+    fn become_supervisors(&mut self, thread: &SingleThread) {
+        self.streams.keep_files();
+        self.streams.leave_buffer();
+        self.environment.apply(thread); // what the daemon does not keep is not to be seen in the supervisor either
+        self.common.hold_as_supervisor();
+    }
+}
+
+/// Whoever the daemon leaves behind is not the supervisor's, and nobody waits for the launcher any more.
+fn stop_being_leader() {
+    process_group::adopt_orphans(false);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = prctl::set_pdeathsig(None);
+}
+
+impl Supervisor<'_> {
+    /// Waits for the end of the daemon, and does for it meanwhile what signals ask for. It is ready where it has no line.
+    fn await_end(&mut self, daemon: Pid, mut line: Option<UnixStream>) -> End {
+        let start_timeout = self.remaining.start_timeout;
+        let mut deadline = line.as_ref().and_then(|_| self.began.checked_add(start_timeout));
+        let (mut was_ready, mut was_late, mut is_ending, mut is_last) = (line.is_none(), false, false, false);
+        loop {
+            let spoke = self.wait(line.as_ref(), deadline);
+            if let Some(from_daemon) = line.take_if(|_| spoke) {
+                was_ready = is_ready(&from_daemon);
+                if was_ready && !is_ending {
+                    deadline = None;
+                } else if !was_ready {
+                    deadline = Some(Instant::now() + GRACE); // it ends, or can never be ready
+                }
+            }
+            if let Some(status) = self.reap(Some(daemon)) {
+                // Its word counts even where its end was seen first. A worker may hold its end of the line.
+                was_ready |= line.is_some_and(|line| was_last_word_ready(&line));
+                return End { daemon, status, was_ready, was_late };
+            }
+            self.see_to_upgrade();
+            for signal in self.take_stopping() {
+                send(daemon, &[signal, libc::SIGCONT]);
+            }
+            if !is_last && (self.is_stopping || self.successor.is_some()) {
+                if !self.is_stopping {
+                    send(daemon, &[libc::SIGTERM, libc::SIGCONT]);
+                }
+                self.close_all_but(line.as_ref());
+                let time = self.supervision.stop_timeout.and_then(|time| time.checked_add(MARGIN));
+                deadline = time.and_then(|time| Instant::now().checked_add(time));
+                (is_ending, is_last) = (true, true);
+            }
+            if self.successor_has_ended() {
+                send(daemon, &[libc::SIGKILL]); // as if it were its own supervisor
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                if is_ending {
+                    send(daemon, &[libc::SIGKILL]);
+                    deadline = None;
+                } else {
+                    // A supervisor that was stopped meanwhile sees the signal to continue first.
+                    match line.take().map(|line| was_last_word_ready(&line)) {
+                        Some(true) => (was_ready, deadline) = (true, None),
+                        word => {
+                            (was_late, is_ending, deadline) = (word.is_some(), true, Some(Instant::now() + GRACE));
+                            send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                        }
+                    }
+                }
+            }
+            if was_ready {
+                self.hand_on_signals(daemon); // before, they might end it
+            }
+        }
+    }
+
+    /// The signals that have come and ask it to stop. A successor is asked, too, and what is to become one is ended.
+    fn take_stopping(&mut self) -> impl Iterator<Item = c_int> + use<> {
+        let taken = STOPPING.map(|signal| self.signals.take(signal).then_some(signal));
+        for signal in taken.into_iter().flatten() {
+            self.is_stopping = true;
+            if let Some(successor) = &self.successor {
+                send(successor.pid, &[signal, libc::SIGCONT]);
+            }
+            if let Some(upgrade) = self.upgrade.take() {
+                self.give_up(&upgrade, "the running daemon was asked to stop".as_bytes());
+            }
+        }
+        taken.into_iter().flatten()
+    }
+
+    /// There is no next daemon: a socket that this one closes shall be closed.
+    fn close_all_but(&self, line: Option<&UnixStream>) {
+        let [pidfile, number] = self.remaining.common.pidfile();
+        let lines = [line, self.successor.as_ref().and_then(|successor| successor.line.as_ref()), self.predecessor()];
+        let [line, successor, predecessor] = lines.map(|line| line.map(AsRawFd::as_raw_fd));
+        sys::close_all_but([pidfile, number, line, successor, predecessor]);
+    }
+
+    fn hand_on_signals(&self, daemon: Pid) {
+        for signal in self.signals.take_all().filter(|&signal| signal != libc::SIGCHLD) {
+            send(daemon, &[signal]);
+        }
+    }
+
+    /// Waits for a signal or a word, at most until the deadline. Returns whether the daemon has spoken.
+    fn wait(&mut self, line: Option<&UnixStream>, deadline: Option<Instant>) -> bool {
+        let [its_line, its_stderr] = self.upgrade.as_ref().map(Upgrade::sockets).unwrap_or_default();
+        let successor = self.successor.as_ref().and_then(|successor| successor.line.as_ref());
+        let its_deadline = self.upgrade.as_ref().and_then(Upgrade::deadline);
+        let deadline = [deadline, its_deadline].into_iter().flatten().min();
+        let predecessor = self.predecessor();
+        let sockets = [line, predecessor, its_line, its_stderr, successor];
+        let spoke = self.children.wait_for_some(sockets, deadline);
+        self.children.let_signals_in();
+        let Ok([daemon_spoke, predecessor_spoke, ..]) = spoke else {
+            thread::sleep(PAUSE);
+            return false;
+        };
+        if predecessor_spoke {
+            self.supervision.hear_predecessor();
+        }
+        daemon_spoke
+    }
+
+    /// How the daemon ended, if it did.
+    fn reap(&mut self, daemon: Option<Pid>) -> Option<ExitStatus> {
+        loop {
+            match sys::reap(Pid::from_raw(-1)) {
+                Ok(Some((child, status))) if Some(child) == daemon => return Some(status),
+                Ok(Some((child, status))) => {
+                    if let Some(upgrade) = &mut self.upgrade {
+                        upgrade.note_end(child, status);
+                    }
+                }
+                Ok(None) => return None,
+                Err(_) => return daemon.map(|_| ExitStatus::from_raw(libc::SIGKILL)), // there is none, however that came about
+            }
+        }
+    }
+
+    fn next(&self, end: &End, backoff: &mut Backoff) -> Next {
+        if self.is_stopping || self.successor.is_some() {
+            return Next::EndsAsAsked;
+        }
+        if !end.is_failure() && !self.supervision.respawn.on_success {
+            return Next::Ends;
+        }
+        let now = Instant::now();
+        backoff.next(now.saturating_duration_since(self.began), now).map_or(Next::EndsAtLimit, Next::StartsAgain)
+    }
+
+    /// Waits before the next daemon. Meanwhile the supervisor is all that can be stopped.
+    fn pause(&mut self, delay: Duration) {
+        let end = Instant::now().checked_add(delay);
+        loop {
+            self.reap(None);
+            self.see_to_upgrade();
+            if let Some(signal) = self.take_stopping().next() {
+                self.leave(ExitStatus::from_raw(signal)); // which may have come before the pause
+            }
+            if self.successor.is_some() {
+                self.leave(ExitStatus::default());
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return;
+            }
+            self.wait(None, end);
+        }
+    }
+
+    /// Where the system has no process or no descriptor left, it may have one later.
+    fn fork_daemon(&mut self) -> Forked {
+        let mut is_told = false;
+        loop {
+            match self.try_to_fork_daemon() {
+                Ok(forked) => return forked,
+                Err(error) if !is_told => {
+                    self.say(libc::LOG_ERR, format_args!("cannot start the daemon again: {}", errno_of(&error)));
+                }
+                Err(_) => {}
+            }
+            is_told = true;
+            self.pause(UNTIL_RETRY);
+        }
+    }
+
+    fn try_to_fork_daemon(&mut self) -> io::Result<Forked> {
+        if !self.remaining.notify {
+            // They were for the one that has ended. The next one begins anew anyway, and nobody knows when it can take them.
+            self.signals.forget_all_but(&[STOPPING[0], STOPPING[1], UPGRADING]);
+        }
+        let (from_daemon, to_supervisor) = self.remaining.is_awaited().then(UnixStream::pair).transpose()?.unzip();
+        self.began = Instant::now();
+        Ok(match sys::fork(self.thread)? {
+            ForkResult::Parent { child: daemon } => Forked::Supervisor { daemon, from_daemon },
+            ForkResult::Child => Forked::Daemon { to_supervisor },
+        })
+    }
+
+    fn become_daemon(self, to_supervisor: Option<UnixStream>) -> NextDaemon {
+        self.signals.restore();
+        let supervision = Some(self.supervision as _);
+        (Remaining { is_respawned: true, supervision, ..self.remaining }, to_supervisor)
+    }
+
+    /// Begins an upgrade that was asked for, and sees what becomes of one that is under way.
+    fn see_to_upgrade(&mut self) {
+        if let Some(launch) = self.supervision.launch.as_ref().filter(|_| self.signals.take(UPGRADING)) {
+            if self.upgrade.is_none() && self.successor.is_none() && !self.is_stopping {
+                let [lock, _] = self.remaining.common.pidfile();
+                let (name, keep) = (&self.remaining.name, &self.supervision.keep_fds);
+                match Upgrade::begin(launch, name, lock, keep, self.remaining.start_timeout, self.thread) {
+                    Ok(upgrade) => self.upgrade = Some(upgrade),
+                    Err(error) => self.tell_upgrade_failed(errno_of(&error).desc().as_bytes()),
+                }
+            }
+        }
+        let Some(mut upgrade) = self.upgrade.take() else { return };
+        match upgrade.advance(&self.remaining.name) {
+            Progress::GoesOn => self.upgrade = Some(upgrade),
+            Progress::Failed => self.give_up(&upgrade, upgrade.reason()),
+            Progress::Done(successor) => {
+                self.note_upgrade(None);
+                self.say(libc::LOG_NOTICE, format_args!("process {} has taken over", successor.pid));
+                self.successor = Some(successor);
+            }
+        }
+    }
+
+    fn give_up(&mut self, upgrade: &Upgrade, why: &[u8]) {
+        upgrade.end();
+        if upgrade.has_named_successor() {
+            let _ = self.remaining.common.write_supervisor();
+        }
+        self.tell_upgrade_failed(why);
+    }
+
+    fn tell_upgrade_failed(&mut self, why: &[u8]) {
+        self.say(libc::LOG_ERR, format_args!("cannot upgrade: {}", shown_bytes(why)));
+        self.note_upgrade(Some(why));
+    }
+
+    /// Whoever asked for it is told so.
+    fn note_upgrade(&self, failure: Option<&[u8]>) {
+        if let Some(upgrades) = &self.supervision.upgrades {
+            let _ = upgrades.note(failure);
+        }
+    }
+
+    fn successor_has_ended(&mut self) -> bool {
+        self.successor.as_mut().is_some_and(Successor::has_ended)
+    }
+
+    /// The line to the supervisor from which this one has taken over.
+    fn predecessor(&self) -> Option<&UnixStream> {
+        self.supervision.handover.as_ref()?.as_ref().ok().map(Handover::line)
+    }
+
+    /// Ends as the daemon did.
+    fn leave(&mut self, status: ExitStatus) -> ! {
+        self.await_predecessor();
+        if let Some(successor) = self.successor.take() {
+            self.leave_to(successor);
+        }
+        self.remaining.common.remove_pidfile();
+        if let Some(signal) = status.signal() {
+            leave_no_core();
+            sys::default_action(signal);
+            let _ = sys::kill(getpid(), signal);
+            let _ = SigSet::empty().thread_set_mask();
+            sys::exit_now(128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()));
+        }
+        sys::exit_now(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
+
+    /// Whoever asked this process to stop waits for its end, and means both.
+    fn leave_to(&mut self, mut successor: Successor) -> ! {
+        if self.is_stopping {
+            successor.let_go();
+        }
+        while self.is_stopping && !successor.has_ended() {
+            let _ = self.children.wait_for_some([successor.line.as_ref()], None);
+        }
+        sys::exit_now(0)
+    }
+
+    /// An old daemon that serves its last requests is stopped with this one, and killed if this one's successor is.
+    fn await_predecessor(&mut self) {
+        while self.supervision.predecessor_has_daemon() && !self.successor_has_ended() {
+            self.wait(None, None);
+            let _ = self.take_stopping(); // a successor is told
+        }
+    }
+}
+
+/// The daemon has left one, if any. A limit of 0 holds for a file alone, and not for a program that takes cores, core(5).
+fn leave_no_core() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = prctl::set_dumpable(false);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+}
+
+/// What is not said by now is too late.
+fn was_last_word_ready(from_daemon: &UnixStream) -> bool {
+    from_daemon.shutdown(Shutdown::Read).is_ok() && is_ready(from_daemon)
+}
+
+/// The first byte of a report is 0 where the daemon is ready.
+fn is_ready(mut from_daemon: &UnixStream) -> bool {
+    let mut status = [1];
+    matches!(sys::uninterrupted(|| from_daemon.read(&mut status)), Ok(1)) && status == [0]
+}
+
+/// An error: it has ended already.
+pub(super) fn send(process: Pid, signals: &[c_int]) {
+    for &signal in signals {
+        let _ = sys::kill(process, signal);
+    }
+}
+
+/// Its own text would be allocated.
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
+}

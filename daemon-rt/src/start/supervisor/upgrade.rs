@@ -1,0 +1,232 @@
+//! An upgrade from the side of the old supervisor: it executes the program anew, and waits until a new supervisor says that
+//! it can take over. What is said on the line stands in [`handover`](super::handover).
+
+use std::{
+    fmt::{self, Write},
+    io::{self, Read},
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::net::UnixStream,
+    },
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    libc,
+    unistd::{ForkResult, Pid},
+};
+
+use super::{
+    launch::{Descriptors, Launch},
+    said::Said,
+};
+use crate::{sys, threads::SingleThread};
+
+/// `setup` and the start may take as long as the start of this daemon might.
+const SETUP_AND_START: u32 = 2;
+
+/// How long a program that has closed its line may take to end.
+const UNTIL_END: Duration = Duration::from_secs(1);
+
+pub(super) struct Upgrade {
+    /// The new program: a launcher, as far as it goes.
+    launcher: Pid,
+    ended: Option<ExitStatus>,
+    /// None where the new program has closed it.
+    line: Option<UnixStream>,
+    stderr: Option<UnixStream>,
+    said: Said,
+    limit: Duration,
+    deadline: Option<Instant>,
+    /// The new supervisor, from when it was told that it may take over.
+    successor: Option<Pid>,
+}
+
+/// The new supervisor.
+pub(super) struct Successor {
+    pub(super) pid: Pid,
+    /// None where it has ended.
+    pub(super) line: Option<UnixStream>,
+}
+
+pub(super) enum Progress {
+    GoesOn,
+    Done(Successor),
+    Failed,
+}
+
+impl Upgrade {
+    /// Executes the program in a child: returns in the parent alone.
+    pub(super) fn begin(
+        launch: &Launch,
+        name: &str,
+        lock: Option<RawFd>,
+        keep: &[RawFd],
+        start_timeout: Duration,
+        thread: &SingleThread,
+    ) -> io::Result<Self> {
+        let (line, its_line) = pair()?;
+        let (stderr, its_stderr) = pair()?;
+        match sys::fork(thread)? {
+            ForkResult::Parent { child: launcher } => {
+                let limit = start_timeout.saturating_mul(SETUP_AND_START);
+                Ok(Self {
+                    launcher,
+                    ended: None,
+                    line: Some(line),
+                    stderr: Some(stderr),
+                    said: Said::nothing(),
+                    limit,
+                    deadline: Instant::now().checked_add(limit),
+                    successor: None,
+                })
+            }
+            ForkResult::Child => {
+                let descriptors =
+                    Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), lock, keep };
+                let error = launch.execute(&descriptors);
+                let _ = sys::send(its_stderr.as_fd(), format!("{name}: {error:#}\n").as_bytes());
+                sys::exit_now(1)
+            }
+        }
+    }
+
+    /// What may have something to say.
+    pub(super) fn sockets(&self) -> [Option<&UnixStream>; 2] {
+        [self.line.as_ref(), self.stderr.as_ref()]
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// That child of this process has ended.
+    pub(super) fn note_end(&mut self, child: Pid, status: ExitStatus) {
+        if child == self.launcher {
+            self.ended = Some(status);
+        }
+    }
+
+    /// Reads what there is. Messages of the program begin with that name.
+    pub(super) fn advance(&mut self, name: &str) -> Progress {
+        self.listen();
+        if let Some(line) = &self.line {
+            let mut word = [0; 4];
+            match (self.successor, hear(line, &mut word)) {
+                (None, Heard::Bytes) => self.answer(Pid::from_raw(i32::from_ne_bytes(word))),
+                (Some(pid), Heard::Bytes) => {
+                    return Progress::Done(Successor { pid, line: self.line.take() });
+                }
+                (_, Heard::Nothing) => {}
+                (_, Heard::End) => self.line = None,
+            }
+        }
+        match (self.successor, &self.line) {
+            (Some(_), Some(_)) => Progress::GoesOn, // the launcher is of no interest any more
+            (Some(_), None) => self.fail(format_args!("the new supervisor ended while it took over")),
+            (None, _) => {
+                if let Some(status) = self.ended {
+                    self.said.remove_name(name);
+                    return self.fail_unless_it_said_why(format_args!("the new program ended, {status}"));
+                }
+                if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    let limit = self.limit;
+                    return self.fail(format_args!("the new daemon was not ready within {limit:?}"));
+                }
+                if self.line.is_none() {
+                    // It is about to end: its daemon could not be ready any more.
+                    let end = Instant::now() + UNTIL_END;
+                    self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
+                }
+                Progress::GoesOn
+            }
+        }
+    }
+
+    fn fail(&mut self, why: fmt::Arguments<'_>) -> Progress {
+        self.said = Said::nothing();
+        self.fail_unless_it_said_why(why)
+    }
+
+    fn fail_unless_it_said_why(&mut self, why: fmt::Arguments<'_>) -> Progress {
+        if self.said.is_empty() {
+            let _ = self.said.write_fmt(why); // it never fails
+        }
+        Progress::Failed
+    }
+
+    /// Why it failed.
+    pub(super) fn reason(&self) -> &[u8] {
+        self.said.trimmed()
+    }
+
+    fn listen(&mut self) {
+        while let Some(stderr) = &self.stderr {
+            match self.said.read(stderr) {
+                Ok(true) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(false) | Err(_) => self.stderr = None,
+            }
+        }
+    }
+
+    /// From here on there is no way back.
+    fn answer(&mut self, successor: Pid) {
+        if self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
+            self.successor = Some(successor);
+            self.deadline = None;
+        } else {
+            self.line = None;
+        }
+    }
+
+    /// Ends what it started. The leader of the new start sees that its launcher has ended.
+    pub(super) fn end(&self) {
+        for process in [Some(self.launcher).filter(|_| self.ended.is_none()), self.successor].into_iter().flatten() {
+            let _ = sys::kill(process, libc::SIGKILL);
+        }
+    }
+
+    /// Whether the pidfile may name a new supervisor already.
+    pub(super) fn has_named_successor(&self) -> bool {
+        self.successor.is_some()
+    }
+}
+
+impl Successor {
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.line.take_if(|line| matches!(hear(line, &mut [0]), Heard::End));
+        self.line.is_none()
+    }
+
+    /// Says that the old daemon has ended, where that does not show by the end of this process.
+    pub(super) fn let_go(&self) {
+        if let Some(line) = &self.line {
+            let _ = sys::send(line.as_fd(), &[0]);
+        }
+    }
+}
+
+/// One that does not keep this process waiting.
+fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (own, its) = UnixStream::pair()?;
+    own.set_nonblocking(true)?;
+    Ok((own, its))
+}
+
+enum Heard {
+    Nothing,
+    Bytes,
+    End,
+}
+
+/// What the other side sends, it sends at once.
+fn hear(mut line: &UnixStream, word: &mut [u8]) -> Heard {
+    match sys::uninterrupted(|| line.read(word)) {
+        Ok(0) => Heard::End,
+        Ok(_) => Heard::Bytes,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
+        Err(_) => Heard::End,
+    }
+}

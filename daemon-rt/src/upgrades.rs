@@ -1,0 +1,109 @@
+//! How the upgrades of a supervisor ended: a file in memory, which whoever asked for one finds among its descriptors. The
+//! two may be of different versions of this library, so the name of the file carries one.
+//!
+//! The first 32 bytes are how many upgrades there were, and how the last one ended: `done` or `failed`, with spaces around
+//! both. They are written last. Behind them is why it failed.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::{fd::AsFd, unix::fs::FileExt},
+    str,
+};
+
+use nix::{libc, unistd::Pid};
+
+use crate::sys;
+
+const NAME: &str = "daemon-upgrades-1";
+
+const HEADER: usize = 32;
+
+/// The longest reason.
+pub(crate) const LIMIT: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Upgrades(File);
+
+/// How many upgrades there were, and how the last one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Last {
+    pub(crate) count: u32,
+    pub(crate) is_done: bool,
+}
+
+impl Upgrades {
+    /// In the supervisor: there were none yet.
+    pub(crate) fn none() -> io::Result<Self> {
+        let upgrades = Self(file_in_memory()?);
+        upgrades.write(Last::default())?;
+        Ok(upgrades)
+    }
+
+    /// The ones of that process, if it is a supervisor that can be upgraded.
+    pub(crate) fn of(process: Pid) -> io::Result<Option<Self>> {
+        let name = format!("/memfd:{NAME} (deleted)");
+        for descriptor in fs::read_dir(format!("/proc/{process}/fd"))? {
+            let path = descriptor?.path();
+            if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == name.as_str()) {
+                return File::open(path).map(|file| Some(Self(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes that one more has ended. It allocates nothing.
+    pub(crate) fn note(&self, failure: Option<&[u8]>) -> io::Result<()> {
+        let count = self.last()?.count.wrapping_add(1);
+        let reason = failure.unwrap_or_default();
+        self.0.set_len(HEADER as u64)?;
+        self.0.write_all_at(&reason[..reason.len().min(LIMIT)], HEADER as u64)?;
+        self.write(Last { count, is_done: failure.is_none() })
+    }
+
+    fn write(&self, last: Last) -> io::Result<()> {
+        let mut header = [b' '; HEADER];
+        let word = if last.is_done { "done" } else { "failed" };
+        write!(&mut header[..], "{} {word}", last.count)?;
+        self.0.write_all_at(&header, 0)
+    }
+
+    pub(crate) fn last(&self) -> io::Result<Last> {
+        let mut header = [0; HEADER];
+        self.0.read_exact_at(&mut header, 0)?;
+        let mut words = str::from_utf8(&header).unwrap_or_default().split_ascii_whitespace();
+        let count = words.next().and_then(|count| count.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Last { count, is_done: words.next() == Some("done") })
+    }
+
+    /// Why the last one failed.
+    pub(crate) fn reason(&self) -> io::Result<String> {
+        let mut reason = [0; LIMIT];
+        let mut length = 0;
+        loop {
+            match self.0.read_at(&mut reason[length..], (HEADER + length) as u64)? {
+                0 => return Ok(String::from_utf8_lossy(&reason[..length]).into_owned()),
+                read => length += read,
+            }
+        }
+    }
+
+    /// Whoever asks for an upgrade locks it, so that each is told of its own.
+    pub(crate) fn lock(&self) -> io::Result<bool> {
+        sys::lock(self.0.as_fd(), libc::LOCK_EX)
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn file_in_memory() -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    Ok(memfd_create(NAME, MFdFlags::MFD_CLOEXEC)?.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn file_in_memory() -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}

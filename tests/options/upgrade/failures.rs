@@ -1,0 +1,159 @@
+//! Where the new version does not get ready, nothing changes, and whoever asked reads why.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
+
+use daemon_rt::PidFile;
+use nix::sys::signal::Signal;
+use support::{DEADLINE, Stage, eventually};
+
+use super::{Service, executable, supervisor};
+use crate::{CLIENT, PROBE};
+
+#[test]
+fn a_program_that_cannot_be_executed() {
+    let service = Service::new();
+    let mut daemon = service.started(&[]);
+    let path = service.program.display();
+    fs::remove_file(&service.program).expect("remove");
+    let reason = service.refusal(&mut daemon);
+    assert_eq!(reason, format!("cannot execute {path}: No such file or directory (os error 2)"));
+
+    fs::write(&service.program, "no program").expect("write");
+    fs::set_permissions(&service.program, Permissions::from_mode(0o755)).expect("set the mode");
+    assert_eq!(service.refusal(&mut daemon), format!("cannot execute {path}: Exec format error (os error 8)"));
+
+    fs::set_permissions(&service.program, Permissions::from_mode(0o644)).expect("set the mode");
+    assert_eq!(service.refusal(&mut daemon), format!("cannot execute {path}: Permission denied (os error 13)"));
+
+    let line = format!("probe: cannot upgrade: cannot execute {path}: Permission denied (os error 13)\n");
+    assert!(service.stage.read("log").ends_with(&line), "{}", service.stage.read("log"));
+
+    let before = executable(daemon.process);
+    service.install(PROBE);
+    assert_ne!(executable(service.upgraded().process), before, "then it can");
+}
+
+#[test]
+fn a_start_that_fails() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready"]);
+    let new = |options: &str| format!("#!/bin/sh\nexec -a probe {PROBE} \"$@\" {options}").replace("sh\n", "bash\n");
+    let path = service.stage.path("log").canonicalize().expect("a path");
+    for (script, reason) in [
+        (new("--fail 'bad luck'"), "bad luck: the cause".into()),
+        (new("--chdir /missing"), "cannot change directory to /missing: No such file or directory (os error 2)".into()),
+        (new("--pidfile other"), {
+            let other = service.stage.path("other");
+            format!("cannot lock {}: No such file or directory (os error 2)", other.display())
+        }),
+        (new("--foreground"), "cannot take over from the running daemon in the foreground: `detach` is `Never`".into()),
+        (format!("#!/bin/sh\nDAEMON_UPGRADE=\"2${{DAEMON_UPGRADE#1}}\" exec {PROBE} \"$@\""), {
+            "cannot take over from the running daemon: it hands over by version 2, and this program knows 1".into()
+        }),
+        ("#!/bin/sh\necho 'libfoo.so: not found' >&2; exit 127".into(), "libfoo.so: not found".into()),
+        ("#!/bin/sh\nexit 0".into(), "the new program ended, exit status: 0".into()),
+        ("#!/bin/sh\nkill -SEGV $$".into(), "the new program ended, signal: 11 (SIGSEGV)".into()),
+    ] {
+        service.install_script(&script);
+        assert_eq!(service.refusal(&mut daemon), reason, "{script}");
+    }
+    assert_eq!(path, service.stage.path("log").canonicalize().expect("still there"));
+    service.install(PROBE);
+    drop(service.upgraded());
+}
+
+/// Asked before it can say so, the test tells the new daemon to end.
+#[test]
+fn a_daemon_that_ends_before_it_is_ready() {
+    for (command, reason) in [
+        ("panic out of luck", "panicked"),
+        ("exit 3", "the daemon ended before it was ready: exit status: 3"),
+        ("crash", "the daemon ended before it was ready: signal: 11 (SIGSEGV)"),
+    ] {
+        let service = Service::new();
+        let launcher = service.stage.start(&mut service.command(&["--notify"]));
+        let mut daemon = service.stage.daemon();
+        daemon.ask("ready");
+        assert_eq!(launcher.end().status, 0);
+        let pidfile = service.pidfile();
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| pidfile.upgrade(DEADLINE).expect_err("no upgrade"));
+            let mut new = service.stage.daemon();
+            new.send(command);
+            let error = format!("{:#}", asking.join().expect("an error"));
+            assert!(error.contains(reason), "{error}");
+        });
+        assert!(!daemon.ask("look").is_empty(), "it serves on");
+        eventually("what it started has ended", || (service.stage.processes().len() == 2).then_some(()));
+    }
+}
+
+#[test]
+fn a_panic_in_setup() {
+    let service = Service::new();
+    let mut daemon = service.started(&[]);
+    service.install_script(&format!("#!/bin/sh\nexec {PROBE} \"$@\" --umask number"));
+    let reason = service.refusal(&mut daemon);
+    assert_eq!(reason, "invalid digit found in string");
+}
+
+#[test]
+fn one_that_never_gets_ready() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready", "--start-timeout", "300"]);
+    service.install_script(&format!(
+        "#!/bin/sh\nexec {PROBE} --pidfile pid --respawn always --notify --start-timeout 300"
+    ));
+    let error = service.pidfile().upgrade(DEADLINE).expect_err("no upgrade");
+    let said = format!("{error:#}");
+    assert!(said.ends_with("the daemon was not ready within 300ms: it has not called `ready`"), "{said}");
+    drop(service.stage.daemon()); // it did report
+    eventually("what it started has ended", || (service.stage.processes().len() == 2).then_some(()));
+
+    service.install_script("#!/bin/sh\nexec sleep 1000");
+    let reason = service.refusal(&mut daemon);
+    assert_eq!(reason, "the new daemon was not ready within 600ms");
+}
+
+#[test]
+fn the_time_of_whoever_asks_is_over_first() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready"]);
+    service.install_script("#!/bin/sh\nexec sleep 1000");
+    let error = service.pidfile().upgrade(Duration::from_millis(300)).expect_err("no upgrade");
+    let line = format!("cannot upgrade process {}: no new one has taken over within 300ms", supervisor(&daemon).0);
+    assert_eq!(format!("{error:#}"), line);
+    assert!(!daemon.ask("look").is_empty());
+}
+
+/// It would end by the signal.
+#[test]
+fn a_daemon_without_a_supervisor_gets_no_signal() {
+    let stage = Stage::new();
+    let mut daemon = stage.started(stage.command(PROBE).args(["--pidfile", "pid"]));
+    let error = PidFile::new(stage.path("pid")).upgrade(DEADLINE).expect_err("no supervisor");
+    let why = "it is not the supervisor of a daemon with the option `respawn`";
+    assert_eq!(format!("{error:#}"), format!("cannot upgrade process {}: {why}", daemon.process.0));
+    assert!(!daemon.ask("look").is_empty());
+    let said = stage.launch(stage.command(PROBE).args(["--pidfile", "pid", "--obey", "upgrade"]));
+    assert_eq!(said.status, 3, "an action that the service has not");
+}
+
+#[test]
+fn where_nothing_runs() {
+    let stage = Stage::new();
+    let said = stage.launch(stage.command(PROBE).args(["--pidfile", "pid", "--obey", "upgrade"]));
+    let line = format!("probe: no daemon runs that holds {}\n", stage.path("pid").display());
+    assert_eq!((said.status, said.stderr), (7, line));
+}
+
+/// To launch that again would start another client.
+#[test]
+fn a_daemon_of_a_program_that_goes_on_gets_the_signal_itself() {
+    let stage = Stage::new();
+    let _ = (CLIENT, Signal::SIGUSR2, &stage);
+}

@@ -1,0 +1,1 @@
+//! What passes between two versions, from outside: each side against one that was written from the description alone.

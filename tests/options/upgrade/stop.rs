@@ -1,0 +1,128 @@
+//! Stopping while two versions run, and while one of them starts.
+
+use std::{fs::File, io::Write, os::unix::fs::FileTypeExt, time::Duration};
+
+use daemon_rt::Stopped;
+use nix::{
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
+use support::{DEADLINE, Daemon, Process, eventually};
+
+use super::{Service, content, has_ended, supervisor};
+use crate::PROBE;
+
+/// An old daemon that does not end yet, and the new one.
+fn both(service: &Service, options: &[&str]) -> (Daemon, Daemon) {
+    let mut old = service.started(&[&["--stop-requested"], options].concat());
+    let new = service.upgraded();
+    eventually("the request", || (old.ask("is-stop-requested") == "true").then_some(()));
+    (old, new)
+}
+
+#[test]
+fn the_old_daemon_gets_stop_timeout() {
+    let service = Service::new();
+    let (old, new) = both(&service, &["--stop-timeout", "300"]);
+    has_ended(&old);
+    let log = service.stage.read("log");
+    assert!(log.contains("probe: did not stop within 300ms\n"), "{log}");
+    assert!(new.process.is_alive());
+    eventually("the new one alone", || (service.stage.processes().len() == 2).then_some(()));
+}
+
+#[test]
+fn a_stop_means_both() {
+    let service = Service::new();
+    let (mut old, mut new) = both(&service, &[]);
+    let pidfile = service.pidfile();
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| pidfile.stop(DEADLINE).expect("a stop"));
+        eventually("the request", || (new.ask("is-stop-requested") == "true").then_some(()));
+        new.send("exit 0");
+        has_ended(&new);
+        assert!(!stopping.is_finished(), "it waits for the old one");
+        old.send("exit 0");
+        assert_eq!(stopping.join().expect("a stop"), Stopped::Terminated);
+    });
+    assert_eq!(service.stage.processes(), []);
+    assert_eq!(service.stage.files(), ["log", "probe"]);
+}
+
+#[test]
+fn a_new_supervisor_that_is_killed_ends_both() {
+    let service = Service::new();
+    let (old, new) = both(&service, &[]);
+    supervisor(&new).signal(Signal::SIGKILL);
+    has_ended(&old);
+    has_ended(&new);
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn an_old_supervisor_that_is_killed_ends_the_old_daemon() {
+    let service = Service::new();
+    let (old, mut new) = both(&service, &[]);
+    supervisor(&old).signal(Signal::SIGKILL);
+    has_ended(&old);
+    assert!(!new.ask("look").is_empty());
+    service.pidfile().stop(Duration::ZERO).expect("a stop");
+}
+
+/// Who looked before the upgrade may send the signal behind it.
+#[test]
+fn a_signal_to_the_old_supervisor_means_both() {
+    let service = Service::new();
+    let (mut old, mut new) = both(&service, &[]);
+    let (old_supervisor, new_supervisor) = (supervisor(&old), supervisor(&new));
+    old_supervisor.signal(Signal::SIGTERM);
+    eventually("the request", || (new.ask("is-stop-requested") == "true").then_some(()));
+    old.send("exit 0");
+    has_ended(&old);
+    assert!(old_supervisor.is_alive(), "whoever waits for it waits for both");
+    new.send("exit 0");
+    eventually("the end of all", || {
+        (![old_supervisor, new_supervisor].map(Process::is_alive).contains(&true)).then_some(())
+    });
+    assert_eq!(service.stage.files(), ["log", "probe"]);
+}
+
+#[test]
+fn an_upgrade_ends_with_a_stop() {
+    let service = Service::new();
+    let old = service.started(&[]);
+    let go = service.stage.path("go");
+    mkfifo(&go, Mode::S_IRWXU).expect("a FIFO");
+    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+    let pidfile = service.pidfile();
+    let supervisor = supervisor(&old);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| pidfile.upgrade(DEADLINE).expect_err("no upgrade"));
+        let mut go = File::options().write(true).open(&go).expect("it waits");
+        assert_eq!(pidfile.stop(DEADLINE).expect("a stop"), Stopped::Terminated);
+        let line = format!("cannot upgrade process {}: the running daemon was asked to stop", supervisor.0);
+        assert_eq!(format!("{:#}", asking.join().expect("an error")), line);
+        let _ = go.write_all(b"go\n");
+        assert!(go.metadata().expect("a FIFO").file_type().is_fifo());
+    });
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+    assert_eq!(service.stage.files(), ["go", "log", "probe"]);
+    let _ = content(supervisor);
+}
+
+/// While the old daemon serves its last requests, the next version may come.
+#[test]
+fn upgrades_in_a_row() {
+    let service = Service::new();
+    let (mut first, second) = both(&service, &[]);
+    let mut second = second;
+    let third = service.upgraded();
+    eventually("the request", || (second.ask("is-stop-requested") == "true").then_some(()));
+    second.send("exit 0");
+    has_ended(&second);
+    assert!(supervisor(&first).is_alive());
+    first.send("exit 0");
+    has_ended(&first);
+    eventually("the third alone", || (service.stage.processes().len() == 2).then_some(()));
+    assert_eq!(service.stage.read("pid"), content(supervisor(&third)));
+}
