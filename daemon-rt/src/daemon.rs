@@ -29,17 +29,17 @@ use crate::{
     umask::Mask,
 };
 
-/// The options of a daemon, and its start.
+/// The options of a daemon, and the methods that start it.
 ///
-/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute but `crate` and
-/// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here.
-/// `setup` gets the value to change what the attribute said, as [`std::process::Command`] is built: each method changes
-/// the value and returns it.
+/// [`#[daemon]`](macro@crate::daemon) expands to exactly such a chain of calls. Every key of the attribute is the
+/// method of the same name, described here. Only `crate` and `setup` are different: `setup` is an argument of
+/// [`run_with`](Self::run_with). `setup` gets this value, and may change what the attribute said. It works like
+/// [`std::process::Command`]: each method changes the value and returns it.
 ///
-/// The description of each option ends with the same list: what it takes; its default; whether it applies in the
-/// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
+/// The description of each option ends with the same list: the accepted values; the default; whether it applies
+/// in the foreground; the errors that end the start; the source of the rule; and its names in other programs.
 ///
-/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited. [What a late start
+/// Call [`new`](Self::new) first thing in `main`, because it notes what the program inherited. [What a late start
 /// closes](crate::docs::what_nobody_can_change#what-a-late-start-closes) says why.
 ///
 /// ```no_run
@@ -54,8 +54,8 @@ use crate::{
 ///
 /// # Platform-specific behavior
 ///
-/// Elsewhere than on Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say so in
-/// their descriptions. The others have no effect.
+/// On systems other than Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say
+/// so in their descriptions. The others have no effect.
 #[derive(Debug)]
 pub struct Daemon {
     pub(crate) inherited: Inherited,
@@ -83,24 +83,24 @@ pub struct Daemon {
     pub(crate) lock: Option<Lock>,
 }
 
-/// Whether the program leaves the process that started it, or stays.
+/// Whether the program detaches from what started it, or stays in the foreground.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detach {
-    /// Stay in the foreground where there is evidence of a service manager, a supervisor, inetd or a container, and
-    /// detach otherwise. The default. [`LaunchedBy`] tells the evidence, and the option
-    /// [`detach`](macro@crate::daemon#detach--detachauto) of the manual lists it.
+    /// Stay in the foreground if there is evidence of a service manager, a supervisor, inetd or a container, and
+    /// detach otherwise. This is the default. [`LaunchedBy`] tells which evidence was found, and the manual lists
+    /// all of it at the option [`detach`](macro@crate::daemon#detach--detachauto).
     ///
     /// # Platform-specific behavior
     ///
-    /// Stays in the foreground where there is no fork.
+    /// On systems without fork, stays in the foreground.
     #[default]
     Auto,
     /// Detach, whatever started the program.
     ///
     /// # Platform-specific behavior
     ///
-    /// An error where there is no fork.
+    /// On systems without fork, an error.
     Always,
     /// Stay in the foreground: no fork. Streams, signals, descriptors and environment stay as the launcher made them.
     /// Each option says under *Foreground* whether it applies.
@@ -108,12 +108,13 @@ pub enum Detach {
 }
 
 impl Daemon {
-    /// The defaults, and a note of what the program inherited: open descriptors, ignored and blocked signals, the
-    /// directory that relative paths start from, and what tells who [launched](Self::launched_by) it.
+    /// Sets all defaults, and notes what the program inherited: open descriptors, ignored and blocked signals,
+    /// the directory that relative paths start from, and the evidence of what [launched](Self::launched_by) the
+    /// program.
     ///
-    /// An ignored SIGCHLD gets its default action back, since nobody can wait for a child while it is ignored
-    /// (wait(2)), and standard streams that are closed are opened on the null device, so that no other file gets their
-    /// numbers. Nothing else changes.
+    /// If SIGCHLD is ignored, it gets its default action back, because nobody can wait for a child while it is
+    /// ignored, wait(2). If a standard stream is closed, it is opened on the null device, so that no other file gets
+    /// its number. Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
         let inherited = Inherited::note();
@@ -173,15 +174,15 @@ impl Daemon {
     /// Where standard output goes.
     ///
     /// A missing file is created with mode 0640 and belongs to [`user`](Self::user). A relative path starts from the
-    /// directory in which the program was launched. [`Stdio::append`] says which files are refused, and
-    /// [`Stdio::rotate`] gives the log an end.
+    /// directory where the program was launched. [`Stdio::append`] says which files are refused, and
+    /// [`Stdio::rotate`] limits the size of the log.
     ///
     /// - **Takes:** a path, which is appended to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an `OwnedFd`.
     /// - **Default:** [`Stdio::null`]: what the program prints is lost, except for its [last
     ///   words](macro@crate::daemon#last-words).
     /// - **Foreground:** the stream is left alone.
-    /// - **Errors:** a file that cannot be opened; a symbolic link; a FIFO without a reader; a file of another user's
-    ///   with a second hard link; a file that others may have put there; the same path as [`pidfile`](Self::pidfile).
+    /// - **Errors:** a file that cannot be opened; a symbolic link; a FIFO without a reader; another user's file with
+    ///   a second hard link; a file that others may have put there; the same path as [`pidfile`](Self::pidfile).
     /// - **Rule:** daemon(7), step 9; null(4).
     /// - **Known as:** `StandardOutput=` in systemd.exec(5), `noclose` in daemon(3), `-f`, `-o` and `-m 1` in FreeBSD's
     ///   daemon(8).
@@ -193,7 +194,7 @@ impl Daemon {
     /// Where standard error goes.
     ///
     /// - **Takes:** the same as [`stdout`](Self::stdout).
-    /// - **Default:** where standard output goes. Where that is [`Stdio::inherit`], the launcher's standard error.
+    /// - **Default:** the same place as standard output. If that is [`Stdio::inherit`], the launcher's standard error.
     /// - **Foreground:** the stream is left alone.
     /// - **Errors:** the same as for `stdout`.
     /// - **Rule:** daemon(7), step 9; systemd.exec(5), for the default.
@@ -209,10 +210,10 @@ impl Daemon {
     ///
     /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask, as
     ///   daemon(3) does.
-    /// - **Default:** `0o027` after a detach, which leaves nothing to others. daemon(7) has 0, and leaves it to each
-    ///   file.
-    /// - **Foreground:** applies if the program sets it. Otherwise the mask stays what it is, by the shell or by
-    ///   `UMask=`.
+    /// - **Default:** `0o027` after a detach, which gives no permissions to others. daemon(7) has 0, and leaves the
+    ///   permissions to each file.
+    /// - **Foreground:** applies if the program sets it. Otherwise the mask stays as the shell or `UMask=` set
+    ///   it.
     /// - **Errors:** a number that is out of range. The compiler refuses a decimal literal.
     /// - **Rule:** daemon(7), step 10; umask(2).
     /// - **Known as:** `UMask=` in systemd.exec(5).
@@ -224,16 +225,16 @@ impl Daemon {
     /// The working directory.
     ///
     /// A relative path starts from the directory in which the program was launched. With [`chroot`](Self::chroot), it
-    /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon has given up
-    /// its privileges before it goes there: the user must be let in, and a link that belongs to that user leads no
-    /// further than that user may go. `"."` stays where the program was launched, which takes no permission (without
-    /// `chroot`).
+    /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon gives up its
+    /// privileges before it changes the directory: the user must have access to it, and a link that belongs to that
+    /// user leads no further than that user may go. `"."` stays where the program was launched, and needs no permission
+    /// (without `chroot`).
     ///
     /// - **Takes:** a path, e.g. `"/var/lib/clockd"`.
-    /// - **Default:** `/` after a detach, so that the daemon keeps no file system from being unmounted.
-    /// - **Foreground:** applies if the program sets it or `chroot`. Otherwise the directory stays what it is, by
-    ///   `WorkingDirectory=` or a container's `WORKDIR`.
-    /// - **Errors:** a directory that is missing, that is no directory, or that the daemon's user may not enter.
+    /// - **Default:** `/` after a detach, so that the daemon does not prevent any file system from being unmounted.
+    /// - **Foreground:** applies if the program sets it or `chroot`. Otherwise the directory stays as
+    ///   `WorkingDirectory=` or a container's `WORKDIR` set it.
+    /// - **Errors:** a path that does not exist, is not a directory, or that the daemon's user may not enter.
     /// - **Rule:** daemon(7), step 11; chdir(2).
     /// - **Known as:** `WorkingDirectory=` in systemd.exec(5), `nochdir` in daemon(3), `-c` in FreeBSD's daemon(8).
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
@@ -244,27 +245,29 @@ impl Daemon {
     /// The root directory: the only part of the file system whose names the daemon can reach.
     ///
     /// [`chdir`](Self::chdir) is looked up inside, and is `/` by default. Streams, the pidfile and what `setup` opened
-    /// are open before the change, and go on working. Users and groups are looked up before it. A relative path starts
-    /// from the directory in which the program was launched.
+    /// are opened before the change, and go on working. Users and groups are looked up before it, too. A relative path
+    /// starts from the directory where the program was launched.
     ///
-    /// Only root can change its root directory, and a root that is inside can leave again, chroot(2): set a
-    /// [`user`](Self::user) as well. The directory and each above it must be root's, as for `ChrootDirectory` of
-    /// `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library inside that a set-user-ID
-    /// program or a root daemon would load. What the daemon writes goes to a directory below that belongs to its user.
+    /// Only root can change its root directory, and root can also get out of it again, chroot(2). So set a
+    /// [`user`](Self::user) as well. The directory and every directory above it must belong to root, as for
+    /// `ChrootDirectory` in `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library
+    /// inside that a set-user-ID program or a root daemon would load. For files that the daemon writes, make a
+    /// directory below it that belongs to the daemon's user.
     ///
     /// - **Takes:** a path, e.g. `"/srv/jail"`.
     /// - **Default:** the launcher's root directory.
     /// - **Foreground:** applies.
-    /// - **Errors:** no directory; one that somebody other than root may replace or write in; no privilege (on Linux
-    ///   `CAP_SYS_CHROOT`); a descriptor that is left open on a directory, which would be a way out.
+    /// - **Errors:** a path that is not a directory; a directory that somebody other than root may replace or write
+    ///   in; missing privilege (on Linux `CAP_SYS_CHROOT`); a descriptor that is left open on a directory, which
+    ///   would be a way out.
     /// - **Rule:** chroot(2).
     /// - **Known as:** `RootDirectory=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// Where nothing lists the open descriptors, those above 1023 are not looked at. In a user namespace of Linux whose
-    /// only user id is an ordinary user's outside, it does not matter who else may change the path: root in there has
-    /// no more rights than that user. Elsewhere than on Unix, the start fails.
+    /// If the system cannot list open descriptors, those above 1023 are not checked. If the only user id of a Linux
+    /// user namespace is an ordinary user's outside, it does not matter who else may change the path: root inside has
+    /// no more rights than that user. On systems other than Unix, the start fails.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chroot = Some(Root::new(directory.into()));
         self
@@ -274,27 +277,27 @@ impl Daemon {
     ///
     /// The daemon gets:
     ///
-    /// - the user's number as real, effective and saved user id;
-    /// - the user's group, or [`group`](Self::group), and exactly the supplementary groups that the group database has
-    ///   for the user;
-    /// - on Linux, no capabilities, and a session keyring of its own if the user changes, as by `KeyringMode=private`
-    ///   of systemd.exec(5): the launcher's keys, such as Kerberos tickets, are out of reach, keyrings(7);
+    /// - the user's id as real, effective and saved user id;
+    /// - the user's group, or [`group`](Self::group), and exactly the supplementary groups that the group database
+    ///   lists for the user;
+    /// - on Linux, no capabilities, and its own session keyring if the user changes, as with `KeyringMode=private` of
+    ///   systemd.exec(5): the launcher's keys, such as Kerberos tickets, are out of reach, keyrings(7);
     /// - `HOME`, `USER`, `LOGNAME` and `SHELL` from the user database; they are removed if the number has no entry
     ///   there.
     ///
-    /// There is no way back: the start tries to get the old ids back, and fails if that works. `main` does not run if
-    /// any of this fails.
+    /// There is no way back: the start tries to get the old ids back, and fails if it succeeds in that. If any of
+    /// this fails, `main` does not run.
     ///
     /// If the program already runs as that user with these groups, nothing changes and no privilege is needed.
-    /// Capabilities that the program was given, as by `AmbientCapabilities=` of systemd.exec(5), stay then.
+    /// Capabilities that the program was given, as with `AmbientCapabilities=` of systemd.exec(5), then stay.
     ///
     /// - **Takes:** a name or a number: an [`Id`].
-    /// - **Default:** whoever launched the program.
+    /// - **Default:** the user who launched the program.
     /// - **Foreground:** applies, with the variables.
     /// - **Errors:** an unknown name; a number that is not in the user database, without a `group`; another user
-    ///   without privilege, which is root or, on Linux, `CAP_SETUID` and `CAP_SETGID`; a user namespace that lacks the
-    ///   ids or denies setgroups(2); a change that does not hold; in the foreground, a second thread, which would keep
-    ///   its capabilities.
+    ///   without privilege (root or, on Linux, `CAP_SETUID` and `CAP_SETGID`); a user namespace that lacks the ids or
+    ///   denies setgroups(2); a change that does not take effect; in the foreground, a second thread, because it would
+    ///   keep its capabilities.
     /// - **Rule:** daemon(7), step 13; credentials(7), capabilities(7).
     /// - **Known as:** `User=` in systemd.exec(5), which does the same; `-u` in FreeBSD's daemon(8).
     ///
@@ -306,8 +309,8 @@ impl Daemon {
         self
     }
 
-    /// The group that `main` runs in. With [`user`](Self::user), it takes the place of that user's group. Without
-    /// `user`, the user stays, with the supplementary groups that the group database has for that user.
+    /// The group that `main` runs in. With [`user`](Self::user), it replaces that user's group. Without `user`,
+    /// the user stays the same, with the supplementary groups that the group database lists for that user.
     ///
     /// - **Takes:** a name or a number: an [`Id`]. A number needs no entry in the group database.
     /// - **Default:** the group of `user` in the user database. Without `user`, the launcher's group.
@@ -324,13 +327,13 @@ impl Daemon {
         self
     }
 
-    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits,
-    /// set-group-ID bits and file capabilities have no effect any more.
+    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec. Set-user-ID bits,
+    /// set-group-ID bits and file capabilities then have no effect.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
     /// - **Default:** `false`, as in systemd: programs that rely on such bits fail.
     /// - **Foreground:** applies.
-    /// - **Errors:** in the foreground, a second thread, which would not have it.
+    /// - **Errors:** in the foreground, a second thread, because the option would not apply to it.
     /// - **Rule:** `PR_SET_NO_NEW_PRIVS` of prctl(2).
     /// - **Known as:** `NoNewPrivileges=` in systemd.exec(5).
     ///
@@ -342,37 +345,40 @@ impl Daemon {
         self
     }
 
-    /// Whether SIGHUP reopens the files of [`stdout`](Self::stdout) and [`stderr`](Self::stderr), as a rotation needs
-    /// it. It reopens those that were given by their paths. [`reopen_logs`](crate::reopen_logs) does the same by a
-    /// call.
+    /// Whether SIGHUP reopens the files of [`stdout`](Self::stdout) and [`stderr`](Self::stderr), for log rotation.
+    /// It reopens the files that were given by their paths. The function [`reopen_logs`](crate::reopen_logs) does the
+    /// same.
     ///
-    /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights
-    /// that the daemon has by then. A missing file is created, and none is truncated. The new file takes the old one's
-    /// place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in one of the
-    /// two. If the new file cannot be opened, the old one stays, and a line in it says why, once until it can. If the
-    /// program has put something else in the place of a stream, that stays.
+    /// The path means the same as at the launch, and is looked up again by the rules of [`Stdio::append`], with the
+    /// rights that the daemon has by then. A missing file is created, and no file is truncated. The new file takes over
+    /// the descriptor of the old one, dup2(2). If a thread calls write(2) meanwhile, all of its data is in one of the
+    /// two files. If the new file cannot be opened, the old one stays, and one line in it says why. No further line
+    /// follows until it can be opened. If the program has replaced a stream with something else, that stays.
     ///
-    /// It happens in a signal handler, before what the program does on SIGHUP. The handler calls the one that `setup`
-    /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. A handler that is installed
-    /// by sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
-    /// handler of `setup` says otherwise. A worker that is forked without exec has the handler too, for its own
-    /// descriptors. A child that shares the memory (`CLONE_VM`, clone(2)) leaves them alone.
+    /// A signal handler does this, before the program's own action on SIGHUP. The handler calls the one that `setup`
+    /// installed. Handlers of `signal-hook` and `tokio` that `main` installs call it in turn. If `main` installs a
+    /// handler by sigaction(2) that calls no other, logs are no longer reopened. System calls are restarted
+    /// (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without exec
+    /// has the handler too, for its own descriptors. In a child that shares the memory (`CLONE_VM`, clone(2)), the
+    /// handler does nothing.
     ///
-    /// For each log the daemon holds one more descriptor, which is closed on exec. As long as it is open, no file of
-    /// the program's is taken for a log that was removed. If the program closes all descriptors, this one stays closed.
+    /// For each log the daemon holds one more descriptor, which is closed on exec. While it is open, a file of the
+    /// program cannot be mistaken for a log that was removed. If the program closes all descriptors, this one stays
+    /// closed.
     ///
-    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot) the log must lie inside: only a
-    /// descriptor of a directory outside could reach it, and that is a way out. The [`user`](Self::user) must be able
-    /// to write to the log by its name or, if the start itself creates it, to create files in its directory. A log that
-    /// was there before may lie where the user creates nothing: who put it there puts the next one there, as `create`
-    /// does in logrotate.conf(5).
+    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot), the log must be inside. Otherwise
+    /// only an open descriptor of a directory outside could reach it, and that would be a way out. The
+    /// [`user`](Self::user) must be able to write to the log by its name. If the start itself creates the log, the user
+    /// must also be able to create files in its directory. If the log was there before, that is not needed: whatever
+    /// created the log also creates the next one, as `create` does in logrotate.conf(5).
     ///
-    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in them:
-    /// give it a directory that is root's. In the last directory, what others may have put there is refused.
+    /// If the daemon stays root, it follows links among the directories of the path, and trusts every user who may
+    /// write in them. So use a directory that belongs to root. In the last directory, files that others may have put
+    /// there are refused.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
     /// - **Default:** `false`: SIGHUP ends a daemon that does not handle it.
-    /// - **Foreground:** streams are left alone, and SIGHUP does nothing instead of ending the program. The same holds
+    /// - **Foreground:** streams are left alone, and SIGHUP does nothing instead of ending the program. The same is true
     ///   after a detach if no stream was given by its path.
     /// - **Errors:** a log that the daemon could not reopen as its user or in its `chroot`.
     /// - **Rule:** logrotate(8); signal-safety(7).
@@ -382,20 +388,20 @@ impl Daemon {
         self
     }
 
-    /// The environment variables that the daemon keeps. All others are removed, so that nothing that happens to be set
-    /// in somebody's shell changes what the daemon does.
+    /// The environment variables that the daemon keeps. All others are removed, so that a variable that happens to be
+    /// set in somebody's shell cannot change what the daemon does.
     ///
-    /// The variables by which a service manager speaks to libraries always stay, `sd_notify(3)`, `sd_listen_fds(3)`,
-    /// `sd_watchdog_enabled(3)`, and so do those that [`user`](Self::user) sets. What `setup` set counts as well. A
-    /// name that is not set is passed over. If exec [gave the program
+    /// The variables that a service manager sets for libraries always stay, `sd_notify(3)`, `sd_listen_fds(3)`,
+    /// `sd_watchdog_enabled(3)`. So do the variables that [`user`](Self::user) sets. Variables that `setup` set are
+    /// removed, too, unless they are named. A name that is not set is skipped. If exec [gave the program
     /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are removed as
-    /// well, unless systemd started it.
+    /// well, unless systemd started the program.
     ///
-    /// On Linux, what is removed is overwritten as well. Otherwise `/proc/PID/environ` would go on showing it, proc(5).
-    /// A pointer from getenv(3) that the program kept finds an empty string then.
+    /// On Linux, the removed variables are also overwritten. Otherwise `/proc/PID/environ` would still show them,
+    /// proc(5). If the program kept a pointer from getenv(3), it then points to an empty string.
     ///
-    /// - **Takes:** names: an array, a `Vec` or any iterator of what an `OsString` is made of, e.g. `["PATH", "LANG"]`;
-    ///   `[""; 0]` keeps none.
+    /// - **Takes:** names: an array, a `Vec` or any iterator of values that convert to `OsString`, e.g. `["PATH",
+    ///   "LANG"]`; `[""; 0]` keeps none.
     /// - **Default:** all variables are kept.
     /// - **Foreground:** nothing is removed.
     /// - **Errors:** a name that is empty, or has a `=` in it.
@@ -404,19 +410,19 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Nothing is overwritten elsewhere than on Linux, nor where `/proc` is not mounted.
+    /// On systems other than Linux, and if `/proc` is not mounted, nothing is overwritten.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
         self.keep_env = Some(Box::new(KeepEnv(names.into_iter().map(Into::into).collect())));
         self
     }
 
-    /// The inherited file descriptors that the daemon keeps. All others above 2 that the program inherited are closed
-    /// in the daemon, so that no pipe and no lock of the launcher's lives on with it.
+    /// The inherited file descriptors that the daemon keeps. All other inherited descriptors above 2 are closed in
+    /// the daemon, so that it does not keep a pipe or a lock of the launcher alive.
     ///
-    /// What the program opens itself stays open, and so do the sockets that a manager passed: as many as `LISTEN_FDS`
-    /// says, if `LISTEN_PID` is this process or is not set, as by the tool `systemfd` with `--no-pid`. If exec [gave
-    /// the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set. To own
-    /// such a descriptor, use [`take_fd`](Self::take_fd).
+    /// Files that the program opens itself stay open. So do the sockets that a manager passed: as many as
+    /// `LISTEN_FDS` says, if `LISTEN_PID` is this process or is not set, as with the tool `systemfd --no-pid`. If
+    /// exec [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), `LISTEN_PID`
+    /// has to be set. To own such a descriptor, use [`take_fd`](Self::take_fd).
     ///
     /// - **Takes:** numbers: an array, a `Vec` or any iterator of `RawFd`, e.g. `[3, 4]`.
     /// - **Default:** none.
@@ -429,14 +435,14 @@ impl Daemon {
         self
     }
 
-    /// Whether the program detaches or stays in the foreground. Command lines set [`Detach::Never`] for an option such
-    /// as `--foreground`. For an option such as `--daemon`, they set [`Detach::Always`] if it is given, and
-    /// [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
+    /// Whether the program detaches or stays in the foreground. If your program has an option such as `--foreground`,
+    /// set [`Detach::Never`] for it. If it has an option such as `--daemon`, set [`Detach::Always`] if that is given,
+    /// and [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
     ///
     /// - **Takes:** a [`Detach`]: `Auto`, `Always` or `Never`.
-    /// - **Default:** [`Detach::Auto`], which goes by who [launched](Self::launched_by) the program.
+    /// - **Default:** [`Detach::Auto`], which depends on what [launched](Self::launched_by) the program.
     /// - **Foreground:** what `Detach::Never` asks for.
-    /// - **Errors:** [`Detach::Always`] where there is no fork.
+    /// - **Errors:** [`Detach::Always`] on systems without fork.
     /// - **Rule:** daemon(7), steps 5 to 8, and new-style daemons, which do not detach.
     /// - **Known as:** `Type=` in systemd.service(5).
     pub fn detach(&mut self, detach: Detach) -> &mut Self {
@@ -444,14 +450,15 @@ impl Daemon {
         self
     }
 
-    /// What started the program. Found by [`new`](Self::new), whatever the options say.
+    /// What started the program. [`new`](Self::new) finds it, whatever the options say.
     #[must_use]
     pub fn launched_by(&self) -> &LaunchedBy {
         &self.launched_by
     }
 
-    /// Whether it will detach: the option [`detach`](Self::detach) applied to what [launched](Self::launched_by) the
-    /// program. With it, `setup` sets an option for the daemon only, behind whatever it does with `detach`:
+    /// Whether the program will detach. This follows from the option [`detach`](Self::detach) and from what
+    /// [launched](Self::launched_by) the program. `setup` can use it to set an option only for the daemon. If
+    /// `setup` also sets `detach`, it must do so before:
     ///
     /// ```no_run
     /// use std::convert::Infallible;
@@ -471,7 +478,7 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Where there is no fork, true with [`Detach::Always`] alone, and the start fails then.
+    /// On systems without fork, it is true only with [`Detach::Always`], and then the start fails.
     #[must_use]
     pub fn detaches(&self) -> bool {
         match self.detach {
