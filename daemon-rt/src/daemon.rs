@@ -502,21 +502,22 @@ impl Daemon {
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
     /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
-    /// the line of [`ready_with`](crate::ready_with) is printed by the daemon, not by the launcher.
+    /// the daemon prints the line of [`ready_with`](crate::ready_with), not the launcher.
     ///
-    /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
-    /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec
-    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own
-    /// socket is used. A start that fails is told, too, so that the manager waits no longer: the line as `STATUS=`,
-    /// which `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's number of the
-    /// error, or 0, as `ERRNO=`. A `main` that returns a failure, panics, or exits before it is ready is told as well,
-    /// without its words, which may be for the log alone.
+    /// With `notify`, a service manager that sets `NOTIFY_SOCKET` is notified, too, `sd_notify(3)`. `ready` sends
+    /// `READY=1`. After a detach the launcher sends it, and adds the daemon as `MAINPID`. When `main` returns,
+    /// `STOPPING=1` is sent. If exec [gave the program
+    /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own socket is used. The
+    /// manager also learns of a start that fails, so that it stops waiting. It gets the error line as `STATUS=`, which
+    /// `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's error number, or 0,
+    /// as `ERRNO=`. It also learns if `main` returns a failure, panics, or exits before it is ready. In these cases the
+    /// message is left out, because it may be meant for the log alone.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
-    /// - **Default:** `false`: the daemon is ready when the process for `main` is there, with all that the options say.
+    /// - **Default:** `false`: the daemon is ready when the process for `main` exists and all options are applied.
     /// - **Foreground:** nobody waits; the manager is told.
-    /// - **Errors:** a `NOTIFY_SOCKET` that cannot be reached; a `main` that ends before it is ready; `start_timeout`
-    ///   is over.
+    /// - **Errors:** a `NOTIFY_SOCKET` that cannot be reached; a `main` that ends before it is ready; a start that
+    ///   takes longer than `start_timeout`.
     /// - **Rule:** daemon(7), steps 14 and 15; `sd_notify(3)`.
     /// - **Known as:** `Type=notify` in systemd.service(5).
     pub fn notify(&mut self, notify: bool) -> &mut Self {
@@ -527,11 +528,11 @@ impl Daemon {
     /// The file descriptor on which a supervisor waits for a newline.
     ///
     /// [`ready`](crate::ready) writes the newline and closes the descriptor. Without [`notify`](Self::notify), this
-    /// happens right before `main`. After a detach the launcher does it, which alone has the descriptor open.
+    /// happens right before `main`. After a detach the launcher does it; no other process has the descriptor open.
     ///
-    /// If the number is not that of a pipe that the program inherited and can write to, nobody waits, and it is left
-    /// alone: so the same program can be started by hand. A script may have a pipe of its own there. So set it in
-    /// `setup`, for an option of the command line such as `--ready-fd 3`.
+    /// If that descriptor is not an inherited pipe that the program can write to, nobody waits, and the descriptor
+    /// is left alone. So the same program can be started by hand. But a script may have a pipe of its own at that
+    /// number. So set this option in `setup`, for a command-line option such as `--ready-fd 3`.
     ///
     /// - **Takes:** the number of a descriptor, e.g. `3`.
     /// - **Default:** none.
@@ -545,8 +546,8 @@ impl Daemon {
         self
     }
 
-    /// How long the daemon may take until it is ready. When the time is over, its process group is ended: by SIGTERM,
-    /// and five seconds later by SIGKILL.
+    /// How long the daemon may take until it is ready. When the time runs out, its process group is ended: with
+    /// SIGTERM, and five seconds later with SIGKILL.
     ///
     /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
     /// - **Default:** 90 seconds, as under systemd.
@@ -559,13 +560,13 @@ impl Daemon {
         self
     }
 
-    /// How long the daemon may take to stop once it was asked to, by a program that calls
-    /// [`stop_requested`](crate::stop_requested). When the time is over, the process is ended by the signal that asked for it,
-    /// and a line on standard error, or in the system's log where nobody reads that, says so.
+    /// How long the daemon may take to stop, if the program calls [`stop_requested`](crate::stop_requested). When the
+    /// time runs out, the process is ended by the signal that asked it to stop. A line on standard error says so; if
+    /// standard error is the null device, the line goes to the system's log.
     ///
-    /// [`obey`](Self::obey) gives the daemon that time, too, and a second more before it sends SIGKILL. Where a service manager
-    /// stops the daemon, the time is to be shorter than the manager's own: systemd waits for 90 seconds, Docker and dinit
-    /// for 10.
+    /// [`obey`](Self::obey) also gives the daemon that time, and a second more before it sends SIGKILL. If a service
+    /// manager stops the daemon, set a time that is shorter than the manager's own: systemd waits for 90 seconds,
+    /// Docker and dinit for 10.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -592,38 +593,41 @@ impl Daemon {
 
     /// Whether the daemon is started again when it has ended.
     ///
-    /// The leader of the start then stays as the supervisor. When the daemon fails, it forks the next one from the memory
-    /// that `setup` left. So the sockets of `setup` stay open, and connections wait in their queue instead of being
-    /// refused. Only a start that became ready is respawned; later, a daemon that is not ready within
-    /// [`start_timeout`](Self::start_timeout) counts as a failure. The page [Staying up](crate::docs::staying_up) shows the
-    /// processes.
+    /// The leader of the start then stays as the supervisor. When the daemon fails, the supervisor forks the next one
+    /// from the memory that `setup` left. So the sockets of `setup` stay open, and connections wait in their queue
+    /// instead of being refused. The first daemon is started again only if it became ready. If a later daemon is not
+    /// ready within [`start_timeout`](Self::start_timeout), that counts as a failure. The page [Staying
+    /// up](crate::docs::staying_up) shows the processes.
     ///
     /// Random numbers that `setup` drew or seeded repeat in each daemon. Reseed first in `main`.
     ///
-    /// The [`pidfile`](Self::pidfile) names the supervisor, which removes it. SIGTERM and SIGINT to the supervisor end both;
-    /// signals other than these and SIGUSR2 are handed on once the daemon is ready. The supervisor waits until the daemon has ended, or if
-    /// [`stop_timeout`](Self::stop_timeout) is set, sends SIGKILL half a second after that time. If the supervisor itself is
-    /// killed, the daemon is killed with it.
+    /// The [`pidfile`](Self::pidfile) names the supervisor, which also removes it. SIGTERM and SIGINT to the supervisor
+    /// end both processes. The supervisor then waits until the daemon has ended. If
+    /// [`stop_timeout`](Self::stop_timeout) is set, the supervisor sends SIGKILL half a second after that time. All
+    /// other signals except SIGUSR2 are passed on once the daemon is ready. If the supervisor itself is killed, the
+    /// daemon is killed with it.
     ///
-    /// SIGUSR2 to the supervisor has a new version of the program take over, [`PidFile::upgrade`](crate::PidFile::upgrade).
+    /// SIGUSR2 to the supervisor lets a new version of the program take over,
+    /// [`PidFile::upgrade`](crate::PidFile::upgrade).
     ///
-    /// Each end is one line in the daemon's log, if standard error is a file, and in the system's log. The next daemon opens
-    /// its log by the path, as its user.
+    /// Each time the daemon ends, the supervisor writes one line to the system's log, and also to the daemon's log if
+    /// standard error is a file. The next daemon opens its log by the path, as its user.
     ///
-    /// The supervisor keeps the privileges of the launch, and runs no code of the program. It has what `setup` opened, the
-    /// streams and the pidfile.
+    /// The supervisor keeps the privileges of the launch, and runs none of the program's code. It holds open what
+    /// `setup` opened, the streams and the pidfile.
     ///
     /// - **Takes:** a [`Respawn`]: `Respawn::on_failure()` or `Respawn::always()`, with a limit and delays.
-    /// - **Default:** the daemon is not started again, and nobody stays beside it.
-    /// - **Foreground:** nothing; a service manager has `Restart=` or its like.
-    /// - **Errors:** a limit or a delay of zero; a [`user`](Self::user) whom the supervisor may not signal, which takes root
-    ///   or, on Linux, `CAP_KILL`.
+    /// - **Default:** the daemon is not started again, and there is no supervisor.
+    /// - **Foreground:** has no effect; a service manager has `Restart=` or something like it.
+    /// - **Errors:** a limit or a delay of zero; a [`user`](Self::user) whom the supervisor may not signal (it needs
+    ///   root or, on Linux, `CAP_KILL`).
     /// - **Rule:** systemd.service(5), for what is a failure.
     /// - **Known as:** `Restart=` and `RestartSec=` in systemd.service(5), `-r` and `-R` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Linux, a daemon whose supervisor is killed lives on. The pidfile stays locked as long.
+    /// On systems other than Linux, if the supervisor is killed, the daemon lives on. The pidfile stays locked until
+    /// the daemon ends.
     pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
         start::set_respawn(self, respawn);
         self
@@ -631,70 +635,72 @@ impl Daemon {
 
     /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
-    /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
-    /// The daemon writes its process id to the file, in decimal with a newline. It removes the file when it exits, also
-    /// after a panic that unwinds. A relative path starts from the directory in which the program was launched.
+    /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs, so a second start
+    /// fails. The daemon writes its process id to the file, in decimal with a newline. It removes the file when it
+    /// exits, also after a panic that unwinds. A relative path starts from the directory where the program was
+    /// launched.
     ///
-    /// SIGTERM and SIGINT remove the file as well, before they end the process as they do by default. A handler does that
-    /// as soon as the file exists. It is not installed for a signal that is ignored, or for which `setup` has a handler. A
-    /// handler that `main` installs later takes its place, also one that calls the previous handler, as those of
-    /// signal-hook and tokio do. `ctrlc::set_handler` takes its place, too; `ctrlc::try_set_handler` finds it and refuses.
-    /// In a worker that is forked without exec, both signals have their default action.
+    /// SIGTERM and SIGINT also remove the file, before they end the process as they do by default. A handler does this,
+    /// and is installed as soon as the file exists. No handler is installed for a signal that is ignored, or for which
+    /// `setup` has a handler. If `main` installs a handler later, it replaces this one, even if it calls the previous
+    /// handler, as those of signal-hook and tokio do. `ctrlc::set_handler` replaces it, too; `ctrlc::try_set_handler`
+    /// finds it and refuses. In a worker that is forked without exec, both signals have their default action.
     ///
-    /// The file has mode 0600, as with pidfile(3) of FreeBSD, since everybody who can read a file can lock it. It
-    /// belongs to the effective user of the launch. When `main` begins, the daemon holds the file open for reading
-    /// only (an ordinary user's on NFS also for writing). So whoever takes over a daemon that gave up root cannot write
-    /// another process's number there, for root to signal. Nor can the daemon empty the file, or remove it from a
-    /// directory of root's: at the end the file stays, with its number, unlocked. It also stays after any other signal
-    /// that ends the daemon, such as SIGKILL. The next start takes it over, and [`PidFile`](crate::PidFile) knows by the
-    /// lock that nobody runs. A script cannot go by the number alone: `start-stop-daemon --exec` compares the program, and
-    /// `pkill --logpidfile`, which asks whether the file is locked, compares the name that it is given.
+    /// The file has mode 0600, as with pidfile(3) of FreeBSD, because everybody who can read a file can lock it. It
+    /// belongs to the effective user of the launch. When `main` begins, the daemon has the file open only for reading
+    /// (an ordinary user's on NFS also for writing). If an attacker takes over a daemon that gave up root, they cannot
+    /// write another process's id there, for root to signal. Nor can such a daemon empty the file, or remove it from a
+    /// directory that belongs to root: at the end the file stays, with its number, unlocked. The file also stays after
+    /// any other signal that ends the daemon, such as SIGKILL. The next start takes it over, and
+    /// [`PidFile`](crate::PidFile) sees from the lock that no daemon runs. A script must not rely on the number alone:
+    /// `start-stop-daemon --exec` also compares the program. `pkill --logpidfile` checks that the file is locked, and
+    /// compares the name that it is given.
     ///
-    /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
-    /// others may read or write, as older programs leave it, is replaced by a proper one. If its directory does not
-    /// permit that, it gets the mode 0600.
+    /// The start takes over a file that is empty, or holds one number and white space. Older programs leave files that
+    /// others may read or write. If such a file belongs to the caller, it is replaced with a proper one. If its
+    /// directory does not permit that, it gets the mode 0600.
     ///
-    /// A worker that is forked without exec holds the lock, too, as long as it lives.
+    /// A worker that is forked without exec also holds the lock, as long as it lives.
     ///
     /// - **Takes:** a path.
     /// - **Default:** none. Under systemd's `Type=forking`, the path of its `PIDFile=`.
     /// - **Foreground:** applies, unless standard input is the connection to serve, as under inetd.
-    /// - **Errors:** another instance runs; a file that holds anything else than one number; a symbolic link, or no
-    ///   regular file; a file that belongs to neither root nor the caller, or has a second hard link; for root, a file
-    ///   that others may replace, since they may write in a directory of its path that is not sticky, or a file on
-    ///   NFS from version 4 on, which locks only what is open for writing; another file than that of systemd's
-    ///   `PIDFile=`.
+    /// - **Errors:** another instance runs; a file that holds anything other than one number; a symbolic link, or
+    ///   another file that is not regular; a file that belongs to neither root nor the caller, or has a second hard
+    ///   link; for root, a file that others may replace, because they may write in a directory of its path that is not
+    ///   sticky; for root, a file on NFS from version 4 on, which locks only files that are open for writing; a file
+    ///   other than that of systemd's `PIDFile=`.
     /// - **Rule:** daemon(7), step 12; flock(2).
     /// - **Known as:** `PIDFile=` in systemd.service(5), `-p` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// In a user namespace of Linux, a directory that belongs to somebody outside is not root's, `user_namespaces(7)`.
-    /// If the only user id of the namespace is an ordinary user's outside, as in `unshare --map-root-user`, root is
-    /// taken for that user. Elsewhere than on Unix, the start fails.
+    /// In a Linux user namespace, a directory that belongs to somebody outside does not count as root's,
+    /// `user_namespaces(7)`. If the only user id of the namespace is an ordinary user's outside, as with `unshare
+    /// --map-root-user`, root is treated as that user. On systems other than Unix, the start fails.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pidfile = Some(path.into());
         self.lock = None;
         self
     }
 
-    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket,
-    /// which is another instance's as long as that runs.
+    /// Locks the [`pidfile`](Self::pidfile) now, instead of after `setup`. Use it if `setup` binds or removes a
+    /// socket: as long as another instance runs, that socket belongs to it.
     ///
     /// # Errors
     ///
-    /// Another instance runs, as the message says; the file cannot be opened or locked; or there is no pidfile.
+    /// Another instance runs, and the message says so; the file cannot be opened or locked; or there is no pidfile.
     ///
     /// # Platform-specific behavior
     ///
-    /// An error where there is no flock(2).
+    /// On systems without flock(2), an error.
     pub fn lock(&mut self) -> Result<(), Error> {
         start::lock(self)
     }
 
-    /// Does what the command line of a daemon asks for. It returns where the start goes on: for [`Control::Start`], for
-    /// [`Control::Run`], which sets [`Detach::Never`], and for [`Control::Restart`] when the daemon that ran has ended.
-    /// After the other actions it exits.
+    /// Does what the command line of a daemon asks for. It returns if the start is to go on: for [`Control::Start`];
+    /// for [`Control::Run`], which sets [`Detach::Never`]; and for [`Control::Restart`], when the old daemon has ended.
+    /// After all other actions it exits.
     ///
     /// ```no_run
     /// use daemon_rt::{Control, Daemon, Error, daemon};
@@ -708,11 +714,11 @@ impl Daemon {
     /// fn main() {}
     /// ```
     ///
-    /// Call it in `setup`, behind the command line and the configuration: a configuration that cannot be read then keeps
-    /// `restart` from ending what runs. Call it before `setup` binds sockets, which the old daemon has until it ends.
-    /// Set the [`pidfile`](Self::pidfile) right before the call, as above, since whatever fails while it is set and
-    /// another instance runs is [taken for that](Self::run_with). Name it by an absolute path, so that the daemon is found
-    /// from every directory.
+    /// Call it in `setup`, after you have read the command line and the configuration: if the configuration cannot be
+    /// read, `restart` then leaves the running daemon alone. Call it before `setup` binds sockets, because the old
+    /// daemon has them until it ends. Set the [`pidfile`](Self::pidfile) right before the call, as above: if it is set
+    /// earlier and another instance runs, any failure of `setup` is [reported as that instance](Self::run_with). Use an
+    /// absolute path, so that the daemon is found from every directory.
     ///
     /// | Action | Says on standard output | Exit status |
     /// |---|---|---|
@@ -726,35 +732,38 @@ impl Daemon {
     /// | | `clockd is not running` | 3 |
     /// | | `cannot tell whether clockd is running`, and why | 4 |
     ///
-    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart`,
-    /// `reload` or `upgrade` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
-    /// is nobody to reload or to upgrade, 3 where the daemon would end on SIGHUP or has no supervisor, 4 where the caller may not read the pidfile or signal
-    /// the daemon, and otherwise 1. These are the statuses of the Linux Standard Base, 22.2, but for one: where a daemon
-    /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
+    /// `clockd` stands for the [`name`](Self::name). Set it before the call. If `stop`, `restart`, `reload` or
+    /// `upgrade` fails, standard error says why, with the errors of [`PidFile`](crate::PidFile). The exit status is 7
+    /// if there is no daemon to reload or to upgrade, 3 if the daemon would end on SIGHUP or has no supervisor, 4 if
+    /// the caller may not read the pidfile or signal the daemon, and otherwise 1. These are the statuses of the Linux
+    /// Standard Base, 22.2, with one exception: if a daemon already runs, `start` fails with 1 and not with 0, because
+    /// nobody knows whether that daemon is ready.
     ///
-    /// `upgrade` waits for the new version as long as the supervisor does: twice the [`start_timeout`](Self::start_timeout).
+    /// `upgrade` waits for the new version as long as the supervisor waits: twice the
+    /// [`start_timeout`](Self::start_timeout).
     ///
-    /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
-    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds or, where
-    /// [`stop_timeout`](Self::stop_timeout) is set, a second after that. So set it before the call. Do not call `stop` twice:
-    /// the second SIGTERM ends a daemon that is still [finishing](crate::stop_requested). A daemon that its `stop_timeout` ends
-    /// counts as ended, and its log says why.
+    /// `stop` also ends a daemon that is still starting. `status` says that a daemon is running as soon as its process
+    /// id is in the pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds. If
+    /// [`stop_timeout`](Self::stop_timeout) is set, they send SIGKILL a second after that time instead, so set it
+    /// before the call. Do not call `stop` twice: the second SIGTERM ends a daemon that is still
+    /// [finishing](crate::stop_requested). If its `stop_timeout` ends a daemon, it counts as ended, and its log says
+    /// why.
     ///
     /// # Errors
     ///
-    /// There is no pidfile, or it cannot be named; or [`lock`](Self::lock) was called before, so that no other daemon can be
-    /// meant.
+    /// There is no pidfile; the pidfile cannot be named; or [`lock`](Self::lock) was called before, so that there can
+    /// be no other daemon to act on.
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Linux, the system does not tell whether the daemon would end on SIGHUP. Elsewhere than on Unix,
-    /// an error.
+    /// On systems other than Linux, nothing shows whether the daemon would end on SIGHUP. On systems other than Unix,
+    /// `obey` is an error.
     pub fn obey(&mut self, control: Control) -> Result<(), Error> {
         obey::obey(self, control)
     }
 
-    /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
-    /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
+    /// The exit status of the launcher if `setup` fails after this call, for example one from `sysexits.h(3head)`.
+    /// The default is 1. A status of 0 would mean that a daemon runs, so 0 becomes 1.
     ///
     /// ```no_run
     /// use std::{fs, io, net::TcpListener};
@@ -779,13 +788,13 @@ impl Daemon {
         self
     }
 
-    /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
-    /// daemon, and is closed on exec.
+    /// Takes an inherited descriptor, such as the 9 of `program 9>lock`. The caller now owns it. It stays open in
+    /// the daemon, and is closed on exec.
     ///
     /// # Errors
     ///
-    /// The program did not inherit that number, it was taken before, or it was closed or replaced since the launch. 0,
-    /// 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
+    /// The program did not inherit that descriptor, it was taken before, or it was closed or replaced since the
+    /// launch. 0, 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
     #[cfg(unix)]
     pub fn take_fd(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
         self.inherited.take(fd)
@@ -793,35 +802,37 @@ impl Daemon {
 
     /// Starts the daemon, and runs `main` in it.
     ///
-    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. In the
-    /// launcher it returns only if the start fails before the first fork, and it has printed why to standard error by
-    /// then. A launcher that forked leaves by `_exit(2)`: its destructors and atexit handlers do not run.
+    /// Returns in the process that ran `main`, with its exit status: in the daemon or, without a detach, in the
+    /// foreground. In the launcher it returns only if the start fails before the first fork; by then it has printed
+    /// the reason to standard error. After a fork, the launcher exits by `_exit(2)`: its destructors and atexit
+    /// handlers do not run.
     ///
-    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the same
-    /// status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with 0 before
-    /// it was ready, if a step failed, or if `start_timeout` was over. In all these cases no process of the daemon's
-    /// process group is left behind.
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the
+    /// same status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with
+    /// 0 before it was ready, if a step failed, or if `start_timeout` ran out. In all these cases no process of the
+    /// daemon's process group is left behind.
     pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
 
-    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. What `setup` returns is
-    /// handed to `main`. In the attribute, this is the option `setup`.
+    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. `main` gets what
+    /// `setup` returns. In the attribute, this is the option `setup`.
     ///
-    /// `setup` runs in the launcher before anything changes, with its terminal, directory, environment, descriptors and
-    /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
-    /// a thread behind: only the calling thread lives on after a fork.
+    /// `setup` runs in the launcher before anything changes, with the launcher's terminal, directory, environment,
+    /// descriptors and privileges. Parse the command line there, bind sockets, and change options. `setup` must not
+    /// leave a thread behind: only the calling thread lives on after a fork.
     ///
-    /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
-    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
-    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
-    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) prints its errors itself.
+    /// If `setup` fails, its error is printed with `{:#}`. The launcher exits with 1, or with the
+    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the
+    /// [`pidfile`](Self::pidfile), that is printed instead, because it is usually the cause. If `setup` stops or
+    /// reloads the daemon with [`PidFile`](crate::PidFile), set the pidfile only after that. [`obey`](Self::obey)
+    /// prints its errors itself.
     ///
-    /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
-    ///   the `S`.
+    /// - **Takes:** the path of a function `fn(&mut Daemon) -> Result<S, E>`. `E` implements `Display`, and `main`
+    ///   takes the `S`.
     /// - **Default:** none.
     /// - **Foreground:** applies.
-    /// - **Errors:** its own; a thread that it leaves behind.
+    /// - **Errors:** the error that it returns; a thread that it leaves behind.
     /// - **Rule:** fork(2), for what crosses it.
     /// - **Known as:** `ExecStartPre=` in systemd.service(5), and the code before the call of daemon(3).
     pub fn run_with<S, E: Display, T: Termination>(
@@ -835,10 +846,11 @@ impl Daemon {
     /// Starts the daemon in the middle of a function, as daemon(3) does: the code after the call runs in the daemon, or in
     /// the foreground.
     ///
-    /// It is for a program that cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
-    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is ready.
-    /// If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals are then
-    /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
+    /// Use it if the program cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
+    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is
+    /// ready. If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals
+    /// are then the same as before the call. Call it only once: a second call is an error, and so is a call after
+    /// `run`.
     ///
     /// ```no_run
     /// use daemon_rt::Daemon;
@@ -851,50 +863,50 @@ impl Daemon {
     /// }
     /// ```
     ///
-    /// A service manager hears `STOPPING=1` when the program exits: because `main` returns or panics, or by exit(3). The
-    /// last words of a panic go to the system's log as always. But `start` does not see what the program's own `main`
-    /// returns. Rust prints such an error to standard error, which is the null device unless a [`stderr`](Self::stderr) or
-    /// [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
+    /// A service manager hears `STOPPING=1` when the program exits, whether `main` returns or panics, or exit(3) is
+    /// called. The last words of a panic go to the system's log as always. But `start` does not see what the program's
+    /// own `main` returns. If that is an error, Rust prints it to standard error, which is the null device unless a
+    /// [`stderr`](Self::stderr) or [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
     ///
-    /// The forks copy what is on the stack. If the daemon is ready, the launcher drops nothing. If the start fails, the
-    /// launcher drops it all as usual.
+    /// The forks copy everything on the stack. If the daemon gets ready, the launcher drops nothing. If the start
+    /// fails, the launcher drops everything as usual.
     ///
     /// # Errors
     ///
-    /// The start failed: one of its steps did, or the daemon ended before it was ready.
-    /// [`exit_status`](Error::exit_status), [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell
-    /// more. In the foreground, what the start changed before it failed stays changed.
+    /// A step of the start failed, or the daemon ended before it was ready. [`exit_status`](Error::exit_status),
+    /// [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell more. In the foreground, whatever
+    /// the start changed before it failed stays changed.
     pub fn start(&mut self) -> Result<(), Error> {
         run::start(self)
     }
 
-    /// Starts a daemon that runs `main`, and lets the caller go on: for a client that starts its own server.
+    /// Starts a daemon that runs `main`, while the caller goes on. Use it if a client starts its own server.
     ///
     /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
-    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
-    /// The caller's signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call
-    /// `spawn` again.
+    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not the caller's child, and no other
+    /// child is left. The caller's signal mask, its action for SIGCHLD, its streams and its descriptors do not change.
+    /// It may call `spawn` again.
     ///
     /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
-    /// caller's guards, thread-locals and exit handlers are the caller's alone, and nothing of them runs in the daemon. But
-    /// if `main` calls [`exit`](std::process::exit), the exit handlers run there, too. Of what `main` captured there are
-    /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
+    /// caller's guards, thread-locals and exit handlers do not run in the daemon. But if `main` calls
+    /// [`exit`](std::process::exit), the exit handlers do run there. There are two copies of what `main` captured: the
+    /// daemon has one, and the caller drops the other before `spawn` returns. [What the caller has
     /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
-    /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
-    /// neither, or the daemon's other threads wait for it for ever.
+    /// If the caller holds a lock, it is never released in the daemon, and the daemon's other threads wait for it
+    /// for ever. So hold no lock, not even that of [`stdout`](std::io::stdout).
     ///
-    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The other
-    /// waits for that start, at most as long as [`start_timeout`](Self::start_timeout) says: if it fails, `spawn` starts a
-    /// daemon of its own; otherwise it returns an error that tells who is [already
-    /// running](Error::already_running). So whoever gets that error can connect.
+    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The
+    /// other waits for that start, for at most [`start_timeout`](Self::start_timeout). If the first start fails,
+    /// `spawn` starts a daemon of its own. Otherwise it returns an error that says which process is [already
+    /// running](Error::already_running). A client that gets that error can connect.
     ///
-    /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
-    /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
-    /// goes to the daemon, or is given up if the start fails.
+    /// Here, too, call [`new`](Self::new) first thing in the program. A descriptor that is already open by then, and
+    /// stays open on exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that
+    /// [`lock`](Self::lock) took goes to the daemon, or is released if the start fails.
     ///
-    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
-    /// and the daemon does not get the sockets that the manager passed.
+    /// It always detaches, no matter what launched the caller. If a service manager waits for the caller, it hears
+    /// nothing of the daemon, and the daemon does not get the sockets that the manager passed.
     ///
     /// ```no_run
     /// use std::os::unix::net::{UnixListener, UnixStream};
@@ -913,22 +925,22 @@ impl Daemon {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A process that has threads cannot be copied. Such a client runs its own program anew, which starts the daemon by
-    /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
-    /// program](macro@crate::daemon#a-client-with-threads).
+    /// A process that has threads cannot be copied. Such a client executes its own program again, and that process
+    /// starts the daemon. The client gets the exit status of that process, and what it printed. The manual has [the
+    /// whole program](macro@crate::daemon#a-client-with-threads).
     ///
     /// # Errors
     ///
-    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
-    /// if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a daemon of this
-    /// library, or if what it printed cannot be flushed to its standard output.
+    /// The errors that [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. It is
+    /// also an error if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a
+    /// daemon of this library, or if its standard output cannot be flushed.
     ///
     /// # Platform-specific behavior
     ///
-    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. Only Linux
-    /// shows, in `/proc`, that another start is under way; and none shows it of a program in the foreground. A caller that
-    /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
-    /// on Unix, `spawn` is an error.
+    /// If the caller is killed before `spawn` returns, the start ends on Linux. On other systems the daemon may still
+    /// come up. Only Linux shows, in `/proc`, that another start is under way; no system shows it for a program in the
+    /// foreground. If the caller has made itself a subreaper, prctl(2), or is process 1, it adopts the daemon, as it
+    /// adopts every orphan. On systems other than Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
         start::spawn(self, main)
     }
