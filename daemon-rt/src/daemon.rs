@@ -303,7 +303,7 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// macOS takes at most 16 groups, setgroups(2). Elsewhere than on Unix, the start fails.
+    /// macOS takes at most 16 groups, setgroups(2). On systems other than Unix, the start fails.
     pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().user = Some(user.into());
         self
@@ -321,7 +321,7 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Unix, the start fails.
+    /// On systems other than Unix, the start fails.
     pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().group = Some(group.into());
         self

@@ -130,7 +130,7 @@ impl PidFile {
         actions::signal(&self.path, signal)
     }
 
-    /// Sends SIGHUP, on which daemons read their configuration anew, daemon(7).
+    /// Sends SIGHUP, which makes daemons read their configuration again, daemon(7).
     ///
     /// # Errors
     ///
