@@ -19,6 +19,8 @@ mod daemon;
 #[cfg(doc)]
 pub mod docs;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod id;
 #[cfg_attr(not(unix), path = "elsewhere/inherited.rs")]
 mod inherited;

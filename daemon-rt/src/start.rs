@@ -21,6 +21,8 @@ mod spawn;
 pub(crate) mod streams;
 mod supervisor;
 
+#[cfg(fuzzing)]
+pub(crate) use self::report::Incoming;
 pub(crate) use self::{
     check::stop_timeout,
     end::{ended, stop_at_exit},
