@@ -369,7 +369,7 @@ impl Daemon {
     /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot), the log must be inside. Otherwise
     /// only an open descriptor of a directory outside could reach it, and that would be a way out. The
     /// [`user`](Self::user) must be able to write to the log by its name. If the start itself creates the log, the user
-    /// must also be able to create files in its directory. If the log was there before, that is not needed: whatever
+    /// must be able to create files in its directory instead. If the log was there before, that is not needed: whatever
     /// created the log also creates the next one, as `create` does in logrotate.conf(5).
     ///
     /// If the daemon stays root, it follows links among the directories of the path, and trusts every user who may
