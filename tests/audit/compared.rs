@@ -39,6 +39,7 @@ pub(crate) fn all() -> Result<Vec<Compared>, Failure> {
     let crates = build::crates()?;
     Ok(vec![
         ours()?,
+        by_crate("blivet", &crates, BLIVET)?,
         by_crate("daemonize", &crates, DAEMONIZE)?,
         by_crate("daemonize2", &crates, DAEMONIZE2)?,
         by_crate("daemonizr", &crates, DAEMONIZR)?,
@@ -69,6 +70,8 @@ fn by_crate(title: &'static str, crates: &Path, notes: &'static [Note]) -> Resul
     let program = Program::new(vec![crates.join(title).into()], beside_this("arrange")?);
     Ok(Compared { title, version: format!("{version} of crates.io"), notes, program, _place: None })
 }
+
+const BLIVET: &[Note] = &[];
 
 const DAEMONIZE: &[Note] = &[
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
@@ -133,10 +136,10 @@ const DAEMON3: &[Note] = &[Note { ids: &["7"], text: "Its manual page has it amo
 
 fn start_stop_daemon() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
-    let command = ["start-stop-daemon", "--start", "--background", "--exec"].map(OsString::from);
-    let command = command.into_iter().chain([program]).collect();
+    let command = ["start-stop-daemon", "--exec"].map(OsString::from).into_iter().chain([program]).collect();
+    let first = &["--start", "--background"];
     // It takes every process of that file for another instance.
-    let tool = Tool { translate: tools::start_stop_daemon, last: Vec::new(), runs_alone: true };
+    let tool = Tool { translate: tools::start_stop_daemon, first, last: Vec::new(), runs_alone: true };
     by_tool("start-stop-daemon", "dpkg", START_STOP_DAEMON, tool, command, place)
 }
 
@@ -148,7 +151,7 @@ const START_STOP_DAEMON: &[Note] = &[
 
 fn daemonize() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
-    let tool = Tool { translate: tools::daemonize, last: vec![program], runs_alone: false };
+    let tool = Tool { translate: tools::daemonize, first: &[], last: vec![program], runs_alone: false };
     by_tool("daemonize(1)", "daemonize", DAEMONIZE1, tool, vec!["daemonize".into()], place)
 }
 
@@ -158,7 +161,7 @@ fn libslack_daemon() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
     // The program lies below a directory in which all may write.
     let command = ["daemon", "--noconfig", "--unsafe"].map(OsString::from).to_vec();
-    let tool = Tool { translate: tools::libslack_daemon, last: vec!["--".into(), program], runs_alone: false };
+    let tool = Tool { translate: tools::libslack_daemon, first: &[], last: vec!["--".into(), program], runs_alone: false };
     by_tool("daemon(1)", "daemon", LIBSLACK_DAEMON, tool, command, place)
 }
 

@@ -1,0 +1,130 @@
+//! The end of a daemon: by a signal, and by the command that stops it.
+
+use std::{fs, process::Command};
+
+use nix::sys::signal::Signal;
+use support::{Launch, Stage, within};
+
+use crate::{
+    pidfile::{self, is_removed, path},
+    program::{Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, nobody_is_left, no_option, stage},
+    verdict::{Objection, Verdict, judge, met_without, not_met},
+};
+
+pub(crate) fn by_a_signal(program: &Program) -> Verdict {
+    let stage = stage();
+    let (daemon, named) = pidfile::starts_with(program, &stage, &[])?;
+    named.signal(Signal::SIGTERM);
+    if !ends(daemon.process) {
+        return not_met("it does not end");
+    }
+    is_removed(&stage)
+}
+
+/// `main` learns of the signal, and answers still.
+pub(crate) fn in_order(program: &Program) -> Verdict {
+    let stage = stage();
+    let (mut daemon, named) = pidfile::starts_with(program, &stage, &["--stop-requested"])?;
+    daemon.send("await-stop wait");
+    named.signal(Signal::SIGTERM);
+    let _asked = daemon.answer();
+    daemon.ask("variable PATH");
+    daemon.send("return");
+    if !ends(daemon.process) {
+        return not_met("it does not end");
+    }
+    is_removed(&stage)
+}
+
+/// Asked to stop, `main` does not come to its end.
+pub(crate) fn within_a_limit(program: &Program) -> Verdict {
+    let stage = stage();
+    let log = stage.path("log").display().to_string();
+    let options = ["--stop-requested", "--stop-timeout", "300", "--stdout", &log];
+    let (mut daemon, named) = pidfile::starts_with(program, &stage, &options)?;
+    daemon.send("await-stop wait");
+    named.signal(Signal::SIGTERM);
+    let _asked = daemon.answer();
+    let has_ended = ends(daemon.process);
+    let objections = [
+        (!has_ended).then_some("it does not end"),
+        stage.read("log").is_empty().then_some("the log does not say why it ended"),
+    ];
+    met_without(&objections, "it ends, and the log says why")
+}
+
+/// What became of a command for the daemon of that pidfile.
+fn obey(program: &Program, stage: &Stage, word: &str) -> Result<Launch, Objection> {
+    program.launch(stage, &["--pidfile", &path(stage), "--obey", word])
+}
+
+/// The daemon, stopped as by job control, takes some time to end.
+pub(crate) fn command_waits(program: &Program) -> Verdict {
+    let stage = stage();
+    let daemon = pidfile::starts(program, &stage)?;
+    daemon.process.signal(Signal::SIGSTOP);
+    let options = ["--pidfile", &path(&stage), "--obey", "stop"];
+    let mut stop = Spawned::silent(&stage, &mut program.command(&stage, &[], &options)?);
+    let early = stop.status_within(WATCH / 2);
+    if early == Some(UNKNOWN_OPTION) {
+        return no_option();
+    }
+    let runs = daemon.process.is_alive();
+    daemon.process.signal(Signal::SIGCONT);
+    let objections = [
+        (early.is_some() && runs).then_some("it returns before"),
+        (stop.status_within(SOON) != Some(0)).then_some("it does not succeed"),
+        (!ends(daemon.process)).then_some("the daemon does not end"),
+    ];
+    met_without(&objections, "it returns when the daemon has ended")
+}
+
+/// A process that is stopped, as by job control, does not react to SIGTERM.
+pub(crate) fn command_kills(program: &Program) -> Verdict {
+    let stage = stage();
+    let daemon = pidfile::starts(program, &stage)?;
+    obey(program, &stage, "status")?; // there is such a command at all
+    daemon.process.signal(Signal::SIGSTOP);
+    let options = ["--pidfile", &path(&stage), "--stop-timeout", "300", "--obey", "stop"];
+    match program.launch(&stage, &options) {
+        Err(Objection::NotApplicable(_)) => obey(program, &stage, "stop")?,
+        launch => launch?,
+    };
+    let is_over = nobody_is_left(&stage);
+    judge(is_over, if is_over { "it is killed" } else { "it is left" })
+}
+
+pub(crate) fn wrong_process(program: &Program) -> Verdict {
+    let stage = stage();
+    kill(program, &stage)?;
+    let other = Spawned::new(Command::new("sleep").arg("1000"));
+    fs::write(path(&stage), format!("{}\n", other.process().0)).expect("write a pidfile");
+    obey(program, &stage, "stop")?;
+    let is_ended = within(WATCH / 2, || (!other.process().is_alive()).then_some(())).is_some();
+    judge(!is_ended, if is_ended { "it is ended" } else { "it lives" })
+}
+
+pub(crate) fn status(program: &Program) -> Verdict {
+    let stage = stage();
+    let daemon = pidfile::starts(program, &stage)?;
+    let running = obey(program, &stage, "status")?.status;
+    for process in stage.processes() {
+        process.signal(Signal::SIGKILL);
+    }
+    drop(daemon);
+    if !looking_around(SOON, || stage.processes().is_empty()) {
+        return not_met("it cannot be killed");
+    }
+    let killed = obey(program, &stage, "status")?.status;
+    judge(running == 0 && killed != 0, format!("exit status {running}, and {killed} when it was killed"))
+}
+
+/// A daemon that was killed, and left its pidfile.
+fn kill(program: &Program, stage: &Stage) -> Result<(), Objection> {
+    let daemon = pidfile::starts(program, stage)?;
+    for process in stage.processes() {
+        process.signal(Signal::SIGKILL);
+    }
+    drop(daemon);
+    if nobody_is_left(stage) { Ok(()) } else { not_met("it cannot be killed") }
+}
