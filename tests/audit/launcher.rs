@@ -117,7 +117,8 @@ pub(crate) fn objects(program: &Program) -> Verdict {
         };
         is_asked = true;
         // That of a path which is missing will do.
-        let object = failing.value.split_once('/').map_or(failing.value.into(), |(directory, _)| format!("/{directory}"));
+        let object =
+            failing.value.split_once('/').map_or(failing.value.into(), |(directory, _)| format!("/{directory}"));
         if !said(&launch).contains(&object) {
             unnamed.push(failing.option.trim_start_matches("--"));
         }

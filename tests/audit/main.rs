@@ -11,6 +11,7 @@ mod build;
 mod compared;
 mod context;
 mod criteria;
+mod facts;
 mod grade;
 mod launcher;
 mod logs;
@@ -40,7 +41,7 @@ type Failure = Box<dyn Error>;
 fn main() -> Result<ExitCode, Failure> {
     let command: Vec<OsString> = env::args_os().skip(1).collect();
     if command.is_empty() {
-        print!("{}", page::of(&compared::all()?));
+        print!("{}", page::of(&compared::all()?, &facts::table()?));
         return Ok(ExitCode::SUCCESS);
     }
     Ok(report(&Program::new(command, beside_this("arrange")?)))

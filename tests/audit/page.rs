@@ -13,12 +13,13 @@ use crate::{
 /// For each program the verdicts by the criteria.
 type Verdicts = [Vec<Verdict>];
 
-pub(crate) fn of(compared: &[Compared]) -> String {
+pub(crate) fn of(compared: &[Compared], facts: &str) -> String {
     let programs: Vec<&Program> = compared.iter().map(|compared| &compared.program).collect();
     let verdicts = grade::all(&programs);
     include_str!("page.md")
         .replace("{versions}", &versions(compared))
         .replace("{summary}", &summary(compared, &verdicts))
+        .replace("{facts}", facts)
         .replace("{tables}", &tables(compared, &verdicts))
         .replace("{notes}", &notes(compared))
         .replace("{seen}", &seen(compared, &verdicts))
@@ -53,8 +54,11 @@ fn tables(compared: &[Compared], verdicts: &Verdicts) -> String {
     let titles: String = compared.iter().map(|compared| upright(compared.title)).collect();
     let mut tables = Vec::new();
     for (number, group) in GROUPS.iter().enumerate() {
-        let mut table =
-            format!("## {}\n\n| | Criterion, source |{titles}\n|---|---|{}\n", group.title, ":-:|".repeat(compared.len()));
+        let mut table = format!(
+            "## {}\n\n| | Criterion, source |{titles}\n|---|---|{}\n",
+            group.title,
+            ":-:|".repeat(compared.len())
+        );
         for index in Group::range(number) {
             let Criterion { id, rule, source, .. } = CRITERIA[index];
             let _ = write!(table, "| {id} | {rule} ({source}) |");

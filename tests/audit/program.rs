@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     sync::OnceLock,
     thread,
@@ -158,15 +158,18 @@ impl Program {
     }
 
     /// The same by a copy of the program's file in that stage, where another version of it can be put, and its path.
-    pub(crate) fn copied_to(&self, stage: &Stage) -> (Self, PathBuf) {
+    pub(crate) fn copied_to(&self, stage: &Stage) -> Result<(Self, PathBuf), Objection> {
         let last = self.tool.as_ref().and_then(|tool| tool.last.last());
         let file = last.or_else(|| self.command.last()).cloned().unwrap_or_default();
+        if !Path::new(&file).is_absolute() {
+            return not_met("its file is not known");
+        }
         let copy = stage.copy(&file);
         let copied = |words: &[OsString]| -> Vec<OsString> {
             words.iter().map(|word| if *word == file { copy.clone().into() } else { word.clone() }).collect()
         };
         let tool = self.tool.clone().map(|tool| Tool { last: copied(&tool.last), ..tool });
-        (Self { tool, ..Self::new(copied(&self.command), self.arrange.clone()) }, copy)
+        Ok((Self { tool, ..Self::new(copied(&self.command), self.arrange.clone()) }, copy))
     }
 }
 

@@ -12,11 +12,11 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{Process, Stage, within};
+use support::{Daemon, Process, Stage, within};
 
 use crate::{
     pidfile::{self, is_removed, path},
-    program::{Program, SOON, WATCH, ends, nobody_is_left, stage},
+    program::{Program, SOON, WATCH, ends, main_begins, nobody_is_left, stage},
     verdict::{Objection, Verdict, judge, met, met_without, not_met},
 };
 
@@ -27,15 +27,20 @@ const TWICE: [&str; 2] = ["--respawn", "on-failure,2,60000,1,1"];
 
 pub(crate) fn after_a_kill(program: &Program) -> Verdict {
     let stage = stage();
-    let daemon = program.starts(&stage, &[], &RESPAWN)?;
+    again(program, &stage)?;
+    met("main begins again")
+}
+
+/// A daemon that was killed, and started again.
+fn again(program: &Program, stage: &Stage) -> Result<Daemon, Objection> {
+    let daemon = program.starts(stage, &[], &RESPAWN)?;
     daemon.process.signal(Signal::SIGKILL);
-    let again = stage.daemon_within(SOON).is_some();
-    judge(again, if again { "main begins again" } else { "main does not begin again" })
+    main_begins(stage).or_else(|_| not_met("main does not begin again"))
 }
 
 pub(crate) fn not_after_a_success(program: &Program) -> Verdict {
     let stage = stage();
-    let mut daemon = program.starts(&stage, &[], &RESPAWN)?;
+    let mut daemon = again(program, &stage)?;
     daemon.send("return");
     if !ends(daemon.process) {
         return not_met("it does not end");
@@ -52,14 +57,10 @@ pub(crate) fn gives_up(program: &Program) -> Verdict {
     let mut daemon = program.starts(&stage, &[], &TWICE)?;
     for starts in 0..10 {
         daemon.process.signal(Signal::SIGKILL);
-        let nobody = || stage.no_daemon_reported() && stage.processes().is_empty();
-        let _end = within(SOON, || (!stage.no_daemon_reported() || nobody()).then_some(()));
-        if nobody() {
-            return judge(starts > 0, format!("after {starts} starts"));
-        }
-        match stage.daemon_within(SOON) {
-            Some(again) => daemon = again,
-            None => return not_met("its supervisor stays"),
+        match main_begins(&stage) {
+            Ok(again) => daemon = again,
+            Err(_) if nobody_is_left(&stage) => return judge(starts > 0, "nobody is left"),
+            Err(_) => return not_met("its supervisor stays"),
         }
     }
     not_met("it does not")
@@ -96,8 +97,12 @@ struct Clients {
 
 impl Clients {
     fn of(stage: &Stage) -> Result<Self, Objection> {
-        let port = within(SOON, || stage.read("port").parse().ok());
-        let port = port.map_or_else(|| not_met("it does not listen"), Ok)?;
+        // One that does not listen reports.
+        let port = within(SOON, || match stage.read("port").parse() {
+            Err(_) if stage.no_daemon_reported() => None,
+            port => Some(port.ok()),
+        });
+        let port = port.flatten().map_or_else(|| not_met("it does not listen"), Ok)?;
         Ok(Self { port, refusals: AtomicU32::new(0) })
     }
 
@@ -176,7 +181,7 @@ fn executable(Process(id): Process) -> Option<u64> {
 
 pub(crate) fn takes_over(program: &Program) -> Verdict {
     let stage = stage();
-    let (program, file) = program.copied_to(&stage);
+    let (program, file) = program.copied_to(&stage)?;
     let (old, _) = pidfile::starts_with(&program, &stage, &RESPAWN)?;
     let version = install(&stage, &file, &file);
     let launch = program.launch(&stage, &["--pidfile", &path(&stage), "--obey", "upgrade"])?;
@@ -192,7 +197,7 @@ pub(crate) fn takes_over(program: &Program) -> Verdict {
 /// The new version takes some time to begin.
 pub(crate) fn no_connection_is_refused(program: &Program) -> Verdict {
     let stage = stage();
-    let (program, file) = program.copied_to(&stage);
+    let (program, file) = program.copied_to(&stage)?;
     let (clients, first) = serves(&program, &stage)?;
     let version = stage.path("version");
     install(&stage, &version, &file);
@@ -209,7 +214,7 @@ pub(crate) fn no_connection_is_refused(program: &Program) -> Verdict {
 
 pub(crate) fn failing_version(program: &Program) -> Verdict {
     let stage = stage();
-    let (program, file) = program.copied_to(&stage);
+    let (program, file) = program.copied_to(&stage)?;
     let (mut old, _) = pidfile::starts_with(&program, &stage, &RESPAWN)?;
     fs::write(stage.path("failing"), "#!/bin/sh\nexit 3\n").expect("write a script");
     install(&stage, &file, &stage.path("failing"));

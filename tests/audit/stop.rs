@@ -7,7 +7,7 @@ use support::{Launch, Stage, within};
 
 use crate::{
     pidfile::{self, is_removed, path},
-    program::{Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, nobody_is_left, no_option, stage},
+    program::{Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, no_option, nobody_is_left, stage},
     verdict::{Objection, Verdict, judge, met_without, not_met},
 };
 
@@ -65,15 +65,15 @@ pub(crate) fn command_waits(program: &Program) -> Verdict {
     daemon.process.signal(Signal::SIGSTOP);
     let options = ["--pidfile", &path(&stage), "--obey", "stop"];
     let mut stop = Spawned::silent(&stage, &mut program.command(&stage, &[], &options)?);
-    let early = stop.status_within(WATCH / 2);
-    if early == Some(UNKNOWN_OPTION) {
+    let is_early = stop.status_within(WATCH / 2).is_some() && daemon.process.is_alive();
+    daemon.process.signal(Signal::SIGCONT);
+    let status = stop.status_within(SOON);
+    if status == Some(UNKNOWN_OPTION) {
         return no_option();
     }
-    let runs = daemon.process.is_alive();
-    daemon.process.signal(Signal::SIGCONT);
     let objections = [
-        (early.is_some() && runs).then_some("it returns before"),
-        (stop.status_within(SOON) != Some(0)).then_some("it does not succeed"),
+        is_early.then_some("it returns before"),
+        (status != Some(0)).then_some("it does not succeed"),
         (!ends(daemon.process)).then_some("the daemon does not end"),
     ];
     met_without(&objections, "it returns when the daemon has ended")
