@@ -1,7 +1,13 @@
-//! The shortest daemon: says hello in `hello.log`, and is gone after a minute.
+//! A short daemon: says hello in `hello.log`, and is gone after a minute.
 
-#[daemon_rt::daemon(stdout = "hello.log")]
-fn main() {
+use std::{thread, time::Duration};
+
+use daemon_rt::{Error, daemon};
+
+#[daemon(notify, stdout = "hello.log")]
+fn main() -> Result<(), Error> {
     println!("hello from process {}", std::process::id());
-    std::thread::sleep(std::time::Duration::from_secs(60));
+    daemon_rt::ready()?; // now the command returns, with exit status 0
+    thread::sleep(Duration::from_secs(60));
+    Ok(())
 }

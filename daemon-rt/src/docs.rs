@@ -12,6 +12,9 @@ pub mod dependencies {}
 #[doc = include_str!("docs/errors.md")]
 pub mod errors {}
 
+#[doc = include_str!("docs/how_it_starts.md")]
+pub mod how_it_starts {}
+
 #[doc = include_str!("docs/security.md")]
 pub mod security {}
 

@@ -33,16 +33,14 @@ fn versions(compared: &[Compared]) -> String {
 
 /// How many are met, a row for each.
 fn summary(compared: &[Compared], verdicts: &Verdicts) -> String {
-    let mut table = String::from("| |");
-    let heads = GROUPS.iter().map(|group| group.short).chain(["daemon(7) and others", "contract"]);
-    table.extend(heads.map(|head| format!(" {head} |")));
-    table += "\n|---|";
-    table += &"--:|".repeat(GROUPS.len() + 2);
+    let heads: Vec<_> = GROUPS.iter().map(|group| group.short).chain(["daemon(7) and others", "contract"]).collect();
+    let mut table = format!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(heads.len()));
     for (compared, verdicts) in compared.iter().zip(verdicts) {
         let groups = (0..GROUPS.len()).map(|group| count(verdicts, |index| Group::range(group).contains(&index)));
         let sources = [false, true].map(|is| count(verdicts, |index| (CRITERIA[index].source == CONTRACT) == is));
-        let cells: String = groups.chain(sources).map(|cell| format!(" {cell} |")).collect();
-        let _ = write!(table, "\n| {} |{cells}", compared.title); // a String takes everything
+        let _ = write!(table, "\n| {} | ", compared.title); // a String takes everything
+        table += &groups.chain(sources).collect::<Vec<_>>().join(" | ");
+        table += " |";
     }
     table
 }
@@ -51,7 +49,7 @@ fn summary(compared: &[Compared], verdicts: &Verdicts) -> String {
 fn tables(compared: &[Compared], verdicts: &Verdicts) -> String {
     let notes = numbered_notes(compared);
     let upright = |title: &str| format!(" <span style=\"writing-mode: vertical-rl\">{title}</span> |");
-    let titles: String = compared.iter().map(|compared| upright(compared.title)).collect();
+    let titles = compared.iter().map(|compared| upright(compared.title)).collect::<Vec<_>>().concat();
     let mut tables = Vec::new();
     for (number, group) in GROUPS.iter().enumerate() {
         let mut table = format!(

@@ -24,24 +24,20 @@ fn code_stands_in_the_examples() {
         .map(|path| fs::read_to_string(path).expect("an example"))
         .collect();
     let blocks = blocks("rust");
-    assert_eq!(blocks.len(), 8);
+    assert_eq!(blocks.len(), 3);
     for code in &blocks {
         assert!(examples.iter().any(|example| example.contains(code)), "in no example:\n{code}");
     }
     assert_eq!(without_title("hello"), blocks[0]);
-    assert_eq!(without_title("clock"), blocks[1]);
-    assert_eq!(blocks[0].lines().count(), 5);
 }
 
 /// What the tests of the service run.
 #[test]
-fn files_of_managers_are_those_of_the_service() {
-    for (language, file) in [("ini", "service.service"), ("dockerfile", "Containerfile")] {
-        let file = fs::read_to_string(root().join("examples/service").join(file)).expect("a file");
-        let blocks = blocks(language);
-        assert_eq!(blocks.len(), 1, "{language}");
-        assert!(file.contains(&blocks[0]), "{}", blocks[0]);
-    }
+fn unit_is_that_of_the_service() {
+    let file = fs::read_to_string(root().join("examples/service/service.service")).expect("a file");
+    let blocks = blocks("ini");
+    assert_eq!(blocks.len(), 1);
+    assert!(file.contains(&blocks[0]), "{}", blocks[0]);
 }
 
 /// Nothing else is claimed of the others than what the audit found.
@@ -106,9 +102,12 @@ fn table_has_every_option() {
     let expected: Vec<_> = quoted(expected.lines().next().unwrap_or_default());
 
     let readme = readme();
-    let rows = readme.lines().skip_while(|line| !line.starts_with("| Option |")).skip(2);
-    let named: Vec<_> = rows.take_while(|line| line.starts_with('|')).map(|row| quoted(row)[0]).collect();
-    assert_eq!(named, expected);
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| For | Options |")).skip(2);
+    let mut named: Vec<_> = rows.take_while(|line| line.starts_with('|')).flat_map(quoted).collect();
+    named.sort_unstable();
+    let mut sorted = expected.clone();
+    sorted.sort_unstable();
+    assert_eq!(named, sorted);
 }
 
 /// Those of CONTRIBUTING.md, too: it names every room by a link.

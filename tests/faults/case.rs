@@ -89,7 +89,8 @@ fn once(processes: &'static [&'static str], calls: &[Call], index: usize) -> Vec
     });
     // Datagrams, which are what it writes by write(2), come whole.
     let is_transfer = ["read", "pread64", "pwrite64", "sendto", "recvfrom"].contains(&name.as_str());
-    let forks = processes.iter().take_while(|process| has_called(process, "clone")).count();
+    // What the last of them clones is a thread.
+    let forks = processes[1..].len().min(processes.iter().take_while(|process| has_called(process, "clone")).count());
     let kills = processes[..=forks].iter().map(|victim| Fault::Kill(victim));
     let faults = errors.chain(is_transfer.then_some(Fault::Short)).chain([Fault::Delay]).chain(kills);
     let case = |fault| Case {

@@ -66,7 +66,7 @@ enum AtExit {
 
 pub(crate) fn run() -> Result<(), Failure> {
     // SAFETY: above the standard streams nothing is open here that anyone owns.
-    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) })?;
     let (mut lists, mut role) = (false, Role::Launcher);
     let mut handed_on = Vec::new();
     let mut fault = None;
