@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
     mem,
-    os::unix::net::UnixStream,
+    os::unix::{net::UnixStream, process::CommandExt},
     process::{self, Command},
     thread,
     time::Duration,
@@ -127,6 +127,7 @@ pub(crate) fn serve(library: &mut impl Library) -> Result<(), Failure> {
                 String::new()
             }
             "spawn" => Command::new("sleep").arg("1000").spawn()?.id().to_string(),
+            "exec-shell" => return Err(Command::new("sh").arg("-c").arg(rest).exec().into()),
             "variable" => env::var(rest).unwrap_or_else(|error| error.to_string()),
             "open-terminal" => File::options().read(true).write(true).open(rest).map(|_| String::new())?,
             other => return Err(format!("unknown command {other}").into()),

@@ -1,14 +1,17 @@
 //! The end of a daemon: by a signal, and by the command that stops it.
 
-use std::{fs, process::Command};
+use std::{fs, mem, process::Command};
 
 use nix::sys::signal::Signal;
-use support::{Launch, Stage, within};
+use support::{Daemon, Launch, Stage, within};
 
 use crate::{
     pidfile::{self, is_removed, path},
-    program::{Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, no_option, nobody_is_left, stage},
-    verdict::{Objection, Verdict, judge, met_without, not_met},
+    program::{
+        Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, main_begins, no_option, nobody_is_left,
+        stage,
+    },
+    verdict::{Objection, Verdict, judge, met, met_without, not_met},
 };
 
 pub(crate) fn by_a_signal(program: &Program) -> Verdict {
@@ -58,33 +61,44 @@ fn obey(program: &Program, stage: &Stage, word: &str) -> Result<Launch, Objectio
     program.launch(stage, &["--pidfile", &path(stage), "--obey", word])
 }
 
-/// The daemon, stopped as by job control, takes some time to end.
+/// A daemon that does not end on SIGTERM.
+fn deaf(program: &Program, stage: &Stage) -> Result<Daemon, Objection> {
+    match pidfile::starts_with(program, stage, &["--stop-requested"]) {
+        Err(Objection::NotApplicable(_)) => {}
+        start => {
+            let (mut daemon, _) = start?;
+            daemon.send("await-stop wait");
+            return Ok(daemon);
+        }
+    }
+    let mut daemon = pidfile::starts(program, stage)?;
+    obey(program, stage, "status")?; // a program without commands is not started anew
+    let file = fs::read_link(format!("/proc/{}/exe", daemon.process.0)).unwrap_or_default();
+    daemon.send(&format!("exec-shell trap '' TERM; exec '{}'", file.display()));
+    mem::forget(daemon); // it is the same process still, and not to be killed
+    main_begins(stage)
+}
+
 pub(crate) fn command_waits(program: &Program) -> Verdict {
     let stage = stage();
-    let daemon = pidfile::starts(program, &stage)?;
-    daemon.process.signal(Signal::SIGSTOP);
+    let daemon = deaf(program, &stage)?;
     let options = ["--pidfile", &path(&stage), "--obey", "stop"];
     let mut stop = Spawned::silent(&stage, &mut program.command(&stage, &[], &options)?);
-    let is_early = stop.status_within(WATCH / 2).is_some() && daemon.process.is_alive();
-    daemon.process.signal(Signal::SIGCONT);
+    let is_early = stop.status_within(WATCH).is_some() && daemon.process.is_alive();
+    daemon.process.signal(Signal::SIGKILL);
     let status = stop.status_within(SOON);
     if status == Some(UNKNOWN_OPTION) {
         return no_option();
     }
-    let objections = [
-        is_early.then_some("it returns before"),
-        (status != Some(0)).then_some("it does not succeed"),
-        (!ends(daemon.process)).then_some("the daemon does not end"),
-    ];
-    met_without(&objections, "it returns when the daemon has ended")
+    if is_early {
+        return not_met("it returns before");
+    }
+    if status == Some(0) { met("it returns when the daemon has ended") } else { not_met("it does not succeed") }
 }
 
-/// A process that is stopped, as by job control, does not react to SIGTERM.
 pub(crate) fn command_kills(program: &Program) -> Verdict {
     let stage = stage();
-    let daemon = pidfile::starts(program, &stage)?;
-    obey(program, &stage, "status")?; // there is such a command at all
-    daemon.process.signal(Signal::SIGSTOP);
+    let _daemon = deaf(program, &stage)?;
     let options = ["--pidfile", &path(&stage), "--stop-timeout", "300", "--obey", "stop"];
     match program.launch(&stage, &options) {
         Err(Objection::NotApplicable(_)) => obey(program, &stage, "stop")?,

@@ -59,7 +59,7 @@ pub(crate) fn start_stop_daemon(option: &str, value: &str) -> Option<Vec<String>
         "--program" => Vec::new(),
         "--nice" => words(&["--nicelevel", value]),
         "--obey" if value == "status" => words(&["--status"]),
-        "--obey" if value == "stop" => words(&["--stop", "--remove-pidfile", "--retry", "TERM/1/KILL/5"]),
+        "--obey" if value == "stop" => words(&["--stop", "--remove-pidfile", "--retry", "TERM/2/KILL/5"]),
         _ => return None,
     })
 }
