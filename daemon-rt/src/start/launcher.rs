@@ -82,8 +82,8 @@ fn outcome(
                     }
                 }
             }
-            if prepared.supervision.is_some() {
-                return after_ready_under_supervision(leader, from_leader, ready, children);
+            if let Some(supervision) = &prepared.supervision {
+                return after_ready_under_supervision(leader, from_leader, ready, children, supervision.is_upgrade());
             }
             after_ready(leader, ready, children)
         }
@@ -136,12 +136,14 @@ fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
     }
 }
 
-/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`.
+/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`. In an upgrade it may have taken
+/// over by then, so that only one that ended or is stuck has failed.
 fn after_ready_under_supervision(
     leader: Pid,
     mut from_leader: &UnixStream,
     ready: Report,
     children: &Children,
+    is_upgrade: bool,
 ) -> Report {
     let start = Instant::now();
     for deadline in [start + MARGIN, start + LEADER_GRACE] {
@@ -149,6 +151,9 @@ fn after_ready_under_supervision(
             if let Ok([true]) = children.wait([from_leader], Some(deadline)) {
                 return match sys::uninterrupted(|| from_leader.read(&mut [0])) {
                     Ok(1..) => ready,
+                    _ if is_upgrade && matches!(sys::look_at(leader), Ok(None)) => {
+                        Report::failed("the session leader did not report in time")
+                    }
                     _ => leader_failed(leader, None, children, "report"),
                 };
             }
