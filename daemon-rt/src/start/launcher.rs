@@ -82,8 +82,8 @@ fn outcome(
                     }
                 }
             }
-            if prepared.supervision.is_some() {
-                return after_ready_under_supervision(leader, from_leader, ready, children);
+            if let Some(supervision) = &prepared.supervision {
+                return after_ready_under_supervision(leader, from_leader, ready, children, supervision.patience());
             }
             after_ready(leader, ready, children)
         }
@@ -136,14 +136,16 @@ fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
     }
 }
 
-/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`.
+/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`. Before, it may have to wait that
+/// long itself.
 fn after_ready_under_supervision(
     leader: Pid,
     mut from_leader: &UnixStream,
     ready: Report,
     children: &Children,
+    patience: Duration,
 ) -> Report {
-    let start = Instant::now();
+    let start = Instant::now() + patience;
     for deadline in [start + MARGIN, start + LEADER_GRACE] {
         while Instant::now() < deadline {
             if let Ok([true]) = children.wait([from_leader], Some(deadline)) {

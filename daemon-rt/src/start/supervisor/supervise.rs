@@ -371,6 +371,8 @@ impl Supervisor<'_> {
     /// Ends as the daemon did.
     fn leave(&mut self, status: ExitStatus) -> ! {
         self.await_predecessor();
+        self.children.let_signals_in();
+        let _ = self.take_stopping(); // who asks now means the successor, too
         if let Some(successor) = self.successor.take() {
             self.leave_to(successor);
         }
