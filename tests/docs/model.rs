@@ -1,12 +1,16 @@
 //! The models in Promela are of the sources as they are, and spin finds no error in them.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use support::{Stage, needs_tools};
 
 const START: &str = include_str!("../model/start.pml");
+const UPGRADE: &str = include_str!("../model/upgrade.pml");
 
-/// Beside a step stands `/* module::function */`.
+/// A machine may be busy.
+const A_SEARCH: Duration = Duration::from_secs(200);
+
+/// Beside a step stands `/* module::function */`, in `start` unless it begins with `crate`.
 fn functions(model: &str) -> Vec<&str> {
     let comments = model.split("/* ").skip(1).filter_map(|rest| Some(rest.split_once(" */")?.0));
     comments.flat_map(|comment| comment.split(", ")).filter(|name| name.contains("::") && !name.contains(' ')).collect()
@@ -17,7 +21,10 @@ fn names_what_there_is(model: &str) {
     assert!(functions.len() > 20, "{functions:?}");
     for name in functions {
         let (module, function) = name.rsplit_once("::").expect("a module");
-        let path = format!("../daemon-rt/src/start/{}.rs", module.replace("::", "/"));
+        let path = match module.strip_prefix("crate::") {
+            Some(module) => format!("../daemon-rt/src/{}.rs", module.replace("::", "/")),
+            None => format!("../daemon-rt/src/start/{}.rs", module.replace("::", "/")),
+        };
         let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
         let is_there = ["(", "<"].iter().any(|next| source.contains(&format!("fn {function}{next}")));
         assert!(is_there, "no such function: {name}");
@@ -30,7 +37,7 @@ fn holds(model: &str) {
     let stage = Stage::new();
     fs::write(stage.path("model"), model).expect("write the model");
     let run = |command: &mut Command| {
-        let launch = stage.launch(command);
+        let launch = stage.start(command).end_within(A_SEARCH).expect("an end");
         assert_eq!(launch.status, 0, "{launch:?}");
         launch.stdout
     };
@@ -44,6 +51,16 @@ fn holds(model: &str) {
 #[test]
 fn a_start_is_as_the_sources_have_it() {
     names_what_there_is(START);
+}
+
+#[test]
+fn an_upgrade_is_as_the_sources_have_it() {
+    names_what_there_is(UPGRADE);
+}
+
+#[test]
+fn an_upgrade_leaves_one_generation_or_none() {
+    holds(UPGRADE);
 }
 
 #[test]

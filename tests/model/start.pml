@@ -17,19 +17,17 @@ mtype is[3] = UNBORN;
 bool is_awaited, notify, respawn;               /* the start. `is_awaited`: the daemon has steps of its own */
 
 mtype word = NOTHING;                           /* on the line from the daemon to the leader, */
-bool reply;                                     /* and back */
+bool reply, took_back;                          /* and back, or no more */
 mtype report = NOTHING;                         /* on the line from the leader to the launcher, */
 bool answer;                                    /* back, */
 bool is_supervised;                             /* and once more from the leader */
-bool took_back;
 bool cannot_speak, cannot_hear;                 /* what of the daemon's line the leader has shut */
 bool gave_up;                                   /* the launcher has shut its own */
 bool holds_line = true;                         /* the daemon still has a copy of the leader's end of that */
 
 mtype status = NOTHING;                         /* the launcher's, READY is 0. NOTHING: it was killed */
 mtype ready = NOTHING;                          /* what `ready()` returned, READY is `Ok` */
-bool was_ready, left_well, is_late, ignores_ctrl_c;
-bool leader_was_killed, daemon_left, was_interrupted;
+bool was_ready, left_well, is_late, ignores_ctrl_c, leader_was_killed, daemon_left, was_interrupted;
 bool lost_patience;                             /* the leader, with a launcher that is stopped */
 
 #define is_there(who) (is[who] == RUNS || is[who] == STOPPED)
@@ -64,7 +62,8 @@ active proctype launcher() provided (is[LAUNCHER] == RUNS) {
     :: atomic { is[LEADER] == STOPPED -> resume_group() };                           /* launcher::await_end */
         if
         :: atomic { respawn && is_supervised -> goto told }
-        :: atomic { is[LEADER] != RUNS -> if :: !respawn && left_well -> goto told :: else -> goto leader_failed fi }
+        :: atomic { !respawn && is[LEADER] == ENDED && left_well -> goto told }
+        :: is[LEADER] != RUNS && !is_supervised && !left_well
         fi
     fi;
 nothing:
@@ -159,6 +158,8 @@ active proctype everybody_else() {
     /* Nobody is told a lie: behind a status of 0 is the daemon, unless it ended by itself, or with its supervisor. */
     assert(status != READY || ready != GONE);
     assert(status != READY || is_there(DAEMON) || daemon_left || respawn && leader_was_killed);
+    /* What the launcher has answered it takes back only for a leader that was killed, or was stopped again. */
+    assert(status != FAILED || !answer || leader_was_killed || stops == 0);
 
     /* Nobody is left over by a start that failed. */
     assert(status != FAILED || !is_there(DAEMON));
