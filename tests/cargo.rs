@@ -1,6 +1,7 @@
 //! Cargo on this workspace, in the target directory of this test.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
@@ -12,9 +13,12 @@ pub(crate) fn subcommand<'cargo>(cargo: &'cargo mut Command, arguments: &[&str])
     cargo.args(arguments).args(["--manifest-path", manifest]).env("CARGO_TARGET_DIR", target_directory())
 }
 
-/// An example, built from what stands in the repository now.
+/// An example, built from what stands in the repository now; or the one in the directory `EXAMPLES`, .ci/other-programs.
 pub(crate) fn example(name: &str) -> PathBuf {
     static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
+        if let Some(directory) = env::var_os("EXAMPLES") {
+            return directory.into();
+        }
         // All that `cargo test` builds, so that dependencies have the features that they have there.
         let mut cargo = Command::new(env!("CARGO"));
         let status = subcommand(&mut cargo, &["build", "--quiet", "--examples"]).status();

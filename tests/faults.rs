@@ -30,6 +30,7 @@ mod run;
 mod scene;
 mod supervisor;
 mod table;
+mod upgrade;
 mod whole;
 
 /// How often a call is waited for that is not made in every start.

@@ -7,12 +7,20 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use support::skip;
+use support::{is_built_with_glibc, is_dynamic, skip};
 
-/// The library with that lie of programs/lies.c; none, and says so, where there is no compiler.
+use crate::PROBE;
+
+/// The library with that lie of programs/lies.c; none, and says so, where there is no compiler, or where the programs take
+/// no such library.
 pub(crate) fn library(lie: &str) -> Option<PathBuf> {
     // Each once: another test may have it loaded.
     static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    // It puts itself before functions that glibc alone has.
+    let needs_glibc = lie == "HANDLER_ALLOCATES_NOTHING";
+    if !is_dynamic(PROBE) || needs_glibc && !is_built_with_glibc(PROBE) {
+        return None;
+    }
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(library) = built.get(lie) {
         return Some(library.clone());

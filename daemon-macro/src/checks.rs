@@ -4,6 +4,8 @@
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::{Lit, LitInt};
 
+use crate::tokens::is_punct;
+
 /// Judges the value of the option `name`; `Err` has the message.
 pub(crate) type Check = fn(name: &str, value: &TokenStream) -> Result<(), String>;
 
@@ -121,6 +123,12 @@ pub(crate) fn crate_path(name: &str, value: &TokenStream) -> Result<(), String> 
         return Ok(());
     }
     Err(format!("`{name}` takes a path, e.g. `{name} = ::daemon_rt`"))
+}
+
+/// The `?` of the value itself. In brackets or in a closure, it may belong to another function.
+pub(crate) fn question_mark(value: &TokenStream) -> Option<TokenTree> {
+    let has_closure = value.clone().into_iter().any(|token| is_punct(&token, '|'));
+    value.clone().into_iter().find(|token| !has_closure && is_punct(token, '?'))
 }
 
 pub(crate) fn string(value: &TokenStream) -> Option<String> {

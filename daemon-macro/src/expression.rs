@@ -1,5 +1,6 @@
 //! Where an expression ends. It is not parsed, so that syntax that no parser knows yet passes, too: the first comma
-//! outside of brackets ends it, unless that comma stands in generic arguments or between the bars of a closure.
+//! outside of brackets ends it, unless that comma stands in generic arguments or between the bars of a closure. So does
+//! a semicolon.
 
 use proc_macro2::{Spacing, TokenTree};
 
@@ -37,7 +38,7 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                 1
             }
             TokenTree::Punct(punct) => match punct.as_char() {
-                ',' => break,
+                ',' | ';' => break,
                 '\'' => rest.len().min(2), // a lifetime or a label, which says nothing of what comes next
                 // A pattern may begin with a bar.
                 '|' if operand_next && !follows("let") && !follows("for") => closure_parameters_len(rest),

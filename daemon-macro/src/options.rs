@@ -79,7 +79,10 @@ impl Options {
             }
             match tokens.get(at) {
                 Some(comma) if is_punct(comma, ',') => at += 1,
-                Some(other) => errors.push(other, format_args!("expected `,`, found `{}`", shown(other))),
+                Some(other) => {
+                    errors.push(other, format_args!("expected `,`, found `{}`", shown(other)));
+                    at += usize::from(is_punct(other, ';'));
+                }
                 None => {}
             }
         }
@@ -94,7 +97,7 @@ impl Options {
                 self.add(key, Some(value).filter(|value| !value.is_empty()), errors);
                 1 + len
             }
-            [other, ..] if !is_punct(other, ',') => {
+            [other, ..] if !is_punct(other, ',') && !is_punct(other, ';') => {
                 let found = shown(other);
                 errors.push(other, format_args!("expected `=` or `,` after `{key}`, found `{found}`"));
                 expression_len(tokens)
@@ -134,7 +137,16 @@ impl Options {
         match name {
             "setup" => self.setup = Some(Setting { key: key.clone(), value }),
             "crate" => self.runtime = Some(value),
-            _ => self.setters.push(Setting { key: key.clone(), value }),
+            _ => match checks::question_mark(&value) {
+                Some(mark) => errors.push(
+                    mark,
+                    format_args!(
+                        "`?` in `{name}` has no function to return from: compute the value in `setup`, \
+                         and call `daemon.{name}(value)` there"
+                    ),
+                ),
+                None => self.setters.push(Setting { key: key.clone(), value }),
+            },
         }
     }
 }

@@ -6,6 +6,7 @@ mod ancestors;
 mod caller;
 mod parent;
 mod standard_streams;
+mod upgrade;
 mod variables;
 
 use std::{
@@ -19,10 +20,13 @@ use std::{
 
 use nix::{libc, unistd::getpid};
 
-pub(crate) use self::variables::names_this_process;
 use self::{
     parent::{Group, Parent},
     variables::{Named, Trust, Variables},
+};
+pub(crate) use self::{
+    upgrade::{VARIABLE, is_upgrade, line_of_upgrade},
+    variables::names_this_process,
 };
 use crate::{inherited::Inherited, sys};
 

@@ -19,6 +19,8 @@ mod daemon;
 #[cfg(doc)]
 pub mod docs;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod id;
 #[cfg_attr(not(unix), path = "elsewhere/inherited.rs")]
 mod inherited;
@@ -62,6 +64,8 @@ mod umask;
 #[cfg(unix)]
 mod upgrades;
 
+// The end of the page hides what rustdoc adds to it.
+#[allow(rustdoc::invalid_html_tags)]
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;
 

@@ -4,6 +4,7 @@ use std::{process, time::Duration};
 
 use crate::{
     Control, Daemon, Detach, Error, PidFile, Status, Stopped,
+    launched_by::is_upgrade,
     messages::{self, Messages},
     start, sys,
     terminal::shown,
@@ -17,7 +18,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// See [`Daemon::obey`].
 pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
-    if start::is_upgrade() {
+    if is_upgrade() {
         return Ok(()); // with the arguments of the launch, `restart` for example
     }
     let pidfile = pidfile(daemon, control)?;

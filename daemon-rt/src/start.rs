@@ -21,6 +21,8 @@ mod spawn;
 pub(crate) mod streams;
 mod supervisor;
 
+#[cfg(fuzzing)]
+pub(crate) use self::report::Incoming;
 pub(crate) use self::{
     check::stop_timeout,
     end::{ended, stop_at_exit},
@@ -30,7 +32,7 @@ pub(crate) use self::{
     root::Root,
     sd_notify::{start_failed, stopping, stopping_at_once},
     spawn::spawn,
-    supervisor::{Supervising, is_upgrade, set_respawn},
+    supervisor::{Supervising, set_respawn},
 };
 pub use self::{
     ready::{ready, ready_with},
@@ -48,6 +50,7 @@ use nix::libc;
 use self::{common::Common, prepared::Prepared, ready_fd::ReadyFd, streams::Reopening};
 use crate::{
     Daemon, Error,
+    launched_by::is_upgrade,
     pidfile::Lock,
     run::Role,
     stop_requested::{self, AtStart},
@@ -57,6 +60,9 @@ use crate::{
 
 /// An error is from before the first fork, or from the foreground.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
+    if is_upgrade() && daemon.respawn.is_none() {
+        return Err(Error::new("cannot take over from the running daemon: the option `respawn` is not set"));
+    }
     stop_requested::note_options(daemon)?;
     stop_requested::without_thread(|| {
         if daemon.detaches() {

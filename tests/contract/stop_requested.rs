@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use nix::sys::{signal::Signal, wait::WaitStatus};
-use support::{Daemon, Process, Stage, Syslog, Terminal, eventually, needs_root, within};
+use support::{Daemon, Libc, Process, Stage, Syslog, Terminal, eventually, needs_root, within};
 
 use super::stop::{NOTHING, SIGNALS, in_foreground, probe};
 use crate::{ARRANGE, CLIENT, PROBE, preload};
@@ -708,8 +708,7 @@ fn there_is_a_thread_only_where_somebody_awaits_it() {
     let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).expect("a mask");
     let blocked = u64::from_str_radix(blocked, 16).expect("a set of signals");
     let all_but_two = !(1 << (Signal::SIGKILL as i32 - 1) | 1 << (Signal::SIGSTOP as i32 - 1));
-    let of_libc = 0b11 << 31; // two that the C library needs itself, nptl(7)
-    assert_eq!(blocked | of_libc, all_but_two);
+    assert_eq!(blocked | Libc::of(PROBE).own_signals(), all_but_two);
     daemon.process.signal(Signal::SIGTERM);
     eventually("its end", || (threads(&daemon) == "1").then_some(()));
 }

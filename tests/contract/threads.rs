@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use support::{Stage, is_root, needs_root, needs_tools, skip};
+use support::{Stage, is_root, needs_glibc, needs_root, needs_tools, skip};
 
 use crate::{PROBE, preload};
 
@@ -85,6 +85,7 @@ fn a_thread_without_a_name_that_libc_does_not_know() {
 
 #[test]
 fn jemallocs_thread_is_named() {
+    needs_glibc!(PROBE);
     let stage = Stage::new();
     let library = format!("/usr/lib/{}-linux-gnu/libjemalloc.so.2", std::env::consts::ARCH);
     if !Path::new(&library).exists() {

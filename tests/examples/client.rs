@@ -71,7 +71,7 @@ fn a_server_that_cannot_listen_fails_the_call() {
     stage.create_directory("client.socket");
     let launch = call(&stage);
     let log = stage.read("client.log");
-    assert!(log.contains("Address already in use"), "{log}");
+    assert!(log.contains("AddrInUse"), "{log}");
     let lines = format!("Error: the daemon ended before it was ready: exit status: 1\n{log}");
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr), (1, "", lines));
     eventually("the end of everybody", || stage.processes().is_empty().then_some(()));

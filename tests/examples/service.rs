@@ -22,6 +22,7 @@ use crate::cargo::example;
 mod containers;
 mod deployment;
 mod init;
+mod only_file;
 mod systemd;
 
 #[test]
@@ -250,8 +251,12 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 /// The events of the log, without time and level, once there are so many; further lines of one are left out.
 fn logged(stage: &Stage, count: usize) -> Vec<String> {
+    logged_in(stage, "service.log", count)
+}
+
+fn logged_in(stage: &Stage, log: &str, count: usize) -> Vec<String> {
     eventually("lines in the log", || {
-        let log = stage.read("service.log");
+        let log = stage.read(log);
         let (complete, _) = log.rsplit_once('\n')?;
         let events: Vec<_> =
             complete.lines().filter_map(|line| Some(line.split_once(" service: ")?.1.into())).collect();

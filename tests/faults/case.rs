@@ -13,9 +13,9 @@ use super::errors::errors;
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) process: String,
-    name: String,
+    pub(crate) name: String,
     /// In its process, from 1 on.
-    occurrence: usize,
+    pub(crate) occurrence: usize,
     object: String,
 }
 
@@ -89,7 +89,8 @@ fn once(processes: &'static [&'static str], calls: &[Call], index: usize) -> Vec
     });
     // Datagrams, which are what it writes by write(2), come whole.
     let is_transfer = ["read", "pread64", "pwrite64", "sendto", "recvfrom"].contains(&name.as_str());
-    let forks = processes.iter().take_while(|process| has_called(process, "clone")).count();
+    // What the last of them clones is a thread.
+    let forks = processes[1..].len().min(processes.iter().take_while(|process| has_called(process, "clone")).count());
     let kills = processes[..=forks].iter().map(|victim| Fault::Kill(victim));
     let faults = errors.chain(is_transfer.then_some(Fault::Short)).chain([Fault::Delay]).chain(kills);
     let case = |fault| Case {
@@ -144,6 +145,13 @@ impl Case {
     /// Whether it happens in a program that goes on, or to it, or to the one between it and the others.
     pub(crate) fn concerns_client(&self) -> bool {
         self.process == "client" || matches!(self.fault, Fault::Kill("client" | "launcher"))
+    }
+
+    /// In that call, once, where nobody asks whether the start has told of the daemon.
+    pub(crate) fn at(call: &Call, fault: Fault) -> Self {
+        let Call { process, name, occurrence, object } = call.clone();
+        let occurrence = occurrence.to_string();
+        Self { process, call: name, occurrence, object, fault, is_untold: false, has_leader: true }
     }
 
     /// Whether it goes wrong in that call, this once.

@@ -16,19 +16,14 @@ mtype = { NOTHING, READY, FAILED, GONE };       /* a word, and what came of some
 mtype is[3] = UNBORN;
 bool is_awaited, notify, respawn;               /* the start. `is_awaited`: the daemon has steps of its own */
 
-mtype word = NOTHING;                           /* on the line from the daemon to the leader, */
-bool reply, took_back;                          /* and back, or no more */
-mtype report = NOTHING;                         /* on the line from the leader to the launcher, */
-bool answer;                                    /* back, */
-bool is_supervised;                             /* and once more from the leader */
+mtype word = NOTHING; bool reply, took_back;    /* from the daemon to the leader, and back */
+mtype report = NOTHING; bool answer, is_supervised; /* from the leader to the launcher, back, and once more */
 bool cannot_speak, cannot_hear;                 /* what of the daemon's line the leader has shut */
-bool gave_up;                                   /* the launcher has shut its own */
-bool holds_line = true;                         /* the daemon still has a copy of the leader's end of that */
+bool gave_up, holds_line = true;                /* the launcher has shut its line; the daemon has a copy of the leader's end */
 
-mtype status = NOTHING;                         /* the launcher's, READY is 0. NOTHING: it was killed */
-mtype ready = NOTHING;                          /* what `ready()` returned, READY is `Ok` */
-bool was_ready, left_well, is_late, ignores_ctrl_c, leader_was_killed, daemon_left, was_interrupted;
-bool lost_patience;                             /* the leader, with a launcher that is stopped */
+mtype status = NOTHING, ready = NOTHING;        /* the launcher's: 0 is READY; what `ready()` returned: `Ok` is READY */
+bool was_ready, left_well, is_late, ignores_ctrl_c, lost_patience;
+bool leader_was_killed, daemon_left, was_interrupted;
 
 #define is_there(who) (is[who] == RUNS || is[who] == STOPPED)
 #define resumed(who) (is[who] == STOPPED -> RUNS : is[who])

@@ -35,8 +35,8 @@ bool was_asked, is_stopped, was_killed, daemon_left;       /* by us, by others, 
 #define is_shut (told == FAILED || is[OLD] == ENDED)
 #define is_closed (is[NEW] == ENDED && is[LAUNCHER] == ENDED)
 
-inline old_ends() { atomic { is[OLD_DAEMON] = killed(OLD_DAEMON); is[OLD] = ENDED } } /* process_group::end_with */
-inline new_ends() { atomic { is[NEW_DAEMON] = killed(NEW_DAEMON); is[NEW] = ENDED } }
+inline old_ends() { atomic { is[OLD_DAEMON] = killed(OLD_DAEMON); is[LAUNCHER] = killed(LAUNCHER); is[OLD] = ENDED } }
+inline new_ends() { atomic { is[NEW_DAEMON] = killed(NEW_DAEMON); is[NEW] = ENDED } } /* process_group::end_with */
 inline ask(who) { atomic { is_asked[who] = true; is[who] = resumed(who) } }          /* supervisor::supervise::send */
 inline give_up() {                                                                   /* supervisor::supervise::give_up */
     is[LAUNCHER] = killed(LAUNCHER);                                                 /* supervisor::upgrade::end */
@@ -127,7 +127,9 @@ active proctype whoever_stops_it() {
     byte who;
     if :: true :: goto over fi;
     atomic { who = pidfile; was_asked = true; ask(who) };                            /* crate::pidfile::actions::stop */
-    atomic { is[who] == ENDED -> is_stopped = true; assert(was_killed || !is_there(OLD_DAEMON) && !(is_supervised && is_there(NEW_DAEMON))) };
+    is[who] == ENDED;
+    assert(was_killed || !is_there(OLD_DAEMON) && !(is_supervised && is_there(NEW_DAEMON)));
+    is_stopped = true;
 over:
     skip
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use nix::{libc, sys::signal::Signal};
-use support::{Daemon, Process, Stage, eventually, needs_root};
+use support::{Daemon, Libc, Process, Stage, eventually, needs_root};
 
 use super::{NOBODY, directory, set_mode};
 use crate::PROBE;
@@ -313,8 +313,7 @@ fn the_thread_is_there_with_the_option_alone_and_blocks_all_signals() {
         tasks.map(|task| task.expect("a thread").file_name().to_string_lossy().parse().expect("a number"));
     let other = numbers.find(|&task: &i32| task != daemon.process.0).expect("a second thread");
     let unblockable = [libc::SIGKILL, libc::SIGSTOP].iter().fold(0, |set, signal| set | 1_u64 << (signal - 1));
-    let of_the_library = 1_u64 << 31 | 1 << 32; // glibc's own, signal(7)
-    assert_eq!(!blocked(other) & !of_the_library, unblockable);
+    assert_eq!(!blocked(other) & !Libc::of(PROBE).own_signals(), unblockable);
     assert_eq!(blocked(daemon.process.0), 0, "those of `main` are not");
 
     // Whoever rotates by the call has no second thread.

@@ -1,8 +1,11 @@
 //! A new version of the program takes over from the running daemon, which serves until then.
 
 mod failures;
+mod kills;
+mod limits;
 mod load;
 mod protocol;
+mod sockets;
 mod stop;
 
 use std::{

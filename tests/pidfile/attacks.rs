@@ -377,7 +377,7 @@ fn a_file_system_that_does_not_answer_keeps_nobody_from_asking_for_the_daemon() 
         fs::read_to_string(format!("/proc/{id}/mounts")).ok()?.contains(" fuse").then_some(())
     });
     let mut command = stage.command("nsenter");
-    command.args([format!("--mount=/proc/{id}/ns/mnt"), format!("--wd={}", stage.directory().display())]);
+    command.args([format!("--mount=/proc/{id}/ns/mnt"), format!("--wdns={}", stage.directory().display())]);
     let mut daemon = stage.started(command.args([PROBE, "--pidfile", "pid"]));
     daemon.ask("fork");
     assert_eq!(daemon.ask(&format!("open {}", stage.path("mnt/file").display())), "");

@@ -152,7 +152,7 @@ impl Mounted {
     fn command(&self, stage: &Stage) -> Command {
         let mut command = stage.command("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.0.id()));
-        command.arg(format!("--wd={}", stage.directory().display()));
+        command.arg(format!("--wdns={}", stage.directory().display()));
         command
     }
 

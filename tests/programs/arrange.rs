@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--block-all" => SigSet::all().thread_set_mask()?,
             "--close-others" => {
                 // SAFETY: above the standard streams nothing is open here that anyone owns.
-                Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
+                Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) })?;
             }
             "--groups" => {
                 let groups =

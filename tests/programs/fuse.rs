@@ -29,7 +29,7 @@ pub(crate) fn serve(directory: &str, target: &str) -> Result<(), Box<dyn Error>>
     if let ForkResult::Child = unsafe { unistd::fork() }? {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // SAFETY: nothing owns the standard streams. Whoever waits for their end does not wait for this process.
-        unsafe { libc::close_range(0, 2, 0) };
+        unsafe { libc::syscall(libc::SYS_close_range, 0, 2, 0) };
         while answer(&mut kernel, Path::new(target)).is_ok() {}
         // SAFETY: has no preconditions.
         unsafe { libc::_exit(0) };

@@ -1,10 +1,13 @@
 //! Runs a program that detaches, and has a system call go wrong in one of its processes:
-//! `inject [--list] [--client] [--hand-on N=FILE]... [--at PROCESS CALL OCCURRENCE FAULT] -- program argument…`
+//! `inject [--list] [--client] [--upgrade] [--hand-on N=FILE]... [--at PROCESS CALL OCCURRENCE FAULT] -- program argument…`
 //!
 //! The program is launched with each FILE open as descriptor N and with no other, with SIGUSR1 ignored, and with all
 //! signals blocked.
 //!
 //! With `--client` the program goes on, and starts a launcher.
+//!
+//! With `--upgrade`, what the leader forks behind its daemon is `new-launcher`, and that one's start has `new-leader` and
+//! `new-daemon`.
 //!
 //! PROCESS is `client`, `launcher`, `leader`, `daemon` or `every`; CALL is the name of a call or `every`; OCCURRENCE counts from
 //! 1 in each process, or is `every`. FAULT is `error=N`, an errno; `late-error=N`, which comes although the call was

@@ -73,7 +73,7 @@ pub(crate) fn heard() -> u32 {
 }
 
 extern "C" fn plain(signal: libc::c_int) {
-    if [libc::SIGHUP, libc::SIGTERM, libc::SIGINT].contains(&signal) {
+    if [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGUSR2].contains(&signal) {
         HEARD.fetch_add(1, SeqCst);
     }
     Errno::set_raw(54321);

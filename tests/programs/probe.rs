@@ -53,6 +53,8 @@ mod left_behind;
 mod listeners;
 #[path = "serving.rs"]
 mod serving;
+#[path = "sockets.rs"]
+mod sockets;
 #[path = "stopping.rs"]
 mod stopping;
 #[path = "taken_numbers.rs"]
@@ -170,6 +172,17 @@ pub(crate) fn obey_command_line(
             }
             "--serve" => kept.opened.push(("service".into(), serving::bind(&value()?)?)),
             "--serve-gracefully" => kept.opened.push(("graceful service".into(), serving::bind(&value()?)?)),
+            "--socket" => {
+                let index = kept.opened.iter().filter(|(name, _)| name == "socket").count();
+                kept.opened.push(("socket".into(), sockets::open(daemon, index, &value()?)?));
+            }
+            "--other-socket" => kept.opened.push(("other".into(), sockets::open(daemon, usize::MAX, &value()?)?)),
+            "--clone-sockets" => {
+                let is_socket = |(name, _): &&(String, OwnedFd)| name == "socket";
+                let clones = kept.opened.iter().filter(is_socket).map(|(_, socket)| socket.try_clone());
+                let clones = clones.collect::<Result<Vec<_>, _>>()?;
+                kept.opened.extend(clones.into_iter().map(|clone| ("clone".into(), clone)));
+            }
             "--serve-passed" => kept.opened.push(("service".into(), serving::passed_or_stored()?)),
             "--listenfd" => kept.opened.push(("listener".into(), passed_listener()?)),
             "--take" => {

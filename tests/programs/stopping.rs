@@ -200,7 +200,7 @@ pub(crate) fn await_by(form: &str) -> Result<(), Failure> {
         // Each with a thread of its own, by every other way.
         "threads" => {
             let wait = |index: usize, stop: StopRequested| {
-                thread::spawn(move || if index.is_multiple_of(2) { stop.wait() } else { block_on(stop) })
+                thread::spawn(move || if index & 1 == 0 { stop.wait() } else { block_on(stop) })
             };
             let threads: Vec<_> = (0..MANY).map(|index| wait(index, stop.clone())).collect();
             threads.into_iter().try_for_each(std::thread::JoinHandle::join).map_err(|_| "a thread")?;

@@ -11,7 +11,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{DEADLINE, Process, within};
+use crate::{DEADLINE, Process, within, words::in_own_words};
 
 /// A launcher that runs, with a pipe for its output, as `x=$(launcher)` has. It is killed when this is dropped.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub struct Launcher {
     pub process: Process,
 }
 
-/// What a launcher did, once it had ended and all who held its output had closed it.
+/// What a launcher did, once it had ended and all who held its output had closed it; errors are in the words of the test's
+/// own C library.
 #[derive(Debug)]
 pub struct Launch {
     /// As `$?` shows it: the exit status, or 128 and the signal.
@@ -102,7 +103,7 @@ fn read_to_end(mut pipe: impl Read + AsFd, end: Instant) -> Result<String, Strin
             return Err(String::from_utf8_lossy(&bytes).into_owned());
         }
         match pipe.read(&mut buffer).expect("read output") {
-            0 => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            0 => return Ok(in_own_words(&String::from_utf8_lossy(&bytes))),
             read => bytes.extend_from_slice(&buffer[..read]),
         }
     }

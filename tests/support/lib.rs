@@ -7,6 +7,7 @@ mod daemon;
 mod host;
 pub mod http;
 mod launcher;
+mod libc;
 mod machine;
 mod mark;
 mod privileged;
@@ -18,11 +19,13 @@ mod systemd;
 mod terminal;
 mod verdict;
 mod wait;
+mod words;
 
 pub use crate::{
     daemon::{Daemon, Sight},
     host::Host,
     launcher::{Launch, Launcher},
+    libc::{Libc, is_built_with_glibc, is_dynamic, is_static},
     machine::Machine,
     mark::Mark,
     privileged::NOBODY,

@@ -24,7 +24,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use crate::{DEADLINE, Daemon, Launch, Launcher, Process, processes_marked};
+use crate::{DEADLINE, Daemon, Launch, Launcher, Process, processes_marked, words::in_own_words};
 
 /// The stage of one test.
 #[derive(Debug)]
@@ -93,10 +93,11 @@ impl Stage {
         fs::create_dir(self.path(name)).expect("create a directory");
     }
 
-    /// The text of a file in that directory; empty where there is none.
+    /// The text of a file in that directory, with errors in the words of the test's own C library; empty where there is
+    /// none.
     #[must_use]
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
+        in_own_words(&fs::read_to_string(self.path(name)).unwrap_or_default())
     }
 
     /// A program in this stage: launched in its directory, without input, and found by its mark.
@@ -265,7 +266,7 @@ fn own_descriptors() {
     if !ARE_OWN.replace(true) {
         unshare(CloneFlags::CLONE_FILES).expect("descriptors of its own");
         // SAFETY: these are copies. What they are copies of stays open, and its owners are other threads.
-        unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
     }
 }
 

@@ -64,7 +64,8 @@ const VALUES: &[&str] = &[
 
 #[test]
 fn a_value_ends_at_the_comma_that_rustc_would_see() {
-    for value in VALUES {
+    // A `?` is refused, wherever its value ends.
+    for value in VALUES.iter().filter(|value| !value.contains('?')) {
         let seen = expanded(&format!("stdin = {value}, chdir = a > b"), "fn main() {}");
         let expected = normal(&format!(".stdin({value}).chdir(a > b).run(main)"));
         assert!(seen.contains(&expected), "{value}: {seen}");

@@ -40,6 +40,18 @@ fn paths_of_the_crate() {
 }
 
 #[test]
+fn question_marks() {
+    for good in ["f(a?)", "|a| a?", "[a?]", "async { a? }"] {
+        let seen = expanded(&format!("stdin = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["a?", "a?.b(|c| c)", "if a? { b } else { c }"] {
+        let seen = expanded(&format!("stdin = {bad}"), "fn main() {}");
+        assert!(seen.contains("compile_error") && !seen.contains("stdin ("), "{bad}: {seen}");
+    }
+}
+
+#[test]
 fn two_transposed_letters_are_one_slip() {
     for (slip, meant) in [("umaks", "umask"), ("anme", "name"), ("stdotu", "stdout"), ("kepe_fds", "keep_fds")] {
         let seen = expanded(&format!("{slip} = 1"), "fn main() {}");

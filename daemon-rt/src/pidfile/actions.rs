@@ -11,7 +11,7 @@ use super::{
     lock::Lock,
     named_process::Process,
 };
-use crate::{Error, start, terminal::shown};
+use crate::{Error, launched_by, terminal::shown};
 
 /// Exit statuses of the Linux Standard Base: an action that the service has not, and one for a service that runs.
 pub(super) const UNIMPLEMENTED: u8 = 3;
@@ -55,7 +55,7 @@ pub(super) fn reload(path: &Path) -> Result<(), Error> {
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     let Some((process, daemon)) = holder::find(path)? else { return Ok(Stopped::NotRunning) };
-    if process.pid == getppid() && start::is_upgrade() {
+    if process.pid == getppid() && launched_by::is_upgrade() {
         return Ok(Stopped::NotRunning); // launched to restart it, this program takes over from it
     }
     for (signal, time, stopped) in

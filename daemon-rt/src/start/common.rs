@@ -53,6 +53,10 @@ impl Common {
     pub(crate) fn hold_as_supervisor(&mut self) {
         self.manager = None; // the launcher has told it, and it watches the supervisor now
         self.filesystem.leave_launch_directory();
+        self.lock_as_supervisor();
+    }
+
+    pub(crate) fn lock_as_supervisor(&self) {
         if let Some(lock) = &self.lock {
             lock.hold_as_supervisor();
         }

@@ -72,12 +72,14 @@ impl Leader<'_> {
             let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
             let is_known = Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows();
             if is_known && self.remaining.take_over() {
-                match (self.answer_ready(&mut incoming), self.remaining.supervision.take()) {
-                    (true, Some(supervision)) => {
+                let is_answered = self.answer_ready(&mut incoming);
+                match self.remaining.supervision.take() {
+                    // A daemon that the new supervisor of an upgrade cannot tell is started again.
+                    Some(supervision) if is_answered || supervision.is_upgrade() => {
                         let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
                         return supervision.supervise(self, thread);
                     }
-                    (is_answered, _) => sys::exit_now(u8::from(!is_answered)),
+                    _ => sys::exit_now(u8::from(!is_answered)),
                 }
             }
         }

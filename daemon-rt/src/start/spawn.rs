@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Daemon, Detach, Error, last_words,
+    launched_by::is_upgrade,
     messages::Messages,
     pidfile::Lock,
     run::{PANICKED, Ready, Role, number_of, refuse_second},
@@ -69,6 +70,9 @@ pub(crate) fn spawn<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> 
 fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
     if daemon.detach == Detach::Never {
         return Err(Error::new("cannot spawn a daemon in the foreground: `detach` is `Never`"));
+    }
+    if is_upgrade() {
+        return Err(Error::new("cannot take over from the running daemon by `spawn`"));
     }
     let timeout = check::start_timeout(daemon.start_timeout)?;
     flush_or_fail()?;

@@ -22,7 +22,6 @@ use std::{
 
 use nix::unistd::{geteuid, getuid};
 
-pub(crate) use self::handover::is_upgrade;
 use self::{handover::Handover, launch::Launch};
 use super::{
     common::Common,
@@ -31,7 +30,7 @@ use super::{
     streams::{self, Candidate, OpenAnew, Reopener},
 };
 use crate::{
-    Daemon, Error, Respawn, Stdio,
+    Daemon, Error, Respawn, Stdio, launched_by,
     pidfile::Lock,
     privileges::{self, Account, Privilege},
     stdio::Kind,
@@ -66,6 +65,9 @@ pub(crate) trait Supervising: fmt::Debug + Send + Sync {
 
     /// In the leader, in an upgrade: has the old supervisor let go of the pidfile. False where it does not.
     fn take_over(&mut self, common: &mut Common) -> bool;
+
+    /// In an upgrade: from when the old supervisor has let go, there is no way back.
+    fn is_upgrade(&self) -> bool;
 
     /// In the daemon: what is the supervisor's alone.
     fn leave_to_supervisor(&mut self, thread: &SingleThread);
@@ -138,7 +140,7 @@ impl Supervision {
     /// In the supervisor, whose environment is the daemon's.
     fn become_supervisors(&self, thread: &SingleThread) {
         if self.handover.is_some() {
-            sys::set_variable(handover::VARIABLE, None, thread);
+            sys::set_variable(launched_by::VARIABLE, None, thread);
         }
     }
 }
@@ -202,12 +204,18 @@ impl Supervising for Supervision {
 
     fn take_over(&mut self, common: &mut Common) -> bool {
         let Some(handover) = self.handover() else { return true };
-        handover.ask().is_ok() && common.write_supervisor().is_ok() && handover.confirm().is_ok()
+        let is_named = handover.ask().is_ok() && common.write_supervisor().is_ok();
+        common.lock_as_supervisor(); // before the old one gives up its own
+        is_named && handover.confirm().is_ok()
+    }
+
+    fn is_upgrade(&self) -> bool {
+        self.handover.is_some()
     }
 
     fn leave_to_supervisor(&mut self, thread: &SingleThread) {
         if self.handover.take().is_some() {
-            sys::set_variable(handover::VARIABLE, None, thread);
+            sys::set_variable(launched_by::VARIABLE, None, thread);
         }
         self.upgrades = None;
         if let Some(launch) = self.launch.take() {

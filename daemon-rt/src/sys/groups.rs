@@ -2,17 +2,41 @@
 
 use std::{ffi::CStr, io};
 
-use nix::unistd::Gid;
+#[cfg(not(any(target_os = "solaris", target_os = "illumos")))]
+use nix::libc::{self, c_int};
+use nix::{errno::Errno, unistd::Gid};
 
-/// getgrouplist(3).
+/// getgrouplist(3): the group `gid`, and then the others in order. nix finds no more than sysconf(3) promises, which is 32
+/// with musl, whatever the kernel takes. And musl tells `gid` twice where its entry has the user as a member.
 #[cfg(not(any(target_os = "solaris", target_os = "illumos")))]
 pub(crate) fn getgrouplist(user: &CStr, gid: Gid) -> io::Result<Vec<Gid>> {
-    Ok(nix::unistd::getgrouplist(user, gid)?)
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let mut count = c_int::try_from(groups.len()).map_err(|_| Errno::E2BIG)?;
+        Errno::clear();
+        // SAFETY: pointer and count describe `groups`, and `user` ends with a NUL byte.
+        let found = unsafe { libc::getgrouplist(user.as_ptr(), gid.as_raw(), groups.as_mut_ptr(), &raw mut count) };
+        let count = usize::try_from(count).unwrap_or(0);
+        if found >= 0 {
+            groups.truncate(count);
+            break;
+        }
+        // Which is all that glibc says; musl also cannot read the database.
+        let is_too_short = count > groups.len();
+        if !is_too_short && Errno::last_raw() != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        groups.resize(count.max(groups.len() * 2), 0);
+    }
+    groups.retain(|&group| group != gid.as_raw());
+    groups.sort_unstable();
+    groups.dedup();
+    Ok([gid].into_iter().chain(groups.into_iter().map(Gid::from_raw)).collect())
 }
 
 #[cfg(any(target_os = "solaris", target_os = "illumos"))]
 pub(crate) fn getgrouplist(_: &CStr, _: Gid) -> io::Result<Vec<Gid>> {
-    Err(nix::Error::ENOTSUP.into())
+    Err(Errno::ENOTSUP.into())
 }
 
 /// getgroups(2).

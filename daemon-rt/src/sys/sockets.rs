@@ -99,9 +99,17 @@ pub(crate) fn is_bound_socket(fd: RawFd) -> bool {
     length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or_default();
     // SAFETY: as above.
     let named = Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) });
-    // The name of a Unix socket that has none ends behind the family.
+    // The port of a raw socket is its protocol, raw(7). The name of a Unix socket that has none ends behind the family.
     let has_name = usize::try_from(length).is_ok_and(|length| length > size_of::<libc::sa_family_t>());
-    named.is_ok() && has_name && has_port(&address)
+    named.is_ok() && has_name && has_port(&address) && !is_raw(fd)
+}
+
+fn is_raw(fd: RawFd) -> bool {
+    let mut kind: c_int = 0;
+    let mut length = libc::socklen_t::try_from(size_of_val(&kind)).unwrap_or_default();
+    // SAFETY: pointer and length describe `kind`; a descriptor that is not a socket is refused.
+    unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut length) };
+    kind == libc::SOCK_RAW
 }
 
 /// Of the internet's sockets, one without a port has no name.
@@ -113,7 +121,7 @@ fn has_port(address: &libc::sockaddr_storage) -> bool {
     unsafe { (*(&raw const *address).cast::<libc::sockaddr_in>()).sin_port != 0 }
 }
 
-/// The process that made the other end of a pair, or that connected or listened, unix(7).
+/// The process that made the other end of a pair, or that connected or listened, unix(7). 0 is one of which nothing is known.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn peer_process(fd: RawFd) -> io::Result<Pid> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };

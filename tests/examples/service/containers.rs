@@ -20,7 +20,8 @@ fn containerfile() {
     // A storage of its own: what the machine has may be of another kind.
     let podman = "podman --root /var/lib/own-containers --cgroup-manager cgroupfs --storage-driver vfs";
     succeeds(&host.run(&format!("cp {PROGRAM} service")));
-    let libraries = format!("ldd {PROGRAM} | grep --only-matching '/[^ ]*'");
+    // And the C library of a program that glibc's ldd does not know.
+    let libraries = format!("ldd {PROGRAM} | grep --only-matching '/[^ ]*'; ls /lib/ld-musl-*.so.1 2>/dev/null");
     succeeds(&host.run(&format!("tar --create --dereference $({libraries}) | {podman} import - {base}")));
     succeeds(&host.run(&format!("{podman} build --file Containerfile --tag service .")));
 

@@ -8,7 +8,7 @@ use std::{
 
 use daemon_rt::PidFile;
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Stage, eventually};
+use support::{DEADLINE, Daemon, Stage, eventually};
 
 use super::{Service, executable, supervisor};
 use crate::{CLIENT, PROBE};
@@ -155,5 +155,110 @@ fn where_nothing_runs() {
 #[test]
 fn a_daemon_of_a_program_that_goes_on_gets_the_signal_itself() {
     let stage = Stage::new();
-    let _ = (CLIENT, Signal::SIGUSR2, &stage);
+    let mut command = stage.command(CLIENT);
+    command.args(["spawn", "--respawn", "on-failure", "--pidfile", "pid", "--listen", "sigaction SIGUSR2"]);
+    gets_the_signal_itself(&stage, stage.started(&mut command));
+}
+
+/// Launched again by a supervisor, it would gain nothing.
+#[test]
+fn a_daemon_of_a_set_user_id_program_gets_the_signal_itself() {
+    let stage = Stage::new();
+    let Some(program) = stage.copy_with_mode(PROBE, 0o4755) else { return };
+    let mut command = stage.command_of_nobody(&program);
+    command.args(["--respawn", "on-failure", "--pidfile", "pid", "--listen", "sigaction SIGUSR2"]);
+    gets_the_signal_itself(&stage, stage.started(&mut command));
+}
+
+fn gets_the_signal_itself(stage: &Stage, mut daemon: Daemon) {
+    let supervisor = supervisor(&daemon);
+    supervisor.signal(Signal::SIGUSR2);
+    eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
+    let error = PidFile::new(stage.path("pid")).upgrade(DEADLINE).expect_err("no upgrade");
+    assert!(format!("{error:#}").starts_with(&format!("cannot upgrade process {}: ", supervisor.0)), "{error:#}");
+    assert_eq!(daemon.ask("heard"), "1", "nor is it asked to");
+    assert_eq!(daemon.process.parent(), supervisor.0);
+    assert!(stage.no_daemon_reported());
+}
+
+/// Without a pidfile nothing else would keep it from a life beside the old one.
+#[test]
+fn a_version_that_can_take_nothing_over() {
+    let service = Service::new();
+    let options = ["--respawn", "on-failure", "--stdout", "log"];
+    let mut daemon = service.stage.started(service.stage.command(&service.program).args(options));
+    let supervisor = supervisor(&daemon);
+    let new = |program: &str, options: &str| format!("#!/bin/bash\nexec -a probe {program} {options}");
+    for (script, reason) in [
+        (new(PROBE, "--detach always"), "the option `respawn` is not set"),
+        (new(PROBE, ""), "the option `respawn` is not set"),
+        (new(PROBE, "--respawn on-failure --foreground"), "in the foreground: `detach` is `Never`"),
+    ] {
+        service.install_script(&script);
+        let before = service.stage.read("log").len();
+        supervisor.signal(Signal::SIGUSR2);
+        let log = || service.stage.read("log")[before..].to_owned();
+        let line = eventually("a line", || log().ends_with('\n').then(log));
+        assert!(line.starts_with("probe: cannot upgrade: cannot take over from the running daemon"), "{line}");
+        assert!(line.trim_end().ends_with(reason), "{line}");
+        eventually("the old one alone", || (service.stage.processes().len() == 2).then_some(()));
+        assert!(!daemon.ask("look").is_empty());
+    }
+}
+
+/// The number of a process that has gone would be another's some time.
+#[test]
+fn a_version_without_a_pidfile_leaves_none_behind() {
+    let service = Service::new();
+    let old = service.started(&[]);
+    service.install_script(&format!("#!/bin/sh\nexec {PROBE} --respawn on-failure --stdout log"));
+    service.pidfile().upgrade(DEADLINE).expect("an upgrade");
+    let new = service.stage.daemon();
+    super::has_ended(&old);
+    eventually("the new one alone", || (service.stage.processes().len() == 2).then_some(()));
+    assert_eq!(service.stage.files(), ["log", "probe"]);
+    drop(new);
+}
+
+/// It is not heard to the end.
+#[test]
+fn a_program_that_says_more_than_anybody_reads() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready", "--start-timeout", "500"]);
+    service.install_script("#!/usr/bin/perl\nfork for 1..5; syswrite STDERR, 'y' x 1000 while 1");
+    assert_eq!(service.refusal(&mut daemon), "the new daemon was not ready within 1s");
+}
+
+/// It ends by itself, and so does whatever is under way.
+#[test]
+fn a_daemon_that_ends_meanwhile() {
+    let service = Service::new();
+    let mut old = service.started(&[]);
+    let go = service.stage.path("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+    let (pidfile, supervisor) = (service.pidfile(), supervisor(&old));
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| pidfile.upgrade(DEADLINE).expect_err("no upgrade"));
+        let _go = fs::File::options().write(true).open(&go).expect("it waits");
+        old.send("exit 0");
+        let line = format!("cannot upgrade process {}: the running daemon has ended", supervisor.0);
+        assert_eq!(format!("{:#}", asking.join().expect("an error")), line);
+    });
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+    assert_eq!(service.stage.files(), ["go", "log", "probe"]);
+}
+
+/// Nobody would know any more that it was executed for an upgrade.
+#[test]
+fn a_supervisor_that_is_killed_takes_the_new_program_along() {
+    let service = Service::new();
+    let old = service.started(&[]);
+    let go = service.stage.path("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} --detach always"));
+    supervisor(&old).signal(Signal::SIGUSR2);
+    let _go = fs::File::options().write(true).open(&go).expect("it waits");
+    supervisor(&old).signal(Signal::SIGKILL);
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
 }

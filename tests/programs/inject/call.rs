@@ -21,10 +21,17 @@ impl Call {
         Ok(Self { process, registers: ptrace::getregs(process)? })
     }
 
-    /// Of fcntl(2), which is many calls, with the command.
+    fn sysno(&self) -> Option<Sysno> {
+        Sysno::new(usize::try_from(self.registers.orig_rax).unwrap_or(usize::MAX))
+    }
+
+    /// Of fcntl(2), which is many calls, with the command. The older calls that musl makes have the names of those that
+    /// glibc makes in their place.
     pub(crate) fn name(&self) -> &'static str {
-        let number = usize::try_from(self.registers.orig_rax).unwrap_or(usize::MAX);
-        match Sysno::new(number) {
+        match self.sysno() {
+            Some(Sysno::fork) => "clone",
+            Some(Sysno::open) => "openat",
+            Some(Sysno::fstat | Sysno::lstat | Sysno::stat) => "newfstatat",
             Some(Sysno::fcntl) => match low_half(self.registers.rsi) {
                 libc::F_GETFD => "fcntl(F_GETFD)",
                 libc::F_SETFD => "fcntl(F_SETFD)",
@@ -46,9 +53,20 @@ impl Call {
 
     /// What it is called on: a path, or the number that is the first argument.
     pub(crate) fn object(&self) -> String {
-        let path = match self.name() {
-            "chdir" | "chroot" | "unlink" | "readlink" | "access" => Some(self.registers.rdi),
-            "openat" | "openat2" | "newfstatat" | "statx" | "faccessat2" => Some(self.registers.rsi),
+        let path = match self.sysno() {
+            Some(
+                Sysno::chdir
+                | Sysno::chroot
+                | Sysno::unlink
+                | Sysno::readlink
+                | Sysno::access
+                | Sysno::open
+                | Sysno::stat
+                | Sysno::lstat,
+            ) => Some(self.registers.rdi),
+            Some(Sysno::openat | Sysno::openat2 | Sysno::newfstatat | Sysno::statx | Sysno::faccessat2) => {
+                Some(self.registers.rsi)
+            }
             _ => None,
         };
         let is_called_on_nothing =

@@ -28,6 +28,10 @@ pub(crate) enum Role {
     Launcher,
     Leader,
     Daemon,
+    /// What the leader forks next, for an upgrade, and executes the program again.
+    NewLauncher,
+    NewLeader,
+    NewDaemon,
     Other,
 }
 
@@ -67,8 +71,9 @@ impl Fault {
 
 impl Role {
     fn parse(word: &str) -> Result<Self, Failure> {
-        let found =
-            [Self::Client, Self::Launcher, Self::Leader, Self::Daemon].into_iter().find(|role| role.name() == word);
+        let old = [Self::Client, Self::Launcher, Self::Leader, Self::Daemon];
+        let new = [Self::NewLauncher, Self::NewLeader, Self::NewDaemon];
+        let found = old.into_iter().chain(new).find(|role| role.name() == word);
         found.ok_or_else(|| format!("unknown process {word}").into())
     }
 
@@ -78,6 +83,9 @@ impl Role {
             Self::Launcher => "launcher",
             Self::Leader => "leader",
             Self::Daemon => "daemon",
+            Self::NewLauncher => "new-launcher",
+            Self::NewLeader => "new-leader",
+            Self::NewDaemon => "new-daemon",
             Self::Other => "other",
         }
     }
@@ -87,7 +95,9 @@ impl Role {
             Self::Client => Self::Launcher,
             Self::Launcher => Self::Leader,
             Self::Leader => Self::Daemon,
-            Self::Daemon | Self::Other => Self::Other,
+            Self::NewLauncher => Self::NewLeader,
+            Self::NewLeader => Self::NewDaemon,
+            Self::Daemon | Self::NewDaemon | Self::Other => Self::Other,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) type Failure = Box<dyn Error>;
 
 struct Tracer {
     lists: bool,
+    /// With an upgrade: how many the leader has forked.
+    forks: Option<usize>,
     fault: Option<(Place, Fault)>,
     is_hit: bool,
     first: (Pid, Role),
@@ -66,8 +68,8 @@ enum AtExit {
 
 pub(crate) fn run() -> Result<(), Failure> {
     // SAFETY: above the standard streams nothing is open here that anyone owns.
-    Errno::result(unsafe { libc::close_range(3, libc::c_uint::MAX, 0) })?;
-    let (mut lists, mut role) = (false, Role::Launcher);
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) })?;
+    let (mut lists, mut forks, mut role) = (false, None, Role::Launcher);
     let mut handed_on = Vec::new();
     let mut fault = None;
     let mut arguments = env::args_os().skip(1);
@@ -75,6 +77,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         let mut word = || arguments.next().and_then(|word| word.into_string().ok()).ok_or("too few words");
         match word()?.as_str() {
             "--list" => lists = true,
+            "--upgrade" => forks = Some(0),
             "--client" => role = Role::Client,
             "--hand-on" => {
                 let word = word()?;
@@ -95,7 +98,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let last_ended = Role::Other;
     let is_hit = false;
     let tracer =
-        Tracer { lists, fault, is_hit, first: (first, role), processes, unknown, last_ended, held, waits: None };
+        Tracer { lists, forks, fault, is_hit, first: (first, role), processes, unknown, last_ended, held, waits: None };
     tracer.resume(first, None)?;
     tracer.trace()
 }
@@ -178,7 +181,7 @@ impl Tracer {
     fn resume(&self, process: Pid, signal: Option<Signal>) -> nix::Result<()> {
         let role = self.processes.get(&process).map_or(Role::Other, |traced| traced.role);
         let is_concerned = self.fault.as_ref().is_none_or(|(place, _)| place.is_in(role));
-        if self.lists || is_concerned || role == Role::Daemon {
+        if self.lists || is_concerned || [Role::Daemon, Role::NewLauncher, Role::NewDaemon].contains(&role) {
             ptrace::syscall(process, signal)
         } else {
             ptrace::cont(process, signal)
@@ -213,12 +216,17 @@ impl Tracer {
     fn see(&mut self, process: Pid, event: i32) -> nix::Result<()> {
         if event != libc::PTRACE_EVENT_EXEC {
             self.see_fork(process)?;
+        } else if let Some(traced) = self.processes.get_mut(&process) {
+            traced.is_counted = false;
         }
         self.resume(process, None)
     }
 
     fn see_fork(&mut self, parent: Pid) -> nix::Result<()> {
-        let Some(role) = self.processes.get(&parent).map(|parent| parent.role.of_child()) else { return Ok(()) };
+        let Some(role) = self.processes.get(&parent).map(|parent| parent.role) else { return Ok(()) };
+        let forks = self.forks.as_mut().filter(|_| role == Role::Leader);
+        let is_next = forks.is_some_and(|forks| mem::replace(forks, *forks + 1) > 0);
+        let role = if is_next { Role::NewLauncher } else { role.of_child() };
         let child = Pid::from_raw(i32::try_from(ptrace::getevent(parent)?).map_err(|_| Errno::ERANGE)?);
         self.processes.insert(child, Traced::new(role, true));
         if self.unknown.remove(&child) { self.resume(child, None) } else { Ok(()) }

@@ -28,11 +28,12 @@ use std::{
     time::Duration,
 };
 
-use nix::unistd::getppid;
-
-use crate::{Error, inherited::Inherited, sys};
-
-pub(super) const VARIABLE: &str = "DAEMON_UPGRADE";
+use crate::{
+    Error,
+    inherited::Inherited,
+    launched_by::{VARIABLE, line_of_upgrade},
+    sys,
+};
 
 pub(super) const VERSION: &str = "1";
 
@@ -51,24 +52,11 @@ pub(crate) struct Handover {
     is_over: bool,
 }
 
-/// Whether this process was executed for an upgrade.
-pub(crate) fn is_upgrade() -> bool {
-    env::var(VARIABLE).is_ok_and(|value| line(&value).is_some())
-}
-
-/// A copy of the variable that a later child inherited leads to no parent, and is nothing. Neither is one by which an
-/// unprivileged caller would pass for the supervisor.
-fn line(value: &str) -> Option<RawFd> {
-    let line = value.split(' ').nth(1)?.parse().ok()?;
-    let is_parents = sys::peer_process(line).is_ok_and(|peer| peer == getppid());
-    (is_parents && !sys::exec_gave_privileges()).then_some(line)
-}
-
 impl Handover {
     /// None where the program was not executed for an upgrade.
     pub(super) fn take(inherited: &mut Inherited) -> Option<Result<Self, Error>> {
         let value = env::var(VARIABLE).ok()?;
-        let line = line(&value)?;
+        let line = line_of_upgrade(&value)?;
         Some(Self::take_all(inherited, line, &value))
     }
 

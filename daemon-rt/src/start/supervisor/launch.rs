@@ -25,8 +25,8 @@ use nix::{
     unistd::{chdir, execve},
 };
 
-use super::handover::{NONE, VARIABLE, VERSION};
-use crate::{Error, inherited::Inherited, sys, terminal::shown};
+use super::handover::{NONE, VERSION};
+use crate::{Error, inherited::Inherited, launched_by::VARIABLE, sys, terminal::shown};
 
 /// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
 const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
@@ -63,10 +63,7 @@ impl Launch {
         Some(Self {
             program: program(&directory)?,
             arguments: env::args_os().map(c_string).collect::<Option<_>>()?,
-            environment: env::vars_os()
-                .filter(|(name, _)| !PASSING.into_iter().chain([VARIABLE]).any(|passing| name == passing))
-                .map(|(name, value)| variable(&name, &value))
-                .collect::<Option<_>>()?,
+            environment: environment()?,
             directory,
             umask: umask_now,
         })
@@ -74,11 +71,7 @@ impl Launch {
 
     /// In the daemon: what `keep_env` removes is not to be found in its memory either.
     pub(super) fn wipe(self) {
-        for variable in self.environment {
-            let mut bytes = variable.into_bytes();
-            bytes.fill(0);
-            hint::black_box(&bytes); // or the compiler leaves it out
-        }
+        self.environment.into_iter().map(CString::into_bytes).for_each(wipe);
     }
 
     /// In a process forked for it. Returns only if that fails.
@@ -117,11 +110,15 @@ impl Descriptors<'_> {
     /// many sockets there are, and where the line, standard error and the lock are now.
     fn arrange(&self) -> Result<(RawFd, [Option<RawFd>; 3]), Error> {
         let cannot = |error: io::Error| Error::because("cannot hand over the sockets", error);
+        let stderr = sys::duplicate_above(libc::STDERR_FILENO, FIRST_PASSED);
+        sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?; // first: errors go there, and its number may be another's
+        let stderr = stderr.map_err(cannot)?;
         let open = crate::inherited::open_descriptors();
         let is_own = |fd: &RawFd| [Some(self.line), self.lock].contains(&Some(*fd)) || *fd < FIRST_PASSED;
         let mut sockets: Vec<_> = open.iter().copied().filter(|fd| !is_own(fd) && !self.keep.contains(fd)).collect();
         sockets.retain(|&fd| sys::is_bound_socket(fd));
         sockets.sort_unstable();
+        let sockets = without_copies(&sockets);
         let passed = RawFd::try_from(sockets.len()).unwrap_or_default();
         let end = FIRST_PASSED + passed;
         if let Some(kept) = self.keep.iter().find(|kept| (FIRST_PASSED..end).contains(kept)) {
@@ -131,7 +128,7 @@ impl Descriptors<'_> {
         }
         let copy = |fd| sys::duplicate_above(fd, end).map_err(cannot);
         let sockets = sockets.into_iter().map(copy).collect::<Result<Vec<_>, _>>()?;
-        let own = [Some(self.line), Some(libc::STDERR_FILENO), self.lock];
+        let own = [Some(self.line), Some(stderr), self.lock];
         let mut copies = [None; 3];
         for (copied, own) in copies.iter_mut().zip(own) {
             *copied = own.map(copy).transpose()?;
@@ -145,9 +142,15 @@ impl Descriptors<'_> {
         for fd in copies.into_iter().flatten() {
             sys::set_close_on_exec(fd, false).map_err(cannot)?;
         }
-        sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?;
         Ok((passed, copies))
     }
+}
+
+/// A `setup` that copies what it takes would otherwise have twice as many with each upgrade.
+fn without_copies(sockets: &[RawFd]) -> Vec<RawFd> {
+    let is_first =
+        |&(index, &fd): &(usize, &RawFd)| !sockets[..index].iter().any(|&other| sys::are_the_same(other, fd));
+    sockets.iter().enumerate().filter(is_first).map(|(_, &fd)| fd).collect()
 }
 
 /// The path by which it was executed, which may be a link that is going to lead to a new version; otherwise that of its
@@ -162,8 +165,30 @@ fn program(directory: &Path) -> Option<PathBuf> {
         .or_else(|| env::current_exe().ok())
 }
 
+/// Whatever is a copy on the way is overwritten.
+fn environment() -> Option<Vec<CString>> {
+    let mut environment = Vec::new();
+    for (name, value) in env::vars_os() {
+        if !PASSING.into_iter().chain([VARIABLE]).any(|passing| name == passing) {
+            environment.push(variable(&name, &value)?);
+        }
+        wipe(value.into_vec());
+    }
+    Some(environment)
+}
+
+fn wipe(mut bytes: Vec<u8>) {
+    bytes.fill(0);
+    hint::black_box(&bytes); // or the compiler leaves it out
+}
+
+/// With room for the NUL byte, so that the text is not moved.
 fn variable(name: &OsStr, value: &OsStr) -> Option<CString> {
-    CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
+    let mut text = Vec::with_capacity(name.len() + 1 + value.len() + 1);
+    for part in [name.as_bytes(), b"=", value.as_bytes()] {
+        text.extend_from_slice(part);
+    }
+    CString::new(text).ok()
 }
 
 fn c_string(text: OsString) -> Option<CString> {

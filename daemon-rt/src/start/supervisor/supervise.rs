@@ -370,13 +370,16 @@ impl Supervisor<'_> {
 
     /// Ends as the daemon did.
     fn leave(&mut self, status: ExitStatus) -> ! {
+        if let Some(upgrade) = self.upgrade.take() {
+            self.give_up(&upgrade, b"the running daemon has ended");
+        }
         self.await_predecessor();
+        self.remaining.common.remove_pidfile(); // of a successor it has the number, if that has a pidfile
         self.children.let_signals_in();
         let _ = self.take_stopping(); // who asks now means the successor, too
         if let Some(successor) = self.successor.take() {
             self.leave_to(successor);
         }
-        self.remaining.common.remove_pidfile();
         if let Some(signal) = status.signal() {
             leave_no_core();
             sys::default_action(signal);

@@ -14,17 +14,20 @@ use std::{
 
 use nix::{
     libc,
-    unistd::{ForkResult, Pid},
+    unistd::{ForkResult, Pid, getpid},
 };
 
 use super::{
     launch::{Descriptors, Launch},
     said::Said,
 };
-use crate::{sys, threads::SingleThread};
+use crate::{start::process_group, sys, threads::SingleThread};
 
 /// `setup` and the start may take as long as the start of this daemon might.
 const SETUP_AND_START: u32 = 2;
+
+/// How often to read before something else is looked at.
+const READS: usize = 256;
 
 /// How long a program that has closed its line may take to end.
 const UNTIL_END: Duration = Duration::from_secs(1);
@@ -68,6 +71,7 @@ impl Upgrade {
     ) -> io::Result<Self> {
         let (line, its_line) = pair()?;
         let (stderr, its_stderr) = pair()?;
+        let supervisor = getpid();
         match sys::fork(thread)? {
             ForkResult::Parent { child: launcher } => {
                 let limit = start_timeout.saturating_mul(SETUP_AND_START);
@@ -83,10 +87,11 @@ impl Upgrade {
                 })
             }
             ForkResult::Child => {
+                process_group::end_with(supervisor); // without that, the program would not know of an upgrade
                 let descriptors =
                     Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), lock, keep };
                 let error = launch.execute(&descriptors);
-                let _ = sys::send(its_stderr.as_fd(), format!("{name}: {error:#}\n").as_bytes());
+                let _ = sys::send(io::stderr().as_fd(), format!("{name}: {error:#}\n").as_bytes());
                 sys::exit_now(1)
             }
         }
@@ -161,8 +166,10 @@ impl Upgrade {
         self.said.trimmed()
     }
 
+    /// Reads more than a socket holds, but not for ever where somebody writes all the time.
     fn listen(&mut self) {
-        while let Some(stderr) = &self.stderr {
+        for _ in 0..READS {
+            let Some(stderr) = &self.stderr else { return };
             match self.said.read(stderr) {
                 Ok(true) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -173,7 +180,9 @@ impl Upgrade {
 
     /// From here on there is no way back.
     fn answer(&mut self, successor: Pid) {
-        if self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
+        // No other number is one process, kill(2).
+        let is_process = successor.as_raw() > 1;
+        if is_process && self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
             self.successor = Some(successor);
             self.deadline = None;
         } else {

@@ -1,0 +1,140 @@
+//! Whoever is killed, stopped or asked to end in the middle of an upgrade: there is one daemon with its supervisor, or none,
+//! and what the pidfile says is true.
+
+use std::{env, fs, thread, time::Duration};
+
+use daemon_rt::{PidFile, Status};
+use nix::sys::signal::Signal;
+use support::{DEADLINE, Process, Stage, eventually, within};
+
+use super::{Service, content, supervisor};
+
+const SEED: u64 = 0x5eed_20aa_0000_2026;
+
+/// Marsaglia's xorshift: the same choices in every run.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, number: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % number as u64).expect("below")
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// `ROUNDS` of them, from `SEED` on.
+#[test]
+fn there_is_one_or_none() {
+    let (seed, rounds) = (number("SEED", SEED), number("ROUNDS", 20));
+    let mut choices = Choices(seed);
+    let (mut upgraded, mut gone) = (0, 0);
+    for round in 0..rounds {
+        let before = choices.0;
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&mut choices)));
+        match ended {
+            Ok(End::Old) => {}
+            Ok(End::New) => upgraded += 1,
+            Ok(End::None) => gone += 1,
+            Err(panic) => {
+                println!("round {round}: SEED={before} ROUNDS=1");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    println!("SEED={seed}: {upgraded} of {rounds} were upgraded, {gone} ended");
+    assert!(rounds < 20 || upgraded > 0 && gone > 0, "{upgraded} {gone} of {rounds}");
+}
+
+#[derive(Debug)]
+enum End {
+    Old,
+    New,
+    None,
+}
+
+fn attempt(choices: &mut Choices) -> End {
+    let service = Service::new();
+    let stage = &service.stage;
+    let old = service.started(&["--notify", "--ready", "--start-timeout", "3000", "--stop-timeout", "3000"]);
+    let old_supervisor = supervisor(&old);
+    old_supervisor.signal(Signal::SIGUSR2);
+    for _ in 0..=choices.below(2) {
+        thread::sleep(Duration::from_micros(choices.below(20_000) as u64)); // the moment is what is tested
+        let there = stage.processes();
+        if there.is_empty() {
+            break;
+        }
+        let victim = there[choices.below(there.len())];
+        let signal = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP][choices.below(4)];
+        if env::var_os("ROUNDS").is_some() {
+            let name =
+                |process: Process| (process.0, process.stat(4), process == old.process, process == old_supervisor);
+            println!(
+                "{signal} to {:?} of {:?}",
+                name(victim),
+                there.iter().map(|&process| name(process)).collect::<Vec<_>>()
+            );
+        }
+        victim.signal(signal);
+        if signal == Signal::SIGSTOP {
+            thread::sleep(Duration::from_micros(choices.below(100_000) as u64));
+            victim.signal(Signal::SIGCONT);
+        }
+    }
+    let settled = within(DEADLINE, || {
+        let there = settled(stage);
+        if there.is_none() {
+            thread::sleep(Duration::from_millis(20));
+            return None;
+        }
+        // Nothing changes any more.
+        thread::sleep(Duration::from_millis(50));
+        settled(stage).filter(|now| Some(now) == there.as_ref())
+    });
+    let log = || stage.read("log");
+    let settled = settled.unwrap_or_else(|| panic!("left: {:?}, {:?}: {}", shown(stage), stage.read("pid"), log()));
+    let status = PidFile::new(stage.path("pid")).status().expect("a status");
+    let [supervisor, daemon] = settled[..] else {
+        assert!(matches!(status, Status::Stopped | Status::Stale), "{status:?}");
+        // Whatever it left behind keeps nobody from a start.
+        drop(service.started(&[]));
+        return End::None;
+    };
+    assert_eq!(stage.read("pid"), content(supervisor), "{}", log());
+    let expected = Some(daemon.0.cast_unsigned());
+    assert!(
+        matches!(status, Status::Running { pid, daemon, .. } if pid == supervisor.0.cast_unsigned() && daemon == expected),
+        "{status:?} {settled:?} {}",
+        log()
+    );
+    let second = stage.launch(&mut service.command(&[]));
+    assert!(second.stderr.contains("already running as process"), "{second:?}");
+    service.pidfile().stop(DEADLINE).expect("a stop");
+    eventually("the end of all", || stage.processes().is_empty().then_some(()));
+    assert!(!fs::exists(stage.path("pid")).expect("look"));
+    if supervisor == old_supervisor { End::Old } else { End::New }
+}
+
+/// A supervisor and its daemon, or nobody.
+fn settled(stage: &Stage) -> Option<Vec<Process>> {
+    let parent = |process: Process| process.stat(4)?.parse().ok().map(Process);
+    match stage.processes()[..] {
+        [] => Some(Vec::new()),
+        [one, other] if parent(other) == Some(one) => Some(vec![one, other]),
+        [one, other] if parent(one) == Some(other) => Some(vec![other, one]),
+        _ => None,
+    }
+}
+
+fn shown(stage: &Stage) -> Vec<String> {
+    let show = |process: Process| {
+        let read = |name| fs::read_to_string(format!("/proc/{}/{name}", process.0)).unwrap_or_default();
+        format!("{} {:?} {:?} {}", process.0, process.stat(3), process.stat(4), read("wchan"))
+    };
+    stage.processes().into_iter().map(show).collect()
+}

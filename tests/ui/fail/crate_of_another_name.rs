@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(crate = ::runtime)]
+fn main() {}
