@@ -1,9 +1,9 @@
-/* An upgrade: the old supervisor, the launcher that it executes, and that one's leader, which becomes the new supervisor. Any of
- * them may be stopped or killed before any of its steps, and either daemon may end. Meanwhile somebody stops the service. Beside
- * a step stands the function in daemon-rt/src/start that takes it. How the new daemon gets ready is in start.pml.
+/* An upgrade: the old supervisor, the launcher that it executes, and that one's leader, which becomes the new supervisor. Of them
+ * and their daemons any two may be killed, or end, and one stopped, before any of their steps, while somebody stops the service.
+ * Beside a step stands the function in daemon-rt/src/start that takes it. How a daemon gets ready is in start.pml.
  *
- * As there, a step takes no time, and patience is over only with one that is stopped. The old
- * daemon ends some time after it was asked to.
+ * As there, a step takes no time, and whoever waits for another runs out of patience only if that is stopped. The old daemon
+ * ends some time after it was asked to. Whoever stops the service asks the process that the pidfile names at that moment.
  */
 
 mtype = { UNBORN, RUNS, STOPPED, ENDED };       /* a process */
@@ -23,11 +23,11 @@ mtype word = NOTHING;                           /* on the line to the old superv
 bool may, let_go;                               /* and back */
 bool is_named;                                  /* the old one knows the number */
 bool reported, answered, is_supervised;         /* between the new one and its launcher */
-bool waits;                                     /* the new one, for the old one */
 
 mtype told = NOTHING;
 bool is_asked[5];                               /* to stop */
-bool was_asked, is_stopped, was_killed, daemon_left;       /* by us, by others, by itself */
+bool was_asked, is_stopped;                     /* whoever stops the service has asked, and is told that it has ended */
+bool was_killed, daemon_left;                   /* a supervisor by somebody; a daemon by itself */
 
 #define is_there(who) (is[who] == RUNS || is[who] == STOPPED)
 #define resumed(who) (is[who] == STOPPED -> RUNS : is[who])
@@ -41,7 +41,7 @@ inline ask(who) { atomic { is_asked[who] = true; is[who] = resumed(who) } }     
 inline give_up() {                                                                   /* supervisor::supervise::give_up */
     is[LAUNCHER] = killed(LAUNCHER);                                                 /* supervisor::upgrade::end */
     if
-    :: is_named -> new_ends(); pidfile = OLD /* supervisor::upgrade::has_named_successor */
+    :: is_named -> new_ends(); pidfile = OLD                                         /* supervisor::upgrade::has_named_successor */
     :: !is_named
     fi;
     told = FAILED
@@ -105,13 +105,13 @@ active proctype new() provided (is[NEW] == RUNS) {
     :: !answered && is[LAUNCHER] == ENDED -> goto end_group
     :: !answered && is[LAUNCHER] == STOPPED
     fi;
-    atomic { if :: is_shut -> goto end_group :: else -> word = NUMBER; waits = true fi }; /* supervisor::handover::ask */
+    atomic { if :: is_shut -> goto end_group :: else -> word = NUMBER fi }; /* supervisor::handover::ask */
     if
     :: may
     :: !may && is_shut -> goto end_group
     :: !may && is[OLD] == STOPPED -> goto end_group
     fi;
-    atomic { waits = false; pidfile = NEW };                                         /* supervisor::take_over */
+    pidfile = NEW;                                                                   /* supervisor::take_over */
     atomic { if :: is_shut -> goto end_group :: else -> word = CONFIRMED fi };       /* supervisor::handover::confirm */
     is_supervised = true;                                                            /* supervisor::supervise::supervise */
     if
@@ -125,7 +125,7 @@ end_group:                                                                      
 
 active proctype whoever_stops_it() {
     byte who;
-    if :: true :: goto over fi;
+    if :: goto over :: true fi;
     atomic { who = pidfile; was_asked = true; ask(who) };                            /* crate::pidfile::actions::stop */
     is[who] == ENDED;
     assert(was_killed || !is_there(OLD_DAEMON) && !(is_supervised && is_there(NEW_DAEMON)));
@@ -135,7 +135,7 @@ over:
 }
 
 active proctype everybody_else() {
-    byte stops = 1, kills = 1;
+    byte stops = 1, kills = 2;
     atomic { is[OLD_DAEMON] = RUNS; is[OLD] = RUNS };
     do
     :: atomic { kills > 0 && is_there(OLD) -> kills--; was_killed = true; old_ends() }
@@ -164,9 +164,9 @@ active proctype everybody_else() {
     assert(!(is_there(OLD) && is_there(NEW)));
     assert(!is_there(OLD) || pidfile == OLD && told == FAILED);
     assert(!is_there(NEW) || pidfile == NEW && (told == DONE || was_killed));
-    /* Nobody is told a lie. */
+    /* Nobody is told a lie. A supervisor that is killed with SIGKILL can tell nobody. */
     assert(told != NOTHING || was_killed);
-    assert(!(told == DONE) || is_there(NEW) || daemon_left || was_killed || was_asked);
-    assert(!(told == FAILED) || is_there(OLD) || daemon_left || was_killed || was_asked);
+    assert(told != DONE || is_there(NEW) || daemon_left || was_killed || was_asked);
+    assert(told != FAILED || is_there(OLD) || daemon_left || was_killed || was_asked);
     assert(!is_stopped || was_killed || !is_there(OLD) && !is_there(NEW))
 }
