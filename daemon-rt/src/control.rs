@@ -7,11 +7,12 @@ use std::{fmt, str::FromStr};
 
 use crate::{Error, terminal::shown};
 
-/// What a person or a script asks of a daemon on its command line, as of an init script: the argument of
+/// What a person or a script asks of a daemon on its command line, as with an init script. It is the argument of
 /// [`Daemon::obey`](crate::Daemon::obey).
 ///
-/// It is parsed from the word, in lower case. Any other word is an error that names all seven. clap takes the type of an
-/// argument, `control: Control`, as it is: the error goes into clap's message, which ends the program with 2.
+/// It is parsed from the word in lower case. Any other word is an error that names all seven. With clap, write
+/// `control: Control` as the type of an argument; nothing else is needed. The error goes into clap's message, and clap
+/// ends the program with 2.
 ///
 /// ```
 /// use daemon_rt::Control;
@@ -31,9 +32,9 @@ pub enum Control {
     Stop,
     /// `restart`: stop it if it runs, and start it.
     Restart,
-    /// `reload`: have it read its configuration anew.
+    /// `reload`: make it read its configuration again.
     Reload,
-    /// `upgrade`: have a daemon of the program as it is now take over from the running one,
+    /// `upgrade`: let a daemon from the program file as it is now take over from the running one,
     /// [`PidFile::upgrade`](crate::PidFile::upgrade).
     Upgrade,
     /// `status`: tell whether it runs.

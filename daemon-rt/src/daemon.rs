@@ -29,17 +29,17 @@ use crate::{
     umask::Mask,
 };
 
-/// The options of a daemon, and its start.
+/// The options of a daemon, and the methods that start it.
 ///
-/// [`#[daemon]`](macro@crate::daemon) writes exactly this chain of calls: every key of the attribute but `crate` and
-/// `setup`, which is an argument of [`run_with`](Self::run_with), is the method of the same name, described here.
-/// `setup` gets the value to change what the attribute said, as [`std::process::Command`] is built: each method changes
-/// the value and returns it.
+/// [`#[daemon]`](macro@crate::daemon) expands to exactly such a chain of calls. Every key of the attribute is the
+/// method of the same name, described here. Only `crate` and `setup` are different: `setup` is an argument of
+/// [`run_with`](Self::run_with). `setup` gets this value, and may change what the attribute said. It works like
+/// [`std::process::Command`]: each method changes the value and returns it.
 ///
-/// The description of each option ends with the same list: what it takes; its default; whether it applies in the
-/// foreground; the errors that end the start; the rule that it follows; and its names in other programs.
+/// The description of each option ends with the same list: the accepted values; the default; whether it applies
+/// in the foreground; the errors that end the start; the source of the rule; and its names in other programs.
 ///
-/// Build it first thing in `main`: [`new`](Self::new) notes what the program inherited. [What a late start
+/// Call [`new`](Self::new) first thing in `main`, because it notes what the program inherited. [What a late start
 /// closes](crate::docs::what_nobody_can_change#what-a-late-start-closes) says why.
 ///
 /// ```no_run
@@ -54,8 +54,8 @@ use crate::{
 ///
 /// # Platform-specific behavior
 ///
-/// Elsewhere than on Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say so in
-/// their descriptions. The others have no effect.
+/// On systems other than Unix, `main` runs in the foreground, after `setup`. Some options are errors there, and say
+/// so in their descriptions. The others have no effect.
 #[derive(Debug)]
 pub struct Daemon {
     pub(crate) inherited: Inherited,
@@ -83,24 +83,24 @@ pub struct Daemon {
     pub(crate) lock: Option<Lock>,
 }
 
-/// Whether the program leaves the process that started it, or stays.
+/// Whether the program detaches from what started it, or stays in the foreground.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Detach {
-    /// Stay in the foreground where there is evidence of a service manager, a supervisor, inetd or a container, and
-    /// detach otherwise. The default. [`LaunchedBy`] tells the evidence, and the option
-    /// [`detach`](macro@crate::daemon#detach--detachauto) of the manual lists it.
+    /// Stay in the foreground if there is evidence of a service manager, a supervisor, inetd or a container, and
+    /// detach otherwise. This is the default. [`LaunchedBy`] tells which evidence was found, and the manual lists
+    /// all of it at the option [`detach`](macro@crate::daemon#detach--detachauto).
     ///
     /// # Platform-specific behavior
     ///
-    /// Stays in the foreground where there is no fork.
+    /// On systems without fork, stays in the foreground.
     #[default]
     Auto,
     /// Detach, whatever started the program.
     ///
     /// # Platform-specific behavior
     ///
-    /// An error where there is no fork.
+    /// On systems without fork, an error.
     Always,
     /// Stay in the foreground: no fork. Streams, signals, descriptors and environment stay as the launcher made them.
     /// Each option says under *Foreground* whether it applies.
@@ -108,12 +108,13 @@ pub enum Detach {
 }
 
 impl Daemon {
-    /// The defaults, and a note of what the program inherited: open descriptors, ignored and blocked signals, the
-    /// directory that relative paths start from, and what tells who [launched](Self::launched_by) it.
+    /// Sets all defaults, and notes what the program inherited: open descriptors, ignored and blocked signals,
+    /// the directory that relative paths start from, and the evidence of what [launched](Self::launched_by) the
+    /// program.
     ///
-    /// An ignored SIGCHLD gets its default action back, since nobody can wait for a child while it is ignored
-    /// (wait(2)), and standard streams that are closed are opened on the null device, so that no other file gets their
-    /// numbers. Nothing else changes.
+    /// If SIGCHLD is ignored, it gets its default action back, because nobody can wait for a child while it is
+    /// ignored, wait(2). If a standard stream is closed, it is opened on the null device, so that no other file gets
+    /// its number. Nothing else changes.
     #[must_use]
     pub fn new() -> Self {
         let inherited = Inherited::note();
@@ -173,15 +174,15 @@ impl Daemon {
     /// Where standard output goes.
     ///
     /// A missing file is created with mode 0640 and belongs to [`user`](Self::user). A relative path starts from the
-    /// directory in which the program was launched. [`Stdio::append`] says which files are refused, and
-    /// [`Stdio::rotate`] gives the log an end.
+    /// directory where the program was launched. [`Stdio::append`] says which files are refused, and
+    /// [`Stdio::rotate`] limits the size of the log.
     ///
     /// - **Takes:** a path, which is appended to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an `OwnedFd`.
     /// - **Default:** [`Stdio::null`]: what the program prints is lost, except for its [last
     ///   words](macro@crate::daemon#last-words).
     /// - **Foreground:** the stream is left alone.
-    /// - **Errors:** a file that cannot be opened; a symbolic link; a FIFO without a reader; a file of another user's
-    ///   with a second hard link; a file that others may have put there; the same path as [`pidfile`](Self::pidfile).
+    /// - **Errors:** a file that cannot be opened; a symbolic link; a FIFO without a reader; another user's file with
+    ///   a second hard link; a file that others may have put there; the same path as [`pidfile`](Self::pidfile).
     /// - **Rule:** daemon(7), step 9; null(4).
     /// - **Known as:** `StandardOutput=` in systemd.exec(5), `noclose` in daemon(3), `-f`, `-o` and `-m 1` in FreeBSD's
     ///   daemon(8).
@@ -193,7 +194,7 @@ impl Daemon {
     /// Where standard error goes.
     ///
     /// - **Takes:** the same as [`stdout`](Self::stdout).
-    /// - **Default:** where standard output goes. Where that is [`Stdio::inherit`], the launcher's standard error.
+    /// - **Default:** the same place as standard output. If that is [`Stdio::inherit`], the launcher's standard error.
     /// - **Foreground:** the stream is left alone.
     /// - **Errors:** the same as for `stdout`.
     /// - **Rule:** daemon(7), step 9; systemd.exec(5), for the default.
@@ -209,10 +210,10 @@ impl Daemon {
     ///
     /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask, as
     ///   daemon(3) does.
-    /// - **Default:** `0o027` after a detach, which leaves nothing to others. daemon(7) has 0, and leaves it to each
-    ///   file.
-    /// - **Foreground:** applies if the program sets it. Otherwise the mask stays what it is, by the shell or by
-    ///   `UMask=`.
+    /// - **Default:** `0o027` after a detach, which gives no permissions to others. daemon(7) has 0, and leaves the
+    ///   permissions to each file.
+    /// - **Foreground:** applies if the program sets it. Otherwise the mask stays as the shell or `UMask=` set
+    ///   it.
     /// - **Errors:** a number that is out of range. The compiler refuses a decimal literal.
     /// - **Rule:** daemon(7), step 10; umask(2).
     /// - **Known as:** `UMask=` in systemd.exec(5).
@@ -224,16 +225,16 @@ impl Daemon {
     /// The working directory.
     ///
     /// A relative path starts from the directory in which the program was launched. With [`chroot`](Self::chroot), it
-    /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon has given up
-    /// its privileges before it goes there: the user must be let in, and a link that belongs to that user leads no
-    /// further than that user may go. `"."` stays where the program was launched, which takes no permission (without
-    /// `chroot`).
+    /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon gives up its
+    /// privileges before it changes the directory: the user must have access to it, and a link that belongs to that
+    /// user leads no further than that user may go. `"."` stays where the program was launched, and needs no permission
+    /// (without `chroot`).
     ///
     /// - **Takes:** a path, e.g. `"/var/lib/clockd"`.
-    /// - **Default:** `/` after a detach, so that the daemon keeps no file system from being unmounted.
-    /// - **Foreground:** applies if the program sets it or `chroot`. Otherwise the directory stays what it is, by
-    ///   `WorkingDirectory=` or a container's `WORKDIR`.
-    /// - **Errors:** a directory that is missing, that is no directory, or that the daemon's user may not enter.
+    /// - **Default:** `/` after a detach, so that the daemon does not prevent any file system from being unmounted.
+    /// - **Foreground:** applies if the program sets it or `chroot`. Otherwise the directory stays as
+    ///   `WorkingDirectory=` or a container's `WORKDIR` set it.
+    /// - **Errors:** a path that does not exist, is not a directory, or that the daemon's user may not enter.
     /// - **Rule:** daemon(7), step 11; chdir(2).
     /// - **Known as:** `WorkingDirectory=` in systemd.exec(5), `nochdir` in daemon(3), `-c` in FreeBSD's daemon(8).
     pub fn chdir(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
@@ -244,27 +245,29 @@ impl Daemon {
     /// The root directory: the only part of the file system whose names the daemon can reach.
     ///
     /// [`chdir`](Self::chdir) is looked up inside, and is `/` by default. Streams, the pidfile and what `setup` opened
-    /// are open before the change, and go on working. Users and groups are looked up before it. A relative path starts
-    /// from the directory in which the program was launched.
+    /// are opened before the change, and go on working. Users and groups are looked up before it, too. A relative path
+    /// starts from the directory where the program was launched.
     ///
-    /// Only root can change its root directory, and a root that is inside can leave again, chroot(2): set a
-    /// [`user`](Self::user) as well. The directory and each above it must be root's, as for `ChrootDirectory` of
-    /// `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library inside that a set-user-ID
-    /// program or a root daemon would load. What the daemon writes goes to a directory below that belongs to its user.
+    /// Only root can change its root directory, and root can also get out of it again, chroot(2). So set a
+    /// [`user`](Self::user) as well. The directory and every directory above it must belong to root, as for
+    /// `ChrootDirectory` in `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library
+    /// inside that a set-user-ID program or a root daemon would load. For files that the daemon writes, make a
+    /// directory below it that belongs to the daemon's user.
     ///
     /// - **Takes:** a path, e.g. `"/srv/jail"`.
     /// - **Default:** the launcher's root directory.
     /// - **Foreground:** applies.
-    /// - **Errors:** no directory; one that somebody other than root may replace or write in; no privilege (on Linux
-    ///   `CAP_SYS_CHROOT`); a descriptor that is left open on a directory, which would be a way out.
+    /// - **Errors:** a path that is not a directory; a directory that somebody other than root may replace or write
+    ///   in; missing privilege (on Linux `CAP_SYS_CHROOT`); a descriptor that is left open on a directory, which
+    ///   would be a way out.
     /// - **Rule:** chroot(2).
     /// - **Known as:** `RootDirectory=` in systemd.exec(5).
     ///
     /// # Platform-specific behavior
     ///
-    /// Where nothing lists the open descriptors, those above 1023 are not looked at. In a user namespace of Linux whose
-    /// only user id is an ordinary user's outside, it does not matter who else may change the path: root in there has
-    /// no more rights than that user. Elsewhere than on Unix, the start fails.
+    /// If the system cannot list open descriptors, those above 1023 are not checked. If the only user id of a Linux
+    /// user namespace is an ordinary user's outside, it does not matter who else may change the path: root inside has
+    /// no more rights than that user. On systems other than Unix, the start fails.
     pub fn chroot(&mut self, directory: impl Into<PathBuf>) -> &mut Self {
         self.chroot = Some(Root::new(directory.into()));
         self
@@ -274,40 +277,40 @@ impl Daemon {
     ///
     /// The daemon gets:
     ///
-    /// - the user's number as real, effective and saved user id;
-    /// - the user's group, or [`group`](Self::group), and exactly the supplementary groups that the group database has
-    ///   for the user;
-    /// - on Linux, no capabilities, and a session keyring of its own if the user changes, as by `KeyringMode=private`
-    ///   of systemd.exec(5): the launcher's keys, such as Kerberos tickets, are out of reach, keyrings(7);
+    /// - the user's id as real, effective and saved user id;
+    /// - the user's group, or [`group`](Self::group), and exactly the supplementary groups that the group database
+    ///   lists for the user;
+    /// - on Linux, no capabilities, and its own session keyring if the user changes, as with `KeyringMode=private` of
+    ///   systemd.exec(5): the launcher's keys, such as Kerberos tickets, are out of reach, keyrings(7);
     /// - `HOME`, `USER`, `LOGNAME` and `SHELL` from the user database; they are removed if the number has no entry
     ///   there.
     ///
-    /// There is no way back: the start tries to get the old ids back, and fails if that works. `main` does not run if
-    /// any of this fails.
+    /// There is no way back: the start tries to get the old ids back, and fails if it succeeds in that. If any of
+    /// this fails, `main` does not run.
     ///
     /// If the program already runs as that user with these groups, nothing changes and no privilege is needed.
-    /// Capabilities that the program was given, as by `AmbientCapabilities=` of systemd.exec(5), stay then.
+    /// Capabilities that the program was given, as with `AmbientCapabilities=` of systemd.exec(5), then stay.
     ///
     /// - **Takes:** a name or a number: an [`Id`].
-    /// - **Default:** whoever launched the program.
+    /// - **Default:** the user who launched the program.
     /// - **Foreground:** applies, with the variables.
     /// - **Errors:** an unknown name; a number that is not in the user database, without a `group`; another user
-    ///   without privilege, which is root or, on Linux, `CAP_SETUID` and `CAP_SETGID`; a user namespace that lacks the
-    ///   ids or denies setgroups(2); a change that does not hold; in the foreground, a second thread, which would keep
-    ///   its capabilities.
+    ///   without privilege (root or, on Linux, `CAP_SETUID` and `CAP_SETGID`); a user namespace that lacks the ids or
+    ///   denies setgroups(2); a change that does not take effect; in the foreground, a second thread, because it would
+    ///   keep its capabilities.
     /// - **Rule:** daemon(7), step 13; credentials(7), capabilities(7).
     /// - **Known as:** `User=` in systemd.exec(5), which does the same; `-u` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// macOS takes at most 16 groups, setgroups(2). Elsewhere than on Unix, the start fails.
+    /// macOS takes at most 16 groups, setgroups(2). On systems other than Unix, the start fails.
     pub fn user(&mut self, user: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().user = Some(user.into());
         self
     }
 
-    /// The group that `main` runs in. With [`user`](Self::user), it takes the place of that user's group. Without
-    /// `user`, the user stays, with the supplementary groups that the group database has for that user.
+    /// The group that `main` runs in. With [`user`](Self::user), it replaces that user's group. Without `user`,
+    /// the user stays the same, with the supplementary groups that the group database lists for that user.
     ///
     /// - **Takes:** a name or a number: an [`Id`]. A number needs no entry in the group database.
     /// - **Default:** the group of `user` in the user database. Without `user`, the launcher's group.
@@ -318,19 +321,19 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Unix, the start fails.
+    /// On systems other than Unix, the start fails.
     pub fn group(&mut self, group: impl Into<Id>) -> &mut Self {
         self.identity.get_or_insert_default().group = Some(group.into());
         self
     }
 
-    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec: set-user-ID bits,
-    /// set-group-ID bits and file capabilities have no effect any more.
+    /// Whether the daemon, and every program that it runs, is kept from gaining privileges by exec. Set-user-ID bits,
+    /// set-group-ID bits and file capabilities then have no effect.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
     /// - **Default:** `false`, as in systemd: programs that rely on such bits fail.
     /// - **Foreground:** applies.
-    /// - **Errors:** in the foreground, a second thread, which would not have it.
+    /// - **Errors:** in the foreground, a second thread, because the option would not apply to it.
     /// - **Rule:** `PR_SET_NO_NEW_PRIVS` of prctl(2).
     /// - **Known as:** `NoNewPrivileges=` in systemd.exec(5).
     ///
@@ -342,37 +345,40 @@ impl Daemon {
         self
     }
 
-    /// Whether SIGHUP reopens the files of [`stdout`](Self::stdout) and [`stderr`](Self::stderr), as a rotation needs
-    /// it. It reopens those that were given by their paths. [`reopen_logs`](crate::reopen_logs) does the same by a
-    /// call.
+    /// Whether SIGHUP reopens the files of [`stdout`](Self::stdout) and [`stderr`](Self::stderr), for log rotation.
+    /// It reopens the files that were given by their paths. The function [`reopen_logs`](crate::reopen_logs) does the
+    /// same.
     ///
-    /// The path is looked up again as it was meant at the launch, by the rules of [`Stdio::append`] and with the rights
-    /// that the daemon has by then. A missing file is created, and none is truncated. The new file takes the old one's
-    /// place under the same descriptor, dup2(2): what a thread writes by one write(2) meanwhile is whole in one of the
-    /// two. If the new file cannot be opened, the old one stays, and a line in it says why, once until it can. If the
-    /// program has put something else in the place of a stream, that stays.
+    /// The path means the same as at the launch, and is looked up again by the rules of [`Stdio::append`], with the
+    /// rights that the daemon has by then. A missing file is created, and no file is truncated. The new file takes over
+    /// the descriptor of the old one, dup2(2). If a thread calls write(2) meanwhile, all of its data is in one of the
+    /// two files. If the new file cannot be opened, the old one stays, and one line in it says why. No further line
+    /// follows until it can be opened. If the program has replaced a stream with something else, that stays.
     ///
-    /// It happens in a signal handler, before what the program does on SIGHUP. The handler calls the one that `setup`
-    /// installed, and is called by those of `signal-hook` and `tokio` that `main` installs. A handler that is installed
-    /// by sigaction(2) and calls no other ends it. System calls are restarted (`SA_RESTART`, sigaction(2)), unless a
-    /// handler of `setup` says otherwise. A worker that is forked without exec has the handler too, for its own
-    /// descriptors. A child that shares the memory (`CLONE_VM`, clone(2)) leaves them alone.
+    /// A signal handler does this, before the program's own action on SIGHUP. The handler calls the one that `setup`
+    /// installed. Handlers of `signal-hook` and `tokio` that `main` installs call it in turn. If `main` installs a
+    /// handler by sigaction(2) that calls no other, logs are no longer reopened. System calls are restarted
+    /// (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without exec
+    /// has the handler too, for its own descriptors. In a child that shares the memory (`CLONE_VM`, clone(2)), the
+    /// handler does nothing.
     ///
-    /// For each log the daemon holds one more descriptor, which is closed on exec. As long as it is open, no file of
-    /// the program's is taken for a log that was removed. If the program closes all descriptors, this one stays closed.
+    /// For each log the daemon holds one more descriptor, which is closed on exec. While it is open, a file of the
+    /// program cannot be mistaken for a log that was removed. If the program closes all descriptors, this one stays
+    /// closed.
     ///
-    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot) the log must lie inside: only a
-    /// descriptor of a directory outside could reach it, and that is a way out. The [`user`](Self::user) must be able
-    /// to write to the log by its name or, if the start itself creates it, to create files in its directory. A log that
-    /// was there before may lie where the user creates nothing: who put it there puts the next one there, as `create`
-    /// does in logrotate.conf(5).
+    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot), the log must be inside. Otherwise
+    /// only an open descriptor of a directory outside could reach it, and that would be a way out. The
+    /// [`user`](Self::user) must be able to write to the log by its name. If the start itself creates the log, the user
+    /// must be able to create files in its directory instead. If the log was there before, that is not needed: whatever
+    /// created the log also creates the next one, as `create` does in logrotate.conf(5).
     ///
-    /// A daemon that stays root follows links among the directories of the path, and trusts whoever may write in them:
-    /// give it a directory that is root's. In the last directory, what others may have put there is refused.
+    /// If the daemon stays root, it follows links among the directories of the path, and trusts every user who may
+    /// write in them. So use a directory that belongs to root. In the last directory, files that others may have put
+    /// there are refused.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
     /// - **Default:** `false`: SIGHUP ends a daemon that does not handle it.
-    /// - **Foreground:** streams are left alone, and SIGHUP does nothing instead of ending the program. The same holds
+    /// - **Foreground:** streams are left alone, and SIGHUP does nothing instead of ending the program. The same is true
     ///   after a detach if no stream was given by its path.
     /// - **Errors:** a log that the daemon could not reopen as its user or in its `chroot`.
     /// - **Rule:** logrotate(8); signal-safety(7).
@@ -382,20 +388,20 @@ impl Daemon {
         self
     }
 
-    /// The environment variables that the daemon keeps. All others are removed, so that nothing that happens to be set
-    /// in somebody's shell changes what the daemon does.
+    /// The environment variables that the daemon keeps. All others are removed, so that a variable that happens to be
+    /// set in somebody's shell cannot change what the daemon does.
     ///
-    /// The variables by which a service manager speaks to libraries always stay, `sd_notify(3)`, `sd_listen_fds(3)`,
-    /// `sd_watchdog_enabled(3)`, and so do those that [`user`](Self::user) sets. What `setup` set counts as well. A
-    /// name that is not set is passed over. If exec [gave the program
+    /// The variables that a service manager sets for libraries always stay, `sd_notify(3)`, `sd_listen_fds(3)`,
+    /// `sd_watchdog_enabled(3)`. So do the variables that [`user`](Self::user) sets. Variables that `setup` set are
+    /// removed, too, unless they are named. A name that is not set is skipped. If exec [gave the program
     /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), a manager's variables are removed as
-    /// well, unless systemd started it.
+    /// well, unless systemd started the program.
     ///
-    /// On Linux, what is removed is overwritten as well. Otherwise `/proc/PID/environ` would go on showing it, proc(5).
-    /// A pointer from getenv(3) that the program kept finds an empty string then.
+    /// On Linux, the removed variables are also overwritten. Otherwise `/proc/PID/environ` would still show them,
+    /// proc(5). If the program kept a pointer from getenv(3), it then points to an empty string.
     ///
-    /// - **Takes:** names: an array, a `Vec` or any iterator of what an `OsString` is made of, e.g. `["PATH", "LANG"]`;
-    ///   `[""; 0]` keeps none.
+    /// - **Takes:** names: an array, a `Vec` or any iterator of values that convert to `OsString`, e.g. `["PATH",
+    ///   "LANG"]`; `[""; 0]` keeps none.
     /// - **Default:** all variables are kept.
     /// - **Foreground:** nothing is removed.
     /// - **Errors:** a name that is empty, or has a `=` in it.
@@ -404,19 +410,19 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Nothing is overwritten elsewhere than on Linux, nor where `/proc` is not mounted.
+    /// On systems other than Linux, and if `/proc` is not mounted, nothing is overwritten.
     pub fn keep_env(&mut self, names: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
         self.keep_env = Some(Box::new(KeepEnv(names.into_iter().map(Into::into).collect())));
         self
     }
 
-    /// The inherited file descriptors that the daemon keeps. All others above 2 that the program inherited are closed
-    /// in the daemon, so that no pipe and no lock of the launcher's lives on with it.
+    /// The inherited file descriptors that the daemon keeps. All other inherited descriptors above 2 are closed in
+    /// the daemon, so that it does not keep a pipe or a lock of the launcher alive.
     ///
-    /// What the program opens itself stays open, and so do the sockets that a manager passed: as many as `LISTEN_FDS`
-    /// says, if `LISTEN_PID` is this process or is not set, as by the tool `systemfd` with `--no-pid`. If exec [gave
-    /// the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), it has to be set. To own
-    /// such a descriptor, use [`take_fd`](Self::take_fd).
+    /// Files that the program opens itself stay open. So do the sockets that a manager passed: as many as
+    /// `LISTEN_FDS` says, if `LISTEN_PID` is this process or is not set, as with the tool `systemfd --no-pid`. If
+    /// exec [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), `LISTEN_PID`
+    /// has to be set. To own such a descriptor, use [`take_fd`](Self::take_fd).
     ///
     /// - **Takes:** numbers: an array, a `Vec` or any iterator of `RawFd`, e.g. `[3, 4]`.
     /// - **Default:** none.
@@ -429,14 +435,14 @@ impl Daemon {
         self
     }
 
-    /// Whether the program detaches or stays in the foreground. Command lines set [`Detach::Never`] for an option such
-    /// as `--foreground`. For an option such as `--daemon`, they set [`Detach::Always`] if it is given, and
-    /// [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
+    /// Whether the program detaches or stays in the foreground. If your program has an option such as `--foreground`,
+    /// set [`Detach::Never`] for it. If it has an option such as `--daemon`, set [`Detach::Always`] if that is given,
+    /// and [`Detach::Never`] if not: a unit with `Type=forking` that gives `--daemon` expects a detach.
     ///
     /// - **Takes:** a [`Detach`]: `Auto`, `Always` or `Never`.
-    /// - **Default:** [`Detach::Auto`], which goes by who [launched](Self::launched_by) the program.
+    /// - **Default:** [`Detach::Auto`], which depends on what [launched](Self::launched_by) the program.
     /// - **Foreground:** what `Detach::Never` asks for.
-    /// - **Errors:** [`Detach::Always`] where there is no fork.
+    /// - **Errors:** [`Detach::Always`] on systems without fork.
     /// - **Rule:** daemon(7), steps 5 to 8, and new-style daemons, which do not detach.
     /// - **Known as:** `Type=` in systemd.service(5).
     pub fn detach(&mut self, detach: Detach) -> &mut Self {
@@ -444,14 +450,15 @@ impl Daemon {
         self
     }
 
-    /// What started the program. Found by [`new`](Self::new), whatever the options say.
+    /// What started the program. [`new`](Self::new) finds it, whatever the options say.
     #[must_use]
     pub fn launched_by(&self) -> &LaunchedBy {
         &self.launched_by
     }
 
-    /// Whether it will detach: the option [`detach`](Self::detach) applied to what [launched](Self::launched_by) the
-    /// program. With it, `setup` sets an option for the daemon only, behind whatever it does with `detach`:
+    /// Whether the program will detach. This follows from the option [`detach`](Self::detach) and from what
+    /// [launched](Self::launched_by) the program. `setup` can use it to set an option only for the daemon. If
+    /// `setup` also sets `detach`, it must do so before:
     ///
     /// ```no_run
     /// use std::convert::Infallible;
@@ -471,7 +478,7 @@ impl Daemon {
     ///
     /// # Platform-specific behavior
     ///
-    /// Where there is no fork, true with [`Detach::Always`] alone, and the start fails then.
+    /// On systems without fork, it is true only with [`Detach::Always`], and then the start fails.
     #[must_use]
     pub fn detaches(&self) -> bool {
         match self.detach {
@@ -495,21 +502,22 @@ impl Daemon {
 
     /// Whether the launcher waits until the program calls [`ready`](crate::ready).
     /// [`start_timeout`](Self::start_timeout) says for how long. If `notify` is not set, `ready` does nothing, and
-    /// the line of [`ready_with`](crate::ready_with) is printed by the daemon, not by the launcher.
+    /// the daemon prints the line of [`ready_with`](crate::ready_with), not the launcher.
     ///
-    /// It also tells a service manager that gives a `NOTIFY_SOCKET`, `sd_notify(3)`: `READY=1` from `ready`, or after a
-    /// detach from the launcher, which adds the daemon as `MAINPID`; and `STOPPING=1` when `main` returns. If exec
-    /// [gave the program privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own
-    /// socket is used. A start that fails is told, too, so that the manager waits no longer: the line as `STATUS=`,
-    /// which `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's number of the
-    /// error, or 0, as `ERRNO=`. A `main` that returns a failure, panics, or exits before it is ready is told as well,
-    /// without its words, which may be for the log alone.
+    /// With `notify`, a service manager that sets `NOTIFY_SOCKET` is notified, too, `sd_notify(3)`. `ready` sends
+    /// `READY=1`. After a detach the launcher sends it, and adds the daemon as `MAINPID`. When `main` returns,
+    /// `STOPPING=1` is sent. If exec [gave the program
+    /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own socket is used. The
+    /// manager also learns of a start that fails, so that it stops waiting. It gets the error line as `STATUS=`, which
+    /// `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's error number, or 0,
+    /// as `ERRNO=`. It also learns if `main` returns a failure, panics, or exits before it is ready. In these cases the
+    /// message is left out, because it may be meant for the log alone.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
-    /// - **Default:** `false`: the daemon is ready when the process for `main` is there, with all that the options say.
+    /// - **Default:** `false`: the daemon is ready when the process for `main` exists and all options are applied.
     /// - **Foreground:** nobody waits; the manager is told.
-    /// - **Errors:** a `NOTIFY_SOCKET` that cannot be reached; a `main` that ends before it is ready; `start_timeout`
-    ///   is over.
+    /// - **Errors:** a `NOTIFY_SOCKET` that cannot be reached; a `main` that ends before it is ready; a start that
+    ///   takes longer than `start_timeout`.
     /// - **Rule:** daemon(7), steps 14 and 15; `sd_notify(3)`.
     /// - **Known as:** `Type=notify` in systemd.service(5).
     pub fn notify(&mut self, notify: bool) -> &mut Self {
@@ -520,11 +528,11 @@ impl Daemon {
     /// The file descriptor on which a supervisor waits for a newline.
     ///
     /// [`ready`](crate::ready) writes the newline and closes the descriptor. Without [`notify`](Self::notify), this
-    /// happens right before `main`. After a detach the launcher does it, which alone has the descriptor open.
+    /// happens right before `main`. After a detach the launcher does it; no other process has the descriptor open.
     ///
-    /// If the number is not that of a pipe that the program inherited and can write to, nobody waits, and it is left
-    /// alone: so the same program can be started by hand. A script may have a pipe of its own there. So set it in
-    /// `setup`, for an option of the command line such as `--ready-fd 3`.
+    /// If that descriptor is not an inherited pipe that the program can write to, nobody waits, and the descriptor
+    /// is left alone. So the same program can be started by hand. But a script may have a pipe of its own at that
+    /// number. So set this option in `setup`, for a command-line option such as `--ready-fd 3`.
     ///
     /// - **Takes:** the number of a descriptor, e.g. `3`.
     /// - **Default:** none.
@@ -538,8 +546,8 @@ impl Daemon {
         self
     }
 
-    /// How long the daemon may take until it is ready. When the time is over, its process group is ended: by SIGTERM,
-    /// and five seconds later by SIGKILL.
+    /// How long the daemon may take until it is ready. When the time runs out, its process group is ended: with
+    /// SIGTERM, and five seconds later with SIGKILL.
     ///
     /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
     /// - **Default:** 90 seconds, as under systemd.
@@ -552,13 +560,13 @@ impl Daemon {
         self
     }
 
-    /// How long the daemon may take to stop once it was asked to, by a program that calls
-    /// [`stop_requested`](crate::stop_requested). When the time is over, the process is ended by the signal that asked for it,
-    /// and a line on standard error, or in the system's log where nobody reads that, says so.
+    /// How long the daemon may take to stop, if the program calls [`stop_requested`](crate::stop_requested). When the
+    /// time runs out, the process is ended by the signal that asked it to stop. A line on standard error says so; if
+    /// standard error is the null device, the line goes to the system's log.
     ///
-    /// [`obey`](Self::obey) gives the daemon that time, too, and a second more before it sends SIGKILL. Where a service manager
-    /// stops the daemon, the time is to be shorter than the manager's own: systemd waits for 90 seconds, Docker and dinit
-    /// for 10.
+    /// [`obey`](Self::obey) also gives the daemon that time, and a second more before it sends SIGKILL. If a service
+    /// manager stops the daemon, set a time that is shorter than the manager's own: systemd waits for 90 seconds,
+    /// Docker and dinit for 10.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -585,38 +593,41 @@ impl Daemon {
 
     /// Whether the daemon is started again when it has ended.
     ///
-    /// The leader of the start then stays as the supervisor. When the daemon fails, it forks the next one from the memory
-    /// that `setup` left. So the sockets of `setup` stay open, and connections wait in their queue instead of being
-    /// refused. Only a start that became ready is respawned; later, a daemon that is not ready within
-    /// [`start_timeout`](Self::start_timeout) counts as a failure. The page [Staying up](crate::docs::staying_up) shows the
-    /// processes.
+    /// The leader of the start then stays as the supervisor. When the daemon fails, the supervisor forks the next one
+    /// from the memory that `setup` left. So the sockets of `setup` stay open, and connections wait in their queue
+    /// instead of being refused. The first daemon is started again only if it became ready. If a later daemon is not
+    /// ready within [`start_timeout`](Self::start_timeout), that counts as a failure. The page [Staying
+    /// up](crate::docs::staying_up) shows the processes.
     ///
     /// Random numbers that `setup` drew or seeded repeat in each daemon. Reseed first in `main`.
     ///
-    /// The [`pidfile`](Self::pidfile) names the supervisor, which removes it. SIGTERM and SIGINT to the supervisor end both;
-    /// signals other than these and SIGUSR2 are handed on once the daemon is ready. The supervisor waits until the daemon has ended, or if
-    /// [`stop_timeout`](Self::stop_timeout) is set, sends SIGKILL half a second after that time. If the supervisor itself is
-    /// killed, the daemon is killed with it.
+    /// The [`pidfile`](Self::pidfile) names the supervisor, which also removes it. SIGTERM and SIGINT to the supervisor
+    /// end both processes. The supervisor then waits until the daemon has ended. If
+    /// [`stop_timeout`](Self::stop_timeout) is set, the supervisor sends SIGKILL half a second after that time. All
+    /// other signals except SIGUSR2 are passed on once the daemon is ready. If the supervisor itself is killed, the
+    /// daemon is killed with it.
     ///
-    /// SIGUSR2 to the supervisor has a new version of the program take over, [`PidFile::upgrade`](crate::PidFile::upgrade).
+    /// SIGUSR2 to the supervisor lets a new version of the program take over,
+    /// [`PidFile::upgrade`](crate::PidFile::upgrade).
     ///
-    /// Each end is one line in the daemon's log, if standard error is a file, and in the system's log. The next daemon opens
-    /// its log by the path, as its user.
+    /// Each time the daemon ends, the supervisor writes one line to the system's log, and also to the daemon's log if
+    /// standard error is a file. The next daemon opens its log by the path, as its user.
     ///
-    /// The supervisor keeps the privileges of the launch, and runs no code of the program. It has what `setup` opened, the
-    /// streams and the pidfile.
+    /// The supervisor keeps the privileges of the launch, and runs none of the program's code. It holds open what
+    /// `setup` opened, the streams and the pidfile.
     ///
     /// - **Takes:** a [`Respawn`]: `Respawn::on_failure()` or `Respawn::always()`, with a limit and delays.
-    /// - **Default:** the daemon is not started again, and nobody stays beside it.
-    /// - **Foreground:** nothing; a service manager has `Restart=` or its like.
-    /// - **Errors:** a limit or a delay of zero; a [`user`](Self::user) whom the supervisor may not signal, which takes root
-    ///   or, on Linux, `CAP_KILL`.
+    /// - **Default:** the daemon is not started again, and there is no supervisor.
+    /// - **Foreground:** has no effect; a service manager has `Restart=` or something like it.
+    /// - **Errors:** a limit or a delay of zero; a [`user`](Self::user) whom the supervisor may not signal (it needs
+    ///   root or, on Linux, `CAP_KILL`).
     /// - **Rule:** systemd.service(5), for what is a failure.
     /// - **Known as:** `Restart=` and `RestartSec=` in systemd.service(5), `-r` and `-R` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Linux, a daemon whose supervisor is killed lives on. The pidfile stays locked as long.
+    /// On systems other than Linux, if the supervisor is killed, the daemon lives on. The pidfile stays locked until
+    /// the daemon ends.
     pub fn respawn(&mut self, respawn: Respawn) -> &mut Self {
         start::set_respawn(self, respawn);
         self
@@ -624,70 +635,72 @@ impl Daemon {
 
     /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
-    /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs: a second start fails.
-    /// The daemon writes its process id to the file, in decimal with a newline. It removes the file when it exits, also
-    /// after a panic that unwinds. A relative path starts from the directory in which the program was launched.
+    /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs, so a second start
+    /// fails. The daemon writes its process id to the file, in decimal with a newline. It removes the file when it
+    /// exits, also after a panic that unwinds. A relative path starts from the directory where the program was
+    /// launched.
     ///
-    /// SIGTERM and SIGINT remove the file as well, before they end the process as they do by default. A handler does that
-    /// as soon as the file exists. It is not installed for a signal that is ignored, or for which `setup` has a handler. A
-    /// handler that `main` installs later takes its place, also one that calls the previous handler, as those of
-    /// signal-hook and tokio do. `ctrlc::set_handler` takes its place, too; `ctrlc::try_set_handler` finds it and refuses.
-    /// In a worker that is forked without exec, both signals have their default action.
+    /// SIGTERM and SIGINT also remove the file, before they end the process as they do by default. A handler does this,
+    /// and is installed as soon as the file exists. No handler is installed for a signal that is ignored, or for which
+    /// `setup` has a handler. If `main` installs a handler later, it replaces this one, even if it calls the previous
+    /// handler, as those of signal-hook and tokio do. `ctrlc::set_handler` replaces it, too; `ctrlc::try_set_handler`
+    /// finds it and refuses. In a worker that is forked without exec, both signals have their default action.
     ///
-    /// The file has mode 0600, as with pidfile(3) of FreeBSD, since everybody who can read a file can lock it. It
-    /// belongs to the effective user of the launch. When `main` begins, the daemon holds the file open for reading
-    /// only (an ordinary user's on NFS also for writing). So whoever takes over a daemon that gave up root cannot write
-    /// another process's number there, for root to signal. Nor can the daemon empty the file, or remove it from a
-    /// directory of root's: at the end the file stays, with its number, unlocked. It also stays after any other signal
-    /// that ends the daemon, such as SIGKILL. The next start takes it over, and [`PidFile`](crate::PidFile) knows by the
-    /// lock that nobody runs. A script cannot go by the number alone: `start-stop-daemon --exec` compares the program, and
-    /// `pkill --logpidfile`, which asks whether the file is locked, compares the name that it is given.
+    /// The file has mode 0600, as with pidfile(3) of FreeBSD, because everybody who can read a file can lock it. It
+    /// belongs to the effective user of the launch. When `main` begins, the daemon has the file open only for reading
+    /// (an ordinary user's on NFS also for writing). If an attacker takes over a daemon that gave up root, they cannot
+    /// write another process's id there, for root to signal. Nor can such a daemon empty the file, or remove it from a
+    /// directory that belongs to root: at the end the file stays, with its number, unlocked. The file also stays after
+    /// any other signal that ends the daemon, such as SIGKILL. The next start takes it over, and
+    /// [`PidFile`](crate::PidFile) sees from the lock that no daemon runs. A script must not rely on the number alone:
+    /// `start-stop-daemon --exec` also compares the program. `pkill --logpidfile` checks that the file is locked, and
+    /// compares the name that it is given.
     ///
-    /// The start takes over a file that is empty, or holds one number and white space. A file of the caller's own that
-    /// others may read or write, as older programs leave it, is replaced by a proper one. If its directory does not
-    /// permit that, it gets the mode 0600.
+    /// The start takes over a file that is empty, or holds one number and white space. Older programs leave files that
+    /// others may read or write. If such a file belongs to the caller, it is replaced with a proper one. If its
+    /// directory does not permit that, it gets the mode 0600.
     ///
-    /// A worker that is forked without exec holds the lock, too, as long as it lives.
+    /// A worker that is forked without exec also holds the lock, as long as it lives.
     ///
     /// - **Takes:** a path.
     /// - **Default:** none. Under systemd's `Type=forking`, the path of its `PIDFile=`.
     /// - **Foreground:** applies, unless standard input is the connection to serve, as under inetd.
-    /// - **Errors:** another instance runs; a file that holds anything else than one number; a symbolic link, or no
-    ///   regular file; a file that belongs to neither root nor the caller, or has a second hard link; for root, a file
-    ///   that others may replace, since they may write in a directory of its path that is not sticky, or a file on
-    ///   NFS from version 4 on, which locks only what is open for writing; another file than that of systemd's
-    ///   `PIDFile=`.
+    /// - **Errors:** another instance runs; a file that holds anything other than one number; a symbolic link, or
+    ///   another file that is not regular; a file that belongs to neither root nor the caller, or has a second hard
+    ///   link; for root, a file that others may replace, because they may write in a directory of its path that is not
+    ///   sticky; for root, a file on NFS from version 4 on, which locks only files that are open for writing; a file
+    ///   other than that of systemd's `PIDFile=`.
     /// - **Rule:** daemon(7), step 12; flock(2).
     /// - **Known as:** `PIDFile=` in systemd.service(5), `-p` in FreeBSD's daemon(8).
     ///
     /// # Platform-specific behavior
     ///
-    /// In a user namespace of Linux, a directory that belongs to somebody outside is not root's, `user_namespaces(7)`.
-    /// If the only user id of the namespace is an ordinary user's outside, as in `unshare --map-root-user`, root is
-    /// taken for that user. Elsewhere than on Unix, the start fails.
+    /// In a Linux user namespace, a directory that belongs to somebody outside does not count as root's,
+    /// `user_namespaces(7)`. If the only user id of the namespace is an ordinary user's outside, as with `unshare
+    /// --map-root-user`, root is treated as that user. On systems other than Unix, the start fails.
     pub fn pidfile(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pidfile = Some(path.into());
         self.lock = None;
         self
     }
 
-    /// Locks the [`pidfile`](Self::pidfile) now, and not only after `setup`: for one that binds or removes a socket,
-    /// which is another instance's as long as that runs.
+    /// Locks the [`pidfile`](Self::pidfile) now, instead of after `setup`. Use it if `setup` binds or removes a
+    /// socket: as long as another instance runs, that socket belongs to it.
     ///
     /// # Errors
     ///
-    /// Another instance runs, as the message says; the file cannot be opened or locked; or there is no pidfile.
+    /// Another instance runs, and the message says so; the file cannot be opened or locked; or there is no pidfile.
     ///
     /// # Platform-specific behavior
     ///
-    /// An error where there is no flock(2).
+    /// On systems without flock(2), an error.
     pub fn lock(&mut self) -> Result<(), Error> {
         start::lock(self)
     }
 
-    /// Does what the command line of a daemon asks for. It returns where the start goes on: for [`Control::Start`], for
-    /// [`Control::Run`], which sets [`Detach::Never`], and for [`Control::Restart`] when the daemon that ran has ended.
-    /// After the other actions it exits.
+    /// Does what the command line of a daemon asks for. It returns if the start is to go on: for [`Control::Start`];
+    /// for [`Control::Run`], which sets [`Detach::Never`]; and for [`Control::Restart`], when the old daemon has ended.
+    /// After all other actions it exits.
     ///
     /// ```no_run
     /// use daemon_rt::{Control, Daemon, Error, daemon};
@@ -701,11 +714,11 @@ impl Daemon {
     /// fn main() {}
     /// ```
     ///
-    /// Call it in `setup`, behind the command line and the configuration: a configuration that cannot be read then keeps
-    /// `restart` from ending what runs. Call it before `setup` binds sockets, which the old daemon has until it ends.
-    /// Set the [`pidfile`](Self::pidfile) right before the call, as above, since whatever fails while it is set and
-    /// another instance runs is [taken for that](Self::run_with). Name it by an absolute path, so that the daemon is found
-    /// from every directory.
+    /// Call it in `setup`, after you have read the command line and the configuration: if the configuration cannot be
+    /// read, `restart` then leaves the running daemon alone. Call it before `setup` binds sockets, because the old
+    /// daemon has them until it ends. Set the [`pidfile`](Self::pidfile) right before the call, as above: if it is set
+    /// earlier and another instance runs, any failure of `setup` is [reported as that instance](Self::run_with). Use an
+    /// absolute path, so that the daemon is found from every directory.
     ///
     /// | Action | Says on standard output | Exit status |
     /// |---|---|---|
@@ -719,35 +732,38 @@ impl Daemon {
     /// | | `clockd is not running` | 3 |
     /// | | `cannot tell whether clockd is running`, and why | 4 |
     ///
-    /// `clockd` stands for the [`name`](Self::name), which is set before the call. What keeps `stop`, `restart`,
-    /// `reload` or `upgrade` from its end is said on standard error, as by [`PidFile`](crate::PidFile). The exit status is 7 where there
-    /// is nobody to reload or to upgrade, 3 where the daemon would end on SIGHUP or has no supervisor, 4 where the caller may not read the pidfile or signal
-    /// the daemon, and otherwise 1. These are the statuses of the Linux Standard Base, 22.2, but for one: where a daemon
-    /// runs already, `start` fails with 1 and not with 0, since nobody knows whether that daemon is ready.
+    /// `clockd` stands for the [`name`](Self::name). Set it before the call. If `stop`, `restart`, `reload` or
+    /// `upgrade` fails, standard error says why, with the errors of [`PidFile`](crate::PidFile). The exit status is 7
+    /// if there is no daemon to reload or to upgrade, 3 if the daemon would end on SIGHUP or has no supervisor, 4 if
+    /// the caller may not read the pidfile or signal the daemon, and otherwise 1. These are the statuses of the Linux
+    /// Standard Base, 22.2, with one exception: if a daemon already runs, `start` fails with 1 and not with 0, because
+    /// nobody knows whether that daemon is ready.
     ///
-    /// `upgrade` waits for the new version as long as the supervisor does: twice the [`start_timeout`](Self::start_timeout).
+    /// `upgrade` waits for the new version as long as the supervisor waits: twice the
+    /// [`start_timeout`](Self::start_timeout).
     ///
-    /// `stop` ends a daemon that is still starting, too; `status` calls it running as soon as it has its process id in the
-    /// pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds or, where
-    /// [`stop_timeout`](Self::stop_timeout) is set, a second after that. So set it before the call. Do not call `stop` twice:
-    /// the second SIGTERM ends a daemon that is still [finishing](crate::stop_requested). A daemon that its `stop_timeout` ends
-    /// counts as ended, and its log says why.
+    /// `stop` also ends a daemon that is still starting. `status` says that a daemon is running as soon as its process
+    /// id is in the pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds. If
+    /// [`stop_timeout`](Self::stop_timeout) is set, they send SIGKILL a second after that time instead, so set it
+    /// before the call. Do not call `stop` twice: the second SIGTERM ends a daemon that is still
+    /// [finishing](crate::stop_requested). If its `stop_timeout` ends a daemon, it counts as ended, and its log says
+    /// why.
     ///
     /// # Errors
     ///
-    /// There is no pidfile, or it cannot be named; or [`lock`](Self::lock) was called before, so that no other daemon can be
-    /// meant.
+    /// There is no pidfile; the pidfile cannot be named; or [`lock`](Self::lock) was called before, so that there can
+    /// be no other daemon to act on.
     ///
     /// # Platform-specific behavior
     ///
-    /// Elsewhere than on Linux, the system does not tell whether the daemon would end on SIGHUP. Elsewhere than on Unix,
-    /// an error.
+    /// On systems other than Linux, nothing shows whether the daemon would end on SIGHUP. On systems other than Unix,
+    /// `obey` is an error.
     pub fn obey(&mut self, control: Control) -> Result<(), Error> {
         obey::obey(self, control)
     }
 
-    /// The exit status of the launcher if `setup` fails after this call, for example one of `sysexits.h(3head)`. The
-    /// default is 1. 0 would mean that a daemon runs, so it becomes 1.
+    /// The exit status of the launcher if `setup` fails after this call, for example one from `sysexits.h(3head)`.
+    /// The default is 1. A status of 0 would mean that a daemon runs, so 0 becomes 1.
     ///
     /// ```no_run
     /// use std::{fs, io, net::TcpListener};
@@ -772,13 +788,13 @@ impl Daemon {
         self
     }
 
-    /// Takes an inherited descriptor, such as the 9 of `program 9>lock`: it is the caller's now, stays open in the
-    /// daemon, and is closed on exec.
+    /// Takes an inherited descriptor, such as the 9 of `program 9>lock`. The caller now owns it. It stays open in
+    /// the daemon, and is closed on exec.
     ///
     /// # Errors
     ///
-    /// The program did not inherit that number, it was taken before, or it was closed or replaced since the launch. 0,
-    /// 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
+    /// The program did not inherit that descriptor, it was taken before, or it was closed or replaced since the
+    /// launch. 0, 1 and 2 cannot be taken: see [`stdin`](Self::stdin).
     #[cfg(unix)]
     pub fn take_fd(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
         self.inherited.take(fd)
@@ -786,35 +802,37 @@ impl Daemon {
 
     /// Starts the daemon, and runs `main` in it.
     ///
-    /// Returns where `main` ran, with its exit status: in the daemon or, without a detach, in the foreground. In the
-    /// launcher it returns only if the start fails before the first fork, and it has printed why to standard error by
-    /// then. A launcher that forked leaves by `_exit(2)`: its destructors and atexit handlers do not run.
+    /// Returns in the process that ran `main`, with its exit status: in the daemon or, without a detach, in the
+    /// foreground. In the launcher it returns only if the start fails before the first fork; by then it has printed
+    /// the reason to standard error. After a fork, the launcher exits by `_exit(2)`: its destructors and atexit
+    /// handlers do not run.
     ///
-    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the same
-    /// status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with 0 before
-    /// it was ready, if a step failed, or if `start_timeout` was over. In all these cases no process of the daemon's
-    /// process group is left behind.
+    /// The launcher exits with 0 if and only if the daemon is ready. Otherwise it exits as the daemon did: with the
+    /// same status, or with 128 plus the number of the signal that ended it. It exits with 1 if the daemon exited with
+    /// 0 before it was ready, if a step failed, or if `start_timeout` ran out. In all these cases no process of the
+    /// daemon's process group is left behind.
     pub fn run<T: Termination>(&mut self, main: impl FnOnce() -> T) -> ExitCode {
         self.run_with(|_| Ok::<_, Error>(()), |()| main())
     }
 
-    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. What `setup` returns is
-    /// handed to `main`. In the attribute, this is the option `setup`.
+    /// Runs `setup`, starts the daemon, and runs `main` in it, as [`run`](Self::run) does. `main` gets what
+    /// `setup` returns. In the attribute, this is the option `setup`.
     ///
-    /// `setup` runs in the launcher before anything changes, with its terminal, directory, environment, descriptors and
-    /// privileges. It is the place to parse the command line, to bind sockets, and to change options. It must not leave
-    /// a thread behind: only the calling thread lives on after a fork.
+    /// `setup` runs in the launcher before anything changes, with the launcher's terminal, directory, environment,
+    /// descriptors and privileges. Parse the command line there, bind sockets, and change options. `setup` must not
+    /// leave a thread behind: only the calling thread lives on after a fork.
     ///
-    /// If it fails, its error is shown as `{:#}` shows it. The launcher exits with 1, or with the
-    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the [`pidfile`](Self::pidfile),
-    /// that is what is shown, since it is what `setup` ran into. A program that stops or reloads its daemon in `setup` by
-    /// [`PidFile`](crate::PidFile) sets the pidfile after that; [`obey`](Self::obey) prints its errors itself.
+    /// If `setup` fails, its error is printed with `{:#}`. The launcher exits with 1, or with the
+    /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the
+    /// [`pidfile`](Self::pidfile), that is printed instead, because it is usually the cause. If `setup` stops or
+    /// reloads the daemon with [`PidFile`](crate::PidFile), set the pidfile only after that. [`obey`](Self::obey)
+    /// prints its errors itself.
     ///
-    /// - **Takes:** the path of a function, `fn(&mut Daemon) -> Result<S, E>`, where `E` can be displayed; `main` takes
-    ///   the `S`.
+    /// - **Takes:** the path of a function `fn(&mut Daemon) -> Result<S, E>`. `E` implements `Display`, and `main`
+    ///   takes the `S`.
     /// - **Default:** none.
     /// - **Foreground:** applies.
-    /// - **Errors:** its own; a thread that it leaves behind.
+    /// - **Errors:** the error that it returns; a thread that it leaves behind.
     /// - **Rule:** fork(2), for what crosses it.
     /// - **Known as:** `ExecStartPre=` in systemd.service(5), and the code before the call of daemon(3).
     pub fn run_with<S, E: Display, T: Termination>(
@@ -828,10 +846,11 @@ impl Daemon {
     /// Starts the daemon in the middle of a function, as daemon(3) does: the code after the call runs in the daemon, or in
     /// the foreground.
     ///
-    /// It is for a program that cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
-    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is ready.
-    /// If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals are then
-    /// what they were before the call. Call it once: a second call is an error, and so is a call after `run`.
+    /// Use it if the program cannot pass the rest of its work to [`run`](Self::run) as a closure. The options are the
+    /// same, and the launcher keeps the same promise: it exits with 0, by `_exit(2)`, if and only if the daemon is
+    /// ready. If the start fails, `start` returns the error in the launcher, and prints nothing. The launcher's signals
+    /// are then the same as before the call. Call it only once: a second call is an error, and so is a call after
+    /// `run`.
     ///
     /// ```no_run
     /// use daemon_rt::Daemon;
@@ -844,50 +863,50 @@ impl Daemon {
     /// }
     /// ```
     ///
-    /// A service manager hears `STOPPING=1` when the program exits: because `main` returns or panics, or by exit(3). The
-    /// last words of a panic go to the system's log as always. But `start` does not see what the program's own `main`
-    /// returns. Rust prints such an error to standard error, which is the null device unless a [`stderr`](Self::stderr) or
-    /// [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
+    /// A service manager hears `STOPPING=1` when the program exits, whether `main` returns or panics, or exit(3) is
+    /// called. The last words of a panic go to the system's log as always. But `start` does not see what the program's
+    /// own `main` returns. If that is an error, Rust prints it to standard error, which is the null device unless a
+    /// [`stderr`](Self::stderr) or [`stdout`](Self::stdout) is given. So give the daemon a log, or use `run`.
     ///
-    /// The forks copy what is on the stack. If the daemon is ready, the launcher drops nothing. If the start fails, the
-    /// launcher drops it all as usual.
+    /// The forks copy everything on the stack. If the daemon gets ready, the launcher drops nothing. If the start
+    /// fails, the launcher drops everything as usual.
     ///
     /// # Errors
     ///
-    /// The start failed: one of its steps did, or the daemon ended before it was ready.
-    /// [`exit_status`](Error::exit_status), [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell
-    /// more. In the foreground, what the start changed before it failed stays changed.
+    /// A step of the start failed, or the daemon ended before it was ready. [`exit_status`](Error::exit_status),
+    /// [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell more. In the foreground, whatever
+    /// the start changed before it failed stays changed.
     pub fn start(&mut self) -> Result<(), Error> {
         run::start(self)
     }
 
-    /// Starts a daemon that runs `main`, and lets the caller go on: for a client that starts its own server.
+    /// Starts a daemon that runs `main`, while the caller goes on. Use it if a client starts its own server.
     ///
     /// Returns when the daemon is ready. With [`notify`](Self::notify), that is when `main` has called
-    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not its child, and no other child is left.
-    /// The caller's signal mask, its action for SIGCHLD, its streams and its descriptors are what they were. It may call
-    /// `spawn` again.
+    /// [`ready`](crate::ready). The caller then goes on as before. The daemon is not the caller's child, and no other
+    /// child is left. The caller's signal mask, its action for SIGCHLD, its streams and its descriptors do not change.
+    /// It may call `spawn` again.
     ///
     /// The daemon ends with `main`, by `_exit(2)`. Its exit status is what `main` returned, or 101 after a panic. The
-    /// caller's guards, thread-locals and exit handlers are the caller's alone, and nothing of them runs in the daemon. But
-    /// if `main` calls [`exit`](std::process::exit), the exit handlers run there, too. Of what `main` captured there are
-    /// two copies: the daemon's, and one that the caller drops before `spawn` returns. [What the caller has
+    /// caller's guards, thread-locals and exit handlers do not run in the daemon. But if `main` calls
+    /// [`exit`](std::process::exit), the exit handlers do run there. There are two copies of what `main` captured: the
+    /// daemon has one, and the caller drops the other before `spawn` returns. [What the caller has
     /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
-    /// A lock that the caller holds is never released in the daemon: hold none, that of [`stdout`](std::io::stdout)
-    /// neither, or the daemon's other threads wait for it for ever.
+    /// If the caller holds a lock, it is never released in the daemon, and the daemon's other threads wait for it
+    /// for ever. So hold no lock, not even that of [`stdout`](std::io::stdout).
     ///
-    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The other
-    /// waits for that start, at most as long as [`start_timeout`](Self::start_timeout) says: if it fails, `spawn` starts a
-    /// daemon of its own; otherwise it returns an error that tells who is [already
-    /// running](Error::already_running). So whoever gets that error can connect.
+    /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The
+    /// other waits for that start, for at most [`start_timeout`](Self::start_timeout). If the first start fails,
+    /// `spawn` starts a daemon of its own. Otherwise it returns an error that says which process is [already
+    /// running](Error::already_running). A client that gets that error can connect.
     ///
-    /// Here, too, [`new`](Self::new) stands first thing in the program: a descriptor that is open by then, and stays open on
-    /// exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that [`lock`](Self::lock) took
-    /// goes to the daemon, or is given up if the start fails.
+    /// Here, too, call [`new`](Self::new) first thing in the program. A descriptor that is already open by then, and
+    /// stays open on exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that
+    /// [`lock`](Self::lock) took goes to the daemon, or is released if the start fails.
     ///
-    /// It always detaches, whoever launched the caller. A service manager that waits for the caller hears nothing of it,
-    /// and the daemon does not get the sockets that the manager passed.
+    /// It always detaches, no matter what launched the caller. If a service manager waits for the caller, it hears
+    /// nothing of the daemon, and the daemon does not get the sockets that the manager passed.
     ///
     /// ```no_run
     /// use std::os::unix::net::{UnixListener, UnixStream};
@@ -906,22 +925,22 @@ impl Daemon {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A process that has threads cannot be copied. Such a client runs its own program anew, which starts the daemon by
-    /// `run` or `start`. The client gets the exit status of that launcher, and what it printed. The manual has [the whole
-    /// program](macro@crate::daemon#a-client-with-threads).
+    /// A process that has threads cannot be copied. Such a client executes its own program again, and that process
+    /// starts the daemon. The client gets the exit status of that process, and what it printed. The manual has [the
+    /// whole program](macro@crate::daemon#a-client-with-threads).
     ///
     /// # Errors
     ///
-    /// What [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. Besides, it is an error
-    /// if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a daemon of this
-    /// library, or if what it printed cannot be flushed to its standard output.
+    /// The errors that [`run`](Self::run) would print, with the status that it would exit with: see [`Error`]. It is
+    /// also an error if `detach` is [`Detach::Never`], if the caller has a second thread, if the caller is itself a
+    /// daemon of this library, or if its standard output cannot be flushed.
     ///
     /// # Platform-specific behavior
     ///
-    /// If the caller is killed before `spawn` returns, Linux ends the start. Elsewhere the daemon may come up. Only Linux
-    /// shows, in `/proc`, that another start is under way; and none shows it of a program in the foreground. A caller that
-    /// made itself a subreaper, prctl(2), or that is process 1 adopts the daemon, as it adopts every orphan. Elsewhere than
-    /// on Unix, `spawn` is an error.
+    /// If the caller is killed before `spawn` returns, the start ends on Linux. On other systems the daemon may still
+    /// come up. Only Linux shows, in `/proc`, that another start is under way; no system shows it for a program in the
+    /// foreground. If the caller has made itself a subreaper, prctl(2), or is process 1, it adopts the daemon, as it
+    /// adopts every orphan. On systems other than Unix, `spawn` is an error.
     pub fn spawn<T: Termination>(&mut self, main: impl FnOnce() -> T) -> Result<Spawned, Error> {
         start::spawn(self, main)
     }

@@ -12,13 +12,13 @@ use crate::terminal::shown;
 
 /// Why a start, or a call that belongs to one, failed.
 ///
-/// Displayed plainly, it names the step and its object: `cannot open stdout /var/log/clockd.log`. Displayed with
-/// `{:#}`, it adds the cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error
-/// 13)`. Texts start in lower case and end without a period, so that they can stand behind a program's name.
+/// With `{}`, it shows the step and its object: `cannot open stdout /var/log/clockd.log`. With `{:#}`, it adds the
+/// cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error 13)`. Messages
+/// start in lower case and end without a period, so that they can follow a program's name.
 ///
-/// What the daemon itself wrote before it failed is often the reason. [`exit`](Self::exit) prints it above the message, and
-/// exits with the right status. `{:?}`, by which Rust prints the error that `main` returns, shows the same as `{:#}`, and
-/// below it what the daemon wrote; but such a program exits with 1.
+/// Often the reason is in what the daemon itself wrote before it failed. [`exit`](Self::exit) prints that above the
+/// message, and exits with the right status. `{:?}` shows the same as `{:#}`, and below it what the daemon wrote. Rust
+/// uses `{:?}` to print an error that `main` returns, but then the program exits with 1.
 pub struct Error(Box<Details>);
 
 /// Behind a pointer, so that the result of a step that can fail is one word, and not the twelve of an error that hardly
@@ -37,20 +37,21 @@ struct Details {
 }
 
 impl Error {
-    /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). A daemon that exited before it was
-    /// ready gives its own status. If a signal ended it, this is 128 plus the number of the signal, as in a shell (POSIX,
-    /// sh, 2.8.2). Everything else is 1. It is never 0.
+    /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). If the daemon exited before it
+    /// was ready, this is the daemon's own status. If a signal ended it, this is 128 plus the number of the signal, as
+    /// in a shell (POSIX, sh, 2.8.2). In all other cases it is 1. It is never 0.
     ///
-    /// For an error of [`PidFile`](crate::PidFile), it is the status that the Linux Standard Base gives to an init script: 7
-    /// if no daemon runs, 4 without permission, 3 if a reload would end the daemon, and otherwise 1.
+    /// For an error from [`PidFile`](crate::PidFile), it is the status that the Linux Standard Base gives to an init
+    /// script: 7 if no daemon runs, 4 if permission is missing, 3 if a reload would end the daemon, and otherwise 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         self.0.exit_status
     }
 
-    /// The process id of the other instance, if the start failed because that holds the
-    /// [`pidfile`](crate::Daemon::pidfile). After [`spawn`](crate::Daemon::spawn) it is ready, unless it took longer than
-    /// `start_timeout`. After [`run`](crate::Daemon::run) and [`start`](crate::Daemon::start), it may still be starting.
+    /// The process id of the other instance, if the start failed because that instance holds the
+    /// [`pidfile`](crate::Daemon::pidfile). After [`spawn`](crate::Daemon::spawn), the other instance is ready, unless
+    /// it took longer than `start_timeout`. After [`run`](crate::Daemon::run) and [`start`](crate::Daemon::start), it
+    /// may still be starting.
     #[must_use]
     pub fn already_running(&self) -> Option<u32> {
         self.0.already_running
@@ -59,8 +60,8 @@ impl Error {
     /// What the daemon wrote to standard error before it failed: at most the last 64 KiB, with control characters
     /// escaped. [`run`](crate::Daemon::run) prints it above the message.
     ///
-    /// It is empty if the daemon wrote nothing, if there was no daemon yet, or if its standard error is one that cannot be
-    /// read back, such as a terminal.
+    /// It is empty if the daemon wrote nothing, if there was no daemon yet, or if its standard error cannot be read
+    /// back, as with a terminal.
     #[must_use]
     pub fn stderr(&self) -> &str {
         &self.0.stderr
@@ -214,7 +215,7 @@ impl error::Error for Error {
 }
 
 impl From<Error> for io::Error {
-    /// Keeps the kind of the cause, and the error itself as its payload.
+    /// Keeps the kind of the cause, and carries the error itself as payload.
     fn from(error: Error) -> Self {
         let kind = error.0.why.as_ref().map_or(io::ErrorKind::Other, io::Error::kind);
         Self::new(kind, error)

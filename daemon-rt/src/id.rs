@@ -1,14 +1,14 @@
 //! Who a user or a group is, as a person writes it.
 
-/// A user or a group, by its name or its number: the value of `user` and `group`.
+/// A user or a group, by name or number: the value of the options `user` and `group`.
 ///
-/// Text is a name; where no entry of the user or group database has that name, and it is a decimal number, it is that
-/// number, as for chown(1) of POSIX. It may begin with `+`, as in GNU coreutils. [`u32`] is a number, and no other type of
-/// integer converts.
+/// Text is taken as a name. If no entry of the user or group database has that name, and the text is a decimal number,
+/// it is taken as that number, as for chown(1) of POSIX. The number may begin with `+`, as in GNU coreutils. A [`u32`]
+/// is a number. No other integer type converts.
 ///
-/// Every name that id(1) finds will do, whatever is in it. A negative number, one from 4294967295 on, and one with blanks
-/// around it are errors, although setpriv(1) takes some of them: setresuid(2) reads 4294967295 as "no change", and
-/// 4294967296, cut to 32 bits, is root.
+/// Every name that id(1) finds is accepted, whatever characters it has. A number is an error if it is negative, if it
+/// is 4294967295 or more, or if it has blanks around it. setpriv(1) accepts some of these, but setresuid(2) reads
+/// 4294967295 as "no change", and 4294967296, cut to 32 bits, is root.
 ///
 /// ```no_run
 /// use daemon_rt::daemon;

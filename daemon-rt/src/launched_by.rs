@@ -30,11 +30,11 @@ pub(crate) use self::{
 };
 use crate::{inherited::Inherited, sys};
 
-/// What started the program, as far as that shows, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
+/// What started the program, as far as the program can tell, in words: `systemd: SYSTEMD_EXEC_PID is its process id`.
 ///
-/// It is found by [`Daemon::new`](crate::Daemon::new), before `setup` runs, and the option [`detach`](crate::Detach)
-/// does not change it. The manual has the table at [`detach`](macro@crate::daemon#detach--detachauto). For a log, or for a
-/// person who asks why:
+/// [`Daemon::new`](crate::Daemon::new) finds it, before `setup` runs, and the option [`detach`](crate::Detach) does not
+/// change it. The manual has the table at [`detach`](macro@crate::daemon#detach--detachauto). To log it, so that people
+/// can see why the program detached or stayed:
 ///
 /// ```no_run
 /// use std::{convert::Infallible, process::ExitCode};
@@ -49,7 +49,7 @@ use crate::{inherited::Inherited, sys};
 ///
 /// # Platform-specific behavior
 ///
-/// Parents have names on Linux alone.
+/// The name of the parent is known only on Linux.
 #[derive(Debug)]
 pub struct LaunchedBy {
     evidence: Evidence,
@@ -143,7 +143,7 @@ impl LaunchedBy {
         Self { evidence, variables, has_peer_on_stdin, caller_sees_less }
     }
 
-    /// What [`Detach::Auto`](crate::Detach::Auto) makes of it: whether the program detaches.
+    /// Whether the program detaches with [`Detach::Auto`](crate::Detach::Auto).
     #[must_use]
     pub fn detaches(&self) -> bool {
         self.evidence.is_systemd_forking() || [Evidence::Upgrade, Evidence::Nothing].contains(&self.evidence)

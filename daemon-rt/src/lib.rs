@@ -9,9 +9,9 @@
 //! }
 //! ```
 //!
-//! The page of the attribute, [`daemon`](macro@daemon), is the manual. [`Daemon`] is the same without the attribute:
-//! [`Daemon::start`] makes the program a daemon in the middle of a function, and [`Daemon::spawn`] starts one beside a
-//! program that goes on.
+//! The manual is the page of the attribute, [`daemon`](macro@daemon). [`Daemon`] does the same without the attribute:
+//! [`Daemon::start`] turns the program into a daemon in the middle of a function, and [`Daemon::spawn`] starts a
+//! daemon while the program itself goes on.
 #![cfg_attr(not(unix), allow(dead_code, reason = "without a fork, much of a start has no use"))]
 
 mod control;

@@ -35,22 +35,22 @@ struct Watched {
 /// Whether a pass was asked for since the last one began.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Opens the files of stdout and stderr anew that were given by their paths, as SIGHUP does with the option
+/// Reopens the files of stdout and stderr that were given by their paths, as SIGHUP does with the option
 /// [`reopen_logs`](crate::Daemon::reopen_logs).
 ///
-/// For a program that learns in another way that its logs were renamed. That option has to be set all the same, or a log that
-/// [rotates](crate::Stdio::rotate): only then does the start check that the logs can be opened anew. What is written
-/// meanwhile by other threads goes to the old file or to the new one, and none of it is lost. In the foreground it does
-/// nothing, since streams are left alone there. It is not for signal handlers.
+/// It is for programs that learn in another way that their logs were renamed. Set that option nevertheless, or give a
+/// log that [rotates](crate::Stdio::rotate): only then does the start check that the logs can be reopened. If other
+/// threads write meanwhile, their data goes to the old file or to the new one, and nothing is lost. In the foreground
+/// this function does nothing, because streams are left alone there. Do not call it in a signal handler.
 ///
 /// # Errors
 ///
-/// A file cannot be opened; the stream stays what it was, as [`Daemon::reopen_logs`](crate::Daemon::reopen_logs) says.
-/// Or there was no start with that option.
+/// A file cannot be opened. The stream then stays what it was, as [`Daemon::reopen_logs`](crate::Daemon::reopen_logs)
+/// says. It is also an error if there was no start with that option.
 ///
 /// # Platform-specific behavior
 ///
-/// Elsewhere than on Unix it does nothing.
+/// On systems other than Unix it does nothing.
 pub fn reopen_logs() -> Result<(), Error> {
     let Some(watched) = WATCHED.get() else {
         return Err(Error::new("cannot reopen logs: no daemon was started with `reopen_logs`"));

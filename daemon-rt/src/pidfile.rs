@@ -25,13 +25,13 @@ pub(crate) use self::lock::Lock;
 pub(crate) use self::lock::already_running;
 use crate::Error;
 
-/// A pidfile, for programs that look at their daemon, signal it or stop it: the file that the option
+/// A pidfile, for programs that look at their daemon, signal it or stop it. It is the file that the option
 /// [`pidfile`](crate::Daemon::pidfile) names.
 ///
-/// A daemon runs as long as the file is locked, flock(2); the number in it only says who it is. So no call here takes a
-/// number at its word: a process is signalled only while the file that names it is locked, and only if the system shows
-/// that it holds the file itself: by its descriptors in `/proc`, or where the caller may not look there, by its record
-/// lock, fcntl(2). On Linux it is held by a pidfd meanwhile, and nobody else can get the signal.
+/// A daemon runs as long as the file is locked, flock(2); the number in it is informational. So no call here trusts a
+/// number alone. A process is signalled only while the file that names it is locked, and only if the system shows that
+/// the process itself holds the file: by its descriptors in `/proc`, or if the caller may not look there, by its record
+/// lock, fcntl(2). On Linux a pidfd holds the process meanwhile, so no other process can get the signal.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -48,47 +48,47 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// Each call fails when the caller may not read the file, which only its owner and root may (root asks about an ordinary
-/// user's daemon as that user: `runuser -u USER`); when the file is not a regular
-/// one, belongs to neither root nor the caller, has a second hard link, or may be written by others; for root also when
-/// others may write in a directory of its path that is not sticky; and when the file is locked but names nobody who is
-/// seen to hold it.
+/// Each call fails if the caller may not read the file; only its owner and root may. To ask about an ordinary user's
+/// daemon, root has to act as that user: `runuser -u USER`. Each call also fails if the file is not a regular one,
+/// belongs to neither root nor the caller, has a second hard link, or may be written by others. For root, it fails if
+/// others may write in a directory of the path that is not sticky. And it fails if the file is locked, but the process
+/// that it names is not seen to hold it.
 ///
 /// # Platform-specific behavior
 ///
-/// Without pidfds, that is, elsewhere than on Linux from 5.3 on, a number that is given to another process between the
-/// last look and the signal is not noticed, and the end of a process is looked for every 10 ms. Elsewhere than on Linux,
-/// a number is taken at its word where nothing shows who holds the file. Where there is no flock(2), every call fails.
+/// Pidfds exist on Linux from 5.3 on. Without them, it goes unnoticed if another process gets the number between the
+/// last look and the signal, and the end of a process is polled every 10 ms. On systems other than Linux, the number is
+/// trusted if nothing shows which process holds the file. If there is no flock(2), every call fails.
 #[derive(Debug, Clone)]
 pub struct PidFile {
     path: PathBuf,
 }
 
-/// What a pidfile tells of its daemon. What stands in a file that nobody locks is not judged. In brackets the exit
-/// status that the Linux Standard Base gives to the action `status` of an init script.
+/// What a pidfile tells about its daemon. If nobody locks the file, its content does not matter. The number in
+/// brackets is the exit status that the Linux Standard Base gives to the action `status` of an init script.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// A daemon runs (0). It may not have called [`ready`](crate::ready) yet.
     #[non_exhaustive]
     Running {
-        /// Its process id; with [`respawn`](crate::Daemon::respawn) that of the supervisor, which stays the same.
+        /// Its process id. With [`respawn`](crate::Daemon::respawn), that of the supervisor, which stays the same.
         pid: u32,
-        /// When it wrote that, before its `main` began.
+        /// When it wrote its process id, before its `main` began.
         since: SystemTime,
-        /// The daemon of the supervisor. None without `respawn`, before the daemon is started again, and if the daemon
-        /// itself asks.
+        /// The process id of the supervisor's daemon. `None` without `respawn`, while no daemon has been started again
+        /// yet, and if the daemon itself asks.
         daemon: Option<u32>,
     },
     /// A start is under way, and has the lock (0).
     Starting,
-    /// No daemon runs, but one ended without removing the file: by a signal, or because it had no right to (1).
+    /// No daemon runs, but one left the file behind: a signal ended it, or it had no right to remove the file (1).
     Stale,
     /// No daemon runs (3).
     Stopped,
 }
 
-/// How [`PidFile::stop`] came to its end.
+/// How [`PidFile::stop`] ended the daemon.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -96,17 +96,17 @@ pub enum Stopped {
     NotRunning,
     /// It ended on SIGTERM.
     Terminated,
-    /// The time was over, and it was ended by SIGKILL.
+    /// The time ran out, and SIGKILL ended it.
     Killed,
 }
 
 impl PidFile {
-    /// The pidfile at that path. Nothing is opened yet.
+    /// A pidfile at that path. It is not opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -125,42 +125,44 @@ impl PidFile {
     ///
     /// # Errors
     ///
-    /// No daemon runs, the caller may not signal it, or there is no such signal; and see [`PidFile`].
+    /// No daemon runs, the caller may not signal it, or there is no such signal. See also [`PidFile`].
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
         actions::signal(&self.path, signal)
     }
 
-    /// Sends SIGHUP, on which daemons read their configuration anew, daemon(7).
+    /// Sends SIGHUP, which makes daemons read their configuration again, daemon(7).
     ///
     /// # Errors
     ///
-    /// As [`signal`](Self::signal); and where the system tells (Linux), when the daemon neither handles nor ignores
-    /// SIGHUP, and would be ended by it, with or without a supervisor.
+    /// The same as [`signal`](Self::signal). On Linux, also if the daemon neither handles nor ignores SIGHUP, so
+    /// that it would end the daemon, with or without a supervisor. Other systems do not show this.
     pub fn reload(&self) -> Result<(), Error> {
         actions::reload(&self.path)
     }
 
-    /// Ends the daemon: SIGTERM, and SIGKILL when the time is over. Returns when the process has ended; a file that it
-    /// left behind is removed then, if that is permitted. One that an earlier daemon left stays, for the next start. It
-    /// is no error when no daemon runs. On a daemon that is the first process of its pid namespace, SIGKILL has no effect
-    /// from inside, `pid_namespaces(7)`: it has to end on SIGTERM, as it does where nobody else handles that.
+    /// Ends the daemon: with SIGTERM, and with SIGKILL when the time runs out. Returns when the process has ended. If
+    /// the daemon left its file behind, the file is then removed, if that is permitted. A file that an earlier daemon
+    /// left stays, for the next start. If no daemon runs, that is no error. If the daemon is the first process of its
+    /// pid namespace, SIGKILL from inside has no effect, `pid_namespaces(7)`. Such a daemon has to end on SIGTERM, as
+    /// it does unless something else handles that signal.
     ///
     /// # Errors
     ///
-    /// The caller may not signal the daemon, or it did not end within 5 seconds after SIGKILL; and see [`PidFile`].
+    /// The caller may not signal the daemon, or the daemon did not end within 5 seconds after SIGKILL. See also
+    /// [`PidFile`].
     pub fn stop(&self, timeout: Duration) -> Result<Stopped, Error> {
         actions::stop(&self.path, timeout)
     }
 
-    /// Replaces the daemon by one of the program as it is now, without refusing or cutting a connection. Returns when the new
-    /// one is ready. It takes a daemon with the option [`respawn`](crate::Daemon::respawn); the page
+    /// Replaces the daemon with one from the program file as it is now, without refusing or cutting a connection.
+    /// Returns when the new daemon is ready. The daemon needs the option [`respawn`](crate::Daemon::respawn). The page
     /// [Staying up](crate::docs::staying_up) says what happens.
     ///
-    /// The supervisor executes the program by the path, with the arguments, in the directory and with the environment of the
-    /// launch. A new file at that path is a new version. Its start takes over the sockets and the pidfile, and the old daemon
-    /// gets SIGTERM when the new one is ready.
+    /// The supervisor executes the program with the path, arguments, directory and environment of the launch. If there
+    /// is a new file at that path, that is the new version. Its start takes over the sockets and the pidfile. When the
+    /// new daemon is ready, the old one gets SIGTERM.
     ///
-    /// If several callers ask at once, there is one upgrade after the other.
+    /// If several callers ask at once, the upgrades run one after the other.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -173,9 +175,10 @@ impl PidFile {
     ///
     /// # Errors
     ///
-    /// The new daemon did not get ready: the error has what its start would have told a person. The old one goes on then, as
-    /// if nothing had happened. Or the time is over; the upgrade may still succeed then. Or no daemon runs, or it has no
-    /// supervisor, or the caller may not signal that; and see [`PidFile`].
+    /// The new daemon did not get ready: the error says what its start would have printed. The old daemon then goes on
+    /// as if nothing had happened. It is also an error if the time runs out, although the upgrade may still succeed
+    /// later; if no daemon runs; if the daemon has no supervisor; and if the caller may not signal the supervisor. See
+    /// also [`PidFile`].
     ///
     /// # Platform-specific behavior
     ///

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// When a daemon that ended is started again, and after which delay: a value of [`respawn`](crate::Daemon::respawn).
+/// Says when a daemon that ended is started again, and after which delay. It is the value of the option
+/// [`respawn`](crate::Daemon::respawn).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -26,8 +27,9 @@ pub struct Respawn {
 }
 
 impl Respawn {
-    /// Whenever the daemon failed: it ended with a status other than 0, or by a signal. The signals SIGHUP, SIGINT, SIGTERM
-    /// and SIGPIPE are no failure, systemd.service(5). SIGKILL is one: the system sends it when there is no memory left.
+    /// Start it again if it failed, that is, if it ended with a status other than 0, or by a signal. The signals
+    /// SIGHUP, SIGINT, SIGTERM and SIGPIPE do not count as failures, systemd.service(5). SIGKILL does: the system sends
+    /// it when memory runs out.
     pub const fn on_failure() -> Self {
         Self {
             on_success: false,
@@ -37,22 +39,23 @@ impl Respawn {
         }
     }
 
-    /// However the daemon ended, unless the supervisor was asked to stop.
+    /// Start it again however it ended, unless the supervisor was asked to stop.
     pub const fn always() -> Self {
         Self { on_success: true, ..Self::on_failure() }
     }
 
-    /// At most so many times in such a period. If the daemon ends once more in it, the supervisor ends as the daemon did.
-    /// The period begins with the first of these ends. By default there is no limit, and the period is 60 seconds.
+    /// Start it again at most that many times in a period. If the daemon ends once more within the period, the
+    /// supervisor ends as the daemon did. The period begins with the first of these ends. By default there is no limit,
+    /// and the period is 60 seconds.
     ///
-    /// The delays count: 10 times do not fit in a minute once they have grown to 30 seconds.
+    /// The delays count, too: once they have grown to 30 seconds, 10 times no longer fit in a minute.
     pub const fn at_most(self, times: u32, period: Duration) -> Self {
         Self { limit: Some(times), period, ..self }
     }
 
-    /// How long to wait before the daemon is started again: `min` the first time, twice as long the next time, and so on
-    /// up to `max`. A daemon that has run for the period of [`at_most`](Self::at_most) begins with `min` again. By default
-    /// these are 100 milliseconds and 30 seconds.
+    /// How long to wait before the daemon is started again: `min` the first time, twice as long the next time, and so
+    /// on up to `max`. If a daemon has run for the period of [`at_most`](Self::at_most), the delay starts from `min`
+    /// again. The defaults are 100 milliseconds and 30 seconds.
     pub const fn delay(self, min: Duration, max: Duration) -> Self {
         Self { delay: (min, max), ..self }
     }

@@ -12,7 +12,7 @@ use std::{
 use crate::Error;
 use crate::start::streams::{OpenFiles, Opening, Reopening, RotateLogs};
 
-/// What a standard stream of the daemon is to be: the value of `stdin`, `stdout` and `stderr`.
+/// What a standard stream of the daemon is connected to: the value of the options `stdin`, `stdout` and `stderr`.
 ///
 /// A path converts to [`Stdio::append`], an open [`File`] or `OwnedFd` to itself.
 ///
@@ -25,7 +25,7 @@ use crate::start::streams::{OpenFiles, Opening, Reopening, RotateLogs};
 ///
 /// # Platform-specific behavior
 ///
-/// Where there is no fork, `main` runs in the foreground and the streams stay what they are.
+/// On systems without fork, `main` runs in the foreground and the streams stay what they are.
 #[derive(Debug)]
 pub struct Stdio {
     pub(crate) kind: Kind,
@@ -59,7 +59,7 @@ pub(crate) struct ByPath {
 }
 
 impl Stdio {
-    /// The null device, null(4): reads find the end, writes vanish. The default for stdin and stdout.
+    /// The null device, null(4): reads return end of file, and writes are discarded. The default for stdin and stdout.
     #[must_use]
     pub const fn null() -> Self {
         Self::of(Kind::Null)
@@ -67,44 +67,45 @@ impl Stdio {
 
     /// The launcher's own stream.
     ///
-    /// Whoever waits for the end of that stream, as `x=$(program)` does, waits for the end of the daemon.
+    /// If somebody waits for the end of that stream, as `x=$(program)` does, they wait until the daemon ends.
     #[must_use]
     pub const fn inherit() -> Self {
         Self::of(Kind::Inherit)
     }
 
-    /// A file that is appended to; for `stdin`, one that is read from.
+    /// A file to append to. For `stdin`, a file to read from.
     ///
-    /// A relative path starts from the directory in which the program was launched. A file that is missing is created
-    /// with mode 0640, whatever the umask, and belongs to the [`user`](crate::Daemon::user) and
-    /// [`group`](crate::Daemon::group) of the daemon; an existing one keeps its mode and owner. A FIFO needs a reader,
-    /// open(2).
+    /// A relative path starts from the directory where the program was launched. If the file is missing, it is created
+    /// with mode 0640, whatever the umask is, and belongs to the [`user`](crate::Daemon::user) and
+    /// [`group`](crate::Daemon::group) of the daemon. An existing file keeps its mode and owner. A FIFO needs a
+    /// reader, open(2).
     ///
-    /// A symbolic link is refused, and so is a file of somebody else's that has a second hard link: whoever can plant
-    /// one in the log directory would have the daemon write to any file. Where others may write in that directory — its
-    /// mode permits the group or all, or it belongs to neither root nor the daemon's user — they may have put the log
-    /// itself there. So one that belongs to neither root nor the daemon's user is refused, a FIFO too, and any that has a
-    /// second hard link. Linux has some of this as `fs.protected_regular`, `fs.protected_fifos` and
-    /// `fs.protected_hardlinks`, proc(5), which need not be on.
+    /// A symbolic link is refused. So is another user's file with a second hard link. Otherwise, anyone who can plant
+    /// one in the log directory could make the daemon write to any file. More is refused if others may write in that
+    /// directory, that is, if its mode permits the group or everybody, or if it belongs to neither root nor the
+    /// daemon's user. They may have put the log itself there. So a file or FIFO is refused if it belongs to neither
+    /// root nor the daemon's user, or has a second hard link. Linux has some of these checks as `fs.protected_regular`,
+    /// `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), but they may be turned off.
     ///
-    /// Where a `user` is given, and somebody but root may write in a directory of the path, the file is opened with
-    /// that user's rights and not with root's: where `/var/log` itself is writable for a group, use a directory below
-    /// it. A sticky directory such as `/tmp` counts only as the last one. It is also opened as the user where root may not:
-    /// on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`, mount.fuse3(8).
+    /// If there is a `user`, and somebody other than root may write in a directory of the path, the file is opened with
+    /// that user's rights and not with root's. So if a group may write in `/var/log` itself, use a directory below it.
+    /// A sticky directory such as `/tmp` counts only if it is the last one in the path. The file is also opened as the
+    /// user if root may not open it: on NFS with `root_squash`, exports(5), or on FUSE without `allow_root`,
+    /// mount.fuse3(8).
     #[must_use]
     pub fn append(path: impl Into<PathBuf>) -> Self {
         Self::by_path(path.into(), false)
     }
 
-    /// As [`append`](Self::append), but what the file holds is thrown away by the start, once the launcher has checked
-    /// all that it can: a start that fails behind that leaves the file empty.
+    /// The same as [`append`](Self::append), but the start empties the file. It does so after the launcher has checked
+    /// everything that it can. If the start fails after that, the file stays empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self::by_path(path.into(), true)
     }
 
-    /// Rotates the log: beyond that many bytes it is renamed, and the daemon goes on in a new file. For a machine without
-    /// logrotate.
+    /// Rotates the log: when it is larger than `bytes`, it is renamed, and the daemon goes on in a new file. For
+    /// machines without logrotate.
     ///
     /// ```no_run
     /// use daemon_rt::{Stdio, daemon};
@@ -115,53 +116,56 @@ impl Stdio {
     /// }
     /// ```
     ///
-    /// `clockd.log` becomes `clockd.log.1`, what was `.1` becomes `.2`, and so on. At most `keep` of them are kept: files
-    /// with higher numbers are removed as far as they follow without a gap: after a change from 5 to 3, `.4` and `.5` go at
-    /// the next rotation. If `keep` is 0, the log starts over: it is renamed to `.1`, and removed as soon as the new one is in
-    /// place. No file is truncated. The new file has the mode of the old one, and its owner and group if the daemon may
-    /// give files to them.
+    /// `clockd.log` becomes `clockd.log.1`, `.1` becomes `.2`, and so on. At most `keep` old files are kept. Files with
+    /// higher numbers are removed, up to the first gap in the numbers: after a change from 5 to 3, the next rotation
+    /// removes `.4` and `.5`. If `keep` is 0, the log starts over: it is renamed to `.1`, and removed as soon as the
+    /// new one is in place. No file is truncated. The new file has the mode of the old one, and also its owner and
+    /// group if the daemon may give files to them.
     ///
-    /// The new file takes the old one's place under the same descriptor, dup2(2), as by
-    /// [`reopen_logs`](crate::Daemon::reopen_logs), by the same rules, and with the rights that the daemon has by then.
-    /// What a thread writes by one write(2) meanwhile is whole in one of the two. The log is somewhat larger than `bytes`
-    /// when it is renamed, by what is written in a second.
+    /// The new file takes over the descriptor of the old one, dup2(2), as with
+    /// [`reopen_logs`](crate::Daemon::reopen_logs): by the same rules, and with the rights that the daemon has by then.
+    /// If a thread calls write(2) meanwhile, all of its data is in one of the two files. When the log is renamed, it is
+    /// larger than `bytes` by up to what is written in a second.
     ///
-    /// A thread of the daemon looks once a second. It blocks all signals, and starts before `main`, after the privileges
-    /// have changed. [`rotate_logs`](crate::rotate_logs) ends it, for a program that must not have a second thread: one that
-    /// forks, or puts itself alone into a sandbox.
+    /// A thread of the daemon checks the size once a second. It blocks all signals, and starts before `main`, after the
+    /// privileges have changed. If the program must not have a second thread, [`rotate_logs`](crate::rotate_logs) ends
+    /// this one: for example, because the program forks, or puts only its own thread into a sandbox.
     ///
-    /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of them
-    /// rotates it, under a lock, flock(2), and the others follow within a second. During that second they write to a file
-    /// with a number: let `keep` be large enough that it is not removed meanwhile. A program that holds the lock for longer
-    /// than five seconds is not waited for. When it goes on, it replaces and removes nothing that is to be kept. As soon as
-    /// the path leads to another file, or to none, because somebody else has rotated the log, the daemon goes on in what the
-    /// path leads to. So logrotate(8) may work on the same log; SIGHUP and [`reopen_logs`](crate::reopen_logs) do no harm.
-    /// A child that was started before goes on writing to the old file.
+    /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of
+    /// them rotates it, under a lock, flock(2), and the others follow within a second. During that second they write to
+    /// a file with a number: set `keep` high enough that it is not removed meanwhile. If a program holds the lock for
+    /// longer than five seconds, the others do not wait for it. When it goes on, it does not replace or remove anything
+    /// that is to be kept. If somebody else rotates the log, so that the path leads to another file or to none, the
+    /// daemon reopens the path. So logrotate(8) may work on the same log; SIGHUP and
+    /// [`reopen_logs`](crate::reopen_logs) do no harm. A child that was started before a rotation goes on writing to
+    /// the old file.
     ///
-    /// If a rotation fails, the old file stays in use, and a line in it says why, once until it succeeds: in the system's
-    /// log, if the file takes no more. Each second it is tried again. The oldest file goes last, so that a failure
-    /// costs none. What has a number and is no regular file, such as a link, is neither moved nor replaced.
+    /// If a rotation fails, the old file stays in use, and one line in it says why. If the file takes no more, the line
+    /// goes to the system's log. The rotation is tried again every second, and no further line is written until it
+    /// succeeds. The oldest file is removed last, so that a failure loses no file. If something with a number is not a
+    /// regular file, such as a link, it is neither moved nor replaced.
     ///
-    /// A daemon that stays root opens the path anew for each rotation, follows links among its directories, and trusts
-    /// whoever may write in one of them: that user can lead it to another directory. Give it a directory that is root's, as
-    /// are those above it.
+    /// If the daemon stays root, it opens the path again for each rotation, and follows links among its directories.
+    /// Any user who may write in one of them can lead it to another directory. So use a directory that belongs to
+    /// root, as must all directories above it.
     ///
-    /// A device or a FIFO does not grow, and is left alone. In the foreground nothing is rotated.
+    /// Devices and FIFOs do not grow, and are left alone. In the foreground nothing is rotated.
     ///
     /// # Errors
     ///
-    /// The start fails if there is no path to rename: rotate [`append`](Self::append) or [`truncate`](Self::truncate); for
-    /// `stdin`; if `bytes` is 0; if `stdout` and `stderr` are one file with two limits; and if a rotation could not
-    /// succeed. The daemon's user must be able to write to the log, and to rename and create files in its directory. In a
-    /// [`chroot`](crate::Daemon::chroot) the log must lie inside. Neither it nor what has its name and a number may be
-    /// append-only or immutable, chattr(1), or a mount point; and in a sticky directory of somebody else's they must be the
-    /// user's. And the start fails if there is no thread to be had.
+    /// The start fails if there is no path to rename (only [`append`](Self::append) and [`truncate`](Self::truncate)
+    /// have one); if the stream is `stdin`; if `bytes` is 0; if `stdout` and `stderr` are one file with two limits; and
+    /// if a rotation could not succeed. The daemon's user must be able to write to the log, and to rename and create
+    /// files in its directory. In a [`chroot`](crate::Daemon::chroot), the log must be inside. Neither the log nor a
+    /// file with its name and a number may be append-only or immutable, chattr(1), or a mount point. In a sticky
+    /// directory that belongs to somebody else, they must belong to the daemon's user. The start also fails if no
+    /// thread can be started.
     ///
     /// # Platform-specific behavior
     ///
-    /// Only Linux tells of such attributes and of mount points before a rotation fails. Only Linux, and not on NFS, renames
-    /// without replacing, renameat2(2): elsewhere a program that is held up between its look and its rename may replace
-    /// another's file. Where there is no fork, nothing is rotated.
+    /// Only Linux shows such attributes and mount points before a rotation fails. Only Linux can rename without
+    /// replacing, renameat2(2), and not on NFS. Elsewhere, if a program is held up between its check and its rename, it
+    /// may replace another program's file. On systems without fork, nothing is rotated.
     #[must_use]
     pub fn rotate(mut self, bytes: u64, keep: u32) -> Self {
         self.limit = Some(Limit { bytes, keep, code: &RotateLogs });

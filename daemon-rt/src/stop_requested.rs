@@ -24,18 +24,19 @@ pub(crate) use self::forced_end::note_options;
 use self::handle::Handle;
 use crate::Error;
 
-/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns a value by which the program learns
-/// of the request.
+/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns a value that tells the
+/// program of the request.
 ///
-/// The first of these signals makes the request, which is never taken back. It does not end the program: `main` does, by
-/// returning. So destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit status is that of `main`. A
-/// service manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
+/// The first of these signals makes the request, which is never taken back. The signal does not end the program; the
+/// program ends when `main` returns. So destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit
+/// status is that of `main`. A service manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
 ///
-/// A second signal ends the process at once, if it comes at least a second after the first: managers and supervisors may
-/// send two within microseconds. So does [`stop_timeout`](crate::Daemon::stop_timeout), if the program takes longer than
-/// that. In both cases a line on standard error says so; if that is the null device, the line goes to the system's log. The
-/// pidfile is removed, and the process is ended by the signal. Process 1 of a container exits with 128 plus the number of the
-/// signal. Only this process is ended, and none of its children.
+/// A second signal ends the process at once, if it comes at least a second after the first. (Managers and supervisors
+/// may send two within microseconds.) The process also ends if it takes longer than
+/// [`stop_timeout`](crate::Daemon::stop_timeout). In both cases a line on standard error says so; if standard error is
+/// the null device, the line goes to the system's log. The pidfile is removed, and the process is ended by the signal.
+/// Process 1 of a container exits with 128 plus the number of the signal. Only this process is ended, and none of its
+/// children.
 ///
 /// ```no_run
 /// use std::{io, thread, time::Duration};
@@ -53,19 +54,21 @@ use crate::Error;
 /// }
 /// ```
 ///
-/// It may be called any number of times, by any thread, before the start and after it. Called in `setup`, it keeps Ctrl-C from
-/// interrupting `setup`, which should look at the request. If the request is made before the fork, no daemon is started, and
-/// the launcher exits with 128 plus the number of the signal; in the foreground, `main` finds the request made. A value from
-/// `setup` stays valid in the daemon, where it stands for the daemon's own signals. A program that calls
-/// [`spawn`](crate::Daemon::spawn) keeps its own request, and starts the daemon all the same.
+/// You may call this function any number of times, from any thread, before the start and after it. If you call it in
+/// `setup`, Ctrl-C no longer interrupts `setup`, so `setup` should look at the request itself. If the request is made
+/// before the fork, no daemon is started, and the launcher exits with 128 plus the number of the signal. In the
+/// foreground, `main` finds the request made. A value from `setup` stays valid in the daemon, and there it reports
+/// signals to the daemon. A program that calls [`spawn`](crate::Daemon::spawn) keeps its own request, and still starts
+/// the daemon.
 ///
-/// A signal that is ignored stays ignored. A handler that the program installed before this call is still called, after this
-/// one. If another handler takes its place later, the request is made all the same if that one calls the previous handler, as
-/// those of signal-hook and tokio do. That of `ctrlc::set_handler` does not: call this function after it.
-/// `ctrlc::try_set_handler` finds this handler and refuses. Do not block the two signals, `pthread_sigmask(3)`.
+/// A signal that is ignored stays ignored. If the program installed a handler before this call, it is still called,
+/// after the handler of this function. If the program replaces that handler later, the request is still made if the new
+/// handler calls the previous one, as those of signal-hook and tokio do. The handler of `ctrlc::set_handler` does not:
+/// call this function after it. `ctrlc::try_set_handler` finds this function's handler and refuses. Do not block the
+/// two signals, `pthread_sigmask(3)`.
 ///
-/// A worker that is forked without exec is ended by these signals as if it had no handler, until it calls this function
-/// itself. In a worker of a program with threads, that may wait for ever, fork(2).
+/// These signals end a worker that is forked without exec, as if it had no handler, until it calls this function
+/// itself. If the program that forked it has threads, that call may wait for ever, fork(2).
 ///
 /// # Errors
 ///
@@ -73,23 +76,24 @@ use crate::Error;
 ///
 /// # Platform-specific behavior
 ///
-/// macOS and OpenBSD have no timer that leaves the program's alarm(2) alone: there, `stop_timeout` uses SIGALRM, in whole
-/// seconds. Elsewhere than on Unix, no request is ever made: Ctrl-C ends the program.
+/// macOS and OpenBSD have no timer that leaves the program's alarm(2) alone. There, `stop_timeout` uses SIGALRM, in
+/// whole seconds. On systems other than Unix, no request is ever made: Ctrl-C ends the program.
 pub fn stop_requested() -> Result<StopRequested, Error> {
     let handle = request::listen()?;
     let _ = AT_START.set(&Listening);
     Ok(StopRequested { handle })
 }
 
-/// The request to stop, from [`stop_requested`]: to wait for, to look at, to poll or to await.
+/// The request to stop, from [`stop_requested`]. The program can wait for it, look at it, poll it or await it.
 ///
-/// Once the request is made, every way says so at once, each time. Each value and each clone has a descriptor of its own,
-/// which is closed on exec; clones share one where none is left. A server with many connections does not need a clone for
-/// each: it awaits the request once, and tells its tasks.
+/// Once the request is made, all of these say so at once, every time. Each value and each clone has a descriptor of its
+/// own, which is closed on exec. If no descriptor is left, clones share one. A server with many connections does not
+/// need a clone for each of them: it can await the request once, and tell its tasks.
 ///
-/// As a [`Future`] it takes any runtime. The first time that one is awaited, a thread is started, which blocks all signals
-/// and wakes whoever awaits. It stays. It is stopped for the fork of a start, and started again in the daemon. The other ways
-/// need no thread. Where no thread can be started, the future is asked again and again, which keeps a processor busy.
+/// As a [`Future`] it works with any runtime. The first time that a value is awaited, a thread is started. The thread
+/// blocks all signals, wakes the tasks that await the request, and stays. It is stopped for the fork of a start, and
+/// started again in the daemon. Only awaiting needs this thread. If it cannot be started, the future is polled again
+/// and again, which keeps a processor busy.
 ///
 /// ```no_run
 /// use std::{io, net::TcpListener};
@@ -111,10 +115,10 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 /// }
 /// ```
 ///
-/// As a descriptor it goes to poll(2) and its like, where it becomes readable when the request is made, and stays so. Do
-/// not read from it. The signal also interrupts poll(2) and `epoll_wait(2)`, which fail with EINTR,
-/// [`Interrupted`](std::io::ErrorKind::Interrupted): call them again. Calls such as accept(2), read(2) and waitpid(2) are not
-/// interrupted, signal(7): a thread that blocks in one does not notice the request.
+/// As a descriptor it can be passed to poll(2) and similar calls. It becomes readable when the request is made, and
+/// stays readable. Do not read from it. The signal also interrupts poll(2) and `epoll_wait(2)`, which fail with EINTR,
+/// [`Interrupted`](std::io::ErrorKind::Interrupted): call them again. It does not interrupt calls such as accept(2),
+/// read(2) and waitpid(2), signal(7): a thread that blocks in one of them does not notice the request.
 pub struct StopRequested {
     handle: Arc<Handle>,
 }
@@ -131,7 +135,7 @@ impl StopRequested {
         self.wait_until(None);
     }
 
-    /// Waits for the request, at most for that time. Returns whether it is made.
+    /// Waits for the request, but at most for that time. Returns whether the request is made.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.wait_until(Instant::now().checked_add(timeout))

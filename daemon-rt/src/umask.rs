@@ -2,7 +2,7 @@
 
 pub(crate) use self::sealed::Mask;
 
-/// A value of [`umask`](crate::Daemon::umask): a [`u32`], or an `Option` of one, where `None` keeps the launcher's mask.
+/// A value of [`umask`](crate::Daemon::umask): a [`u32`], or an `Option<u32>`. `None` keeps the launcher's mask.
 ///
 /// ```no_run
 /// use daemon_rt::daemon;

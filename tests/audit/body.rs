@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Write},
     mem,
-    os::unix::net::UnixStream,
+    os::unix::{net::UnixStream, process::CommandExt},
     process::{self, Command},
     thread,
     time::Duration,
@@ -16,8 +16,8 @@ use std::{
 
 pub(crate) type Failure = Box<dyn Error>;
 
-/// `EX_USAGE` of sysexits.h: by it the auditor learns that a program has no such option.
-const UNKNOWN_OPTION: i32 = 64;
+/// By it the auditor learns that a program has no such option. No library exits with it.
+const UNKNOWN_OPTION: i32 = 99;
 
 /// What the auditor asks for; each is named as the option of `daemon-rt`.
 #[derive(Default)]
@@ -31,7 +31,29 @@ pub(crate) struct Options {
     pub(crate) group: Option<String>,
     pub(crate) notify: bool,
     pub(crate) start_timeout: Option<Duration>,
+    pub(crate) stop_requested: bool,
+    /// Another program that becomes the daemon.
+    pub(crate) program: Option<String>,
 }
+
+/// What a library has for its program, beside the start.
+pub(crate) trait Library {
+    /// Tells the launcher that `main` is ready.
+    fn ready(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Waits until the daemon is asked to stop.
+    fn await_stop(&mut self) {}
+
+    /// Ends `main` with that status.
+    fn exit(&mut self, status: u8) {
+        process::exit(status.into());
+    }
+}
+
+/// None of it.
+impl Library for () {}
 
 impl Options {
     /// Those of the command line, if the program knows them all. `--print` and `--thread`, which need no option of a
@@ -52,11 +74,17 @@ impl Options {
                 "--user" => options.user = Some(value()?),
                 "--group" => options.group = Some(value()?),
                 "--notify" => options.notify = true,
+                "--program" => options.program = Some(value()?),
+                "--stop-requested" => options.stop_requested = true,
                 "--start-timeout" => options.start_timeout = Some(Duration::from_millis(value()?.parse()?)),
                 "--print" => print!("{}", value()?),
                 "--thread" => mem::drop(thread::spawn(|| thread::sleep(Duration::from_secs(1000)))),
                 _ => process::exit(UNKNOWN_OPTION),
             }
+        }
+        // A log with an end, as daemon-rt has it.
+        if options.stdout.as_ref().is_some_and(|stdout| stdout.starts_with("rotate:")) {
+            process::exit(UNKNOWN_OPTION);
         }
         Ok(options)
     }
@@ -69,8 +97,7 @@ pub(crate) fn open_log(path: &str) -> Result<File, String> {
 
 /// The body of `main`: tells the auditor, at the socket that `PROBE_SOCKET` names, that it has begun, and obeys one
 /// command a line. It ends when the connection does: no audit leaves it behind.
-pub(crate) fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
-    let mut ready = Some(ready);
+pub(crate) fn serve(library: &mut impl Library) -> Result<(), Failure> {
     let mut connection = BufReader::new(UnixStream::connect(env::var("PROBE_SOCKET")?)?);
     let mut said = format!("pid={}", process::id());
     loop {
@@ -81,9 +108,16 @@ pub(crate) fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Failur
         }
         let (word, rest) = command.trim_end().split_once(' ').unwrap_or((command.trim_end(), ""));
         said = match word {
-            "ready" => ready.take().map_or(Ok(()), |ready| ready()).map(|()| String::new())?,
+            "ready" => library.ready().map(|()| String::new())?,
             "return" => return Ok(()),
-            "exit" => process::exit(rest.parse()?),
+            "exit" => {
+                library.exit(rest.parse()?);
+                String::new()
+            }
+            "await-stop" => {
+                library.await_stop();
+                String::new()
+            }
             "stdout" => {
                 println!("{rest}");
                 String::new()
@@ -93,6 +127,7 @@ pub(crate) fn serve(ready: impl FnOnce() -> io::Result<()>) -> Result<(), Failur
                 String::new()
             }
             "spawn" => Command::new("sleep").arg("1000").spawn()?.id().to_string(),
+            "exec-shell" => return Err(Command::new("sh").arg("-c").arg(rest).exec().into()),
             "variable" => env::var(rest).unwrap_or_else(|error| error.to_string()),
             "open-terminal" => File::options().read(true).write(true).open(rest).map(|_| String::new())?,
             other => return Err(format!("unknown command {other}").into()),

@@ -45,6 +45,15 @@ pub(crate) fn python_modules() -> Result<PathBuf, Failure> {
     Ok(modules)
 }
 
+/// What Cargo says of a package.
+pub(crate) fn cargo_says(manifest: &Path, arguments: &[&str]) -> Result<String, Failure> {
+    let output = cargo().args(arguments).args(["--locked", "--manifest-path"]).arg(manifest).output()?;
+    if !output.status.success() {
+        return Err(format!("cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }

@@ -39,6 +39,7 @@ pub(crate) fn all() -> Result<Vec<Compared>, Failure> {
     let crates = build::crates()?;
     Ok(vec![
         ours()?,
+        by_crate("blivet", &crates, BLIVET)?,
         by_crate("daemonize", &crates, DAEMONIZE)?,
         by_crate("daemonize2", &crates, DAEMONIZE2)?,
         by_crate("daemonizr", &crates, DAEMONIZR)?,
@@ -58,6 +59,7 @@ fn ours() -> Result<Compared, Failure> {
 }
 
 const OURS: &[Note] = &[
+    Note { ids: &["12i"], text: "With the option `respawn`, the supervisor removes it." },
     Note { ids: &["2a"], text: "An ignored SIGPIPE stays ignored: the Rust runtime ignores it in every program." },
     Note { ids: &["4b"], text: "By the option; `setup` can set variables. The default is all that the launcher has." },
     Note { ids: &["10"], text: "By the option; the default is 0o027." },
@@ -69,6 +71,15 @@ fn by_crate(title: &'static str, crates: &Path, notes: &'static [Note]) -> Resul
     let program = Program::new(vec![crates.join(title).into()], beside_this("arrange")?);
     Ok(Compared { title, version: format!("{version} of crates.io"), notes, program, _place: None })
 }
+
+const BLIVET: &[Note] = &[
+    Note { ids: &["12h"], text: "It takes absolute paths only, and says so." },
+    Note { ids: &["C7", "C8"], text: "By `report_error_msg`; the launcher exits with 1 where `main` ends without it." },
+    Note { ids: &["N1"], text: "It stays there by `foreground(true)`, which the program has to set." },
+    Note { ids: &["S1"], text: "By `cleanup_on_term_signals`." },
+    Note { ids: &["S2"], text: "By the crate `signal-hook`, as its documentation shows." },
+    Note { ids: &["O3"], text: "By `exec`, or by its program `daemonize`." },
+];
 
 const DAEMONIZE: &[Note] = &[
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
@@ -116,6 +127,7 @@ fn python_daemon() -> Result<Compared, Failure> {
 const PYTHON_DAEMON: &[Note] = &[
     Note { ids: &["2a"], text: "It handles SIGTERM, and ignores SIGTSTP, SIGTTIN and SIGTTOU, by its `signal_map`." },
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
+    Note { ids: &["S2"], text: "By its `signal_map`." },
     Note { ids: &["12d", "12e", "12f"], text: "By its `TimeoutPIDLockFile`: that there is a file is the lock." },
     Note {
         ids: &["13a", "13b"],
@@ -133,22 +145,23 @@ const DAEMON3: &[Note] = &[Note { ids: &["7"], text: "Its manual page has it amo
 
 fn start_stop_daemon() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
-    let command = ["start-stop-daemon", "--start", "--background", "--exec"].map(OsString::from);
-    let command = command.into_iter().chain([program]).collect();
+    let command = ["start-stop-daemon", "--exec"].map(OsString::from).into_iter().chain([program]).collect();
+    let first = &["--start", "--background"];
     // It takes every process of that file for another instance.
-    let tool = Tool { translate: tools::start_stop_daemon, last: Vec::new(), runs_alone: true };
+    let tool = Tool { translate: tools::start_stop_daemon, first, last: Vec::new(), runs_alone: true };
     by_tool("start-stop-daemon", "dpkg", START_STOP_DAEMON, tool, command, place)
 }
 
 const START_STOP_DAEMON: &[Note] = &[
-    Note { ids: &["12g"], text: "It goes with `--stop --remove-pidfile`." },
+    Note { ids: &["12g", "12i", "S1"], text: "It goes with `--stop --remove-pidfile`." },
     Note { ids: &["14b"], text: "By its documentation it exits with an error, and no notification is awaited." },
     Note { ids: &["C7", "C8"], text: "When `--notify-timeout` is over." },
+    Note { ids: &["S6"], text: "By `--exec`: another process of that program is ended." },
 ];
 
 fn daemonize() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
-    let tool = Tool { translate: tools::daemonize, last: vec![program], runs_alone: false };
+    let tool = Tool { translate: tools::daemonize, first: &[], last: vec![program], runs_alone: false };
     by_tool("daemonize(1)", "daemonize", DAEMONIZE1, tool, vec!["daemonize".into()], place)
 }
 
@@ -158,7 +171,8 @@ fn libslack_daemon() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
     // The program lies below a directory in which all may write.
     let command = ["daemon", "--noconfig", "--unsafe"].map(OsString::from).to_vec();
-    let tool = Tool { translate: tools::libslack_daemon, last: vec!["--".into(), program], runs_alone: false };
+    let tool =
+        Tool { translate: tools::libslack_daemon, first: &[], last: vec!["--".into(), program], runs_alone: false };
     by_tool("daemon(1)", "daemon", LIBSLACK_DAEMON, tool, command, place)
 }
 
@@ -169,6 +183,7 @@ const LIBSLACK_DAEMON: &[Note] = &[
         text: "It stays as the parent of `main`, reads what that writes, and hands signals on to it. The pidfile names the \
                parent, and a second one `main`.",
     },
+    Note { ids: &["U1", "U2", "U3"], text: "By `--restart`, which ends the old one, and starts the program again." },
     Note { ids: &["C1", "C3", "C6"], text: "Its errors go to syslog or to `--errlog` when it is a daemon." },
 ];
 
@@ -196,7 +211,7 @@ fn by_tool(
 }
 
 /// The version of a package in a Cargo.lock.
-fn locked_version(lock: &Path, package: &str) -> Result<String, Failure> {
+pub(crate) fn locked_version(lock: &Path, package: &str) -> Result<String, Failure> {
     let text = fs::read_to_string(lock)?;
     let mut lines = text.lines().skip_while(|line| *line != format!("name = \"{package}\"")).skip(1);
     let version = lines.next().and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));

@@ -1,7 +1,12 @@
 //! What a start is graded by, and where each rule comes from.
 
-use crate::{context, launcher, manager, pidfile, privileges, program::Program, verdict::Verdict};
+use std::ops::Range;
 
+use crate::{
+    context, launcher, logs, manager, pidfile, privileges, program::Program, respawn, stop, theirs, verdict::Verdict,
+};
+
+#[derive(Clone, Copy)]
 pub(crate) struct Criterion {
     /// A number is that of the step in daemon(7).
     pub(crate) id: &'static str,
@@ -24,7 +29,7 @@ const fn criterion(
 }
 
 #[rustfmt::skip]
-pub(crate) const CRITERIA: [Criterion; 49] = [
+pub(crate) const CRITERIA: [Criterion; 73] = [
     criterion("1", "inherited descriptors are closed", "step 1", context::descriptors),
     criterion("2a", "a signal that is ignored at the launch is not ignored", "step 2", context::ignored_signals),
     criterion("2b", "nor is a real-time one", "step 2", context::ignored_real_time_signals),
@@ -50,6 +55,7 @@ pub(crate) const CRITERIA: [Criterion; 49] = [
     criterion("12f", "the pidfile is locked", CONTRACT, pidfile::lock),
     criterion("12g", "the pidfile goes when `main` returns", CONTRACT, pidfile::removal),
     criterion("12h", "a relative path starts from the directory of the launch", CONTRACT, pidfile::relative_path),
+    criterion("12i", "the pidfile goes when it has become another user, too", CONTRACT, pidfile::removal_as_another_user),
     criterion("13a", "all its user and group ids change", "step 13, credentials(7)", privileges::ids),
     criterion("13b", "it keeps no supplementary group of the launcher's", "step 13, initgroups(3)", privileges::groups),
     criterion("13c", "it keeps no capability", "step 13, capabilities(7)", privileges::capabilities),
@@ -74,4 +80,57 @@ pub(crate) const CRITERIA: [Criterion; 49] = [
     criterion("N1", "started by systemd, it stays in the foreground", "new-style daemons", manager::stays_under_systemd),
     criterion("N2", "and says when it is ready", "sd_notify(3)", manager::tells_systemd),
     criterion("N3", "started by inetd, it stays in the foreground", "inetd(8)", manager::stays_under_inetd),
+    criterion("S1", "SIGTERM ends it, and its pidfile goes", CONTRACT, stop::by_a_signal),
+    criterion("S2", "`main` can learn of SIGTERM, finish what it does, and return", "new-style daemons", stop::in_order),
+    criterion("S3", "if that takes longer than a limit, it ends all the same, and its log says why", CONTRACT, stop::within_a_limit),
+    criterion("S4", "a command ends it, and returns when it has ended", "LSB, 22.2", stop::command_waits),
+    criterion("S5", "the command kills one that does not react", "systemd.kill(5), `SendSIGKILL=`", stop::command_kills),
+    criterion("S6", "it does not end another process that has got the number of a killed daemon", CONTRACT, stop::wrong_process),
+    criterion("S7", "a command tells a running daemon from a killed one", "LSB, 22.2", stop::status),
+    criterion("R1", "killed, it is started again", "systemd.service(5), `Restart=`", respawn::after_a_kill),
+    criterion("R2", "nobody who connects meanwhile is refused", CONTRACT, respawn::connections_wait),
+    criterion("R3", "it is not started again when `main` has returned without an error", "systemd.service(5), `Restart=on-failure`", respawn::not_after_a_success),
+    criterion("R4", "it is given up when it fails too often", "systemd.unit(5), `StartLimitBurst=`", respawn::gives_up),
+    criterion("R5", "one instance runs, where its supervisor was killed", CONTRACT, respawn::one_instance),
+    criterion("R6", "SIGTERM to the process that the pidfile names ends all, and the pidfile goes", CONTRACT, respawn::ends_with_it),
+    criterion("U1", "a new version of the program takes over from the running one", CONTRACT, respawn::takes_over),
+    criterion("U2", "nobody who connects meanwhile is refused", CONTRACT, respawn::no_connection_is_refused),
+    criterion("U3", "if the new version fails, the old one runs on, and the command fails", CONTRACT, respawn::failing_version),
+    criterion("L1", "a log that was truncated goes on at its beginning", "logrotate(8), `copytruncate`", logs::truncated),
+    criterion("L2", "SIGHUP has it open its log anew", "logrotate(8), `create`", logs::reopened),
+    criterion("L3", "beyond a size, it begins a new log by itself, and no line is lost", CONTRACT, logs::rotated),
+    criterion("O1", "it writes no core file", "setrlimit(2)", theirs::core_file),
+    criterion("O2", "it can be given a priority", "nice(2)", theirs::priority),
+    criterion("O3", "it makes a daemon of a program that is not written for it", "daemonize(1)", theirs::any_program),
+    criterion("O4", "the exit status tells one failure from another: an unknown user, another instance", "sysexits.h", theirs::kinds_of_failure),
 ];
+
+/// A part of the criteria, which is a table of its own.
+pub(crate) struct Group {
+    pub(crate) title: &'static str,
+    /// For the head of a column.
+    pub(crate) short: &'static str,
+    first: &'static str,
+}
+
+pub(crate) const GROUPS: [Group; 10] = [
+    Group { title: "What it is in the midst of", short: "process", first: "1" },
+    Group { title: "The pidfile", short: "pidfile", first: "12a" },
+    Group { title: "Another user", short: "user", first: "13a" },
+    Group { title: "What the launcher tells", short: "launcher", first: "14a" },
+    Group { title: "Managers", short: "managers", first: "N1" },
+    Group { title: "The end", short: "end", first: "S1" },
+    Group { title: "Respawn", short: "respawn", first: "R1" },
+    Group { title: "Upgrade", short: "upgrade", first: "U1" },
+    Group { title: "Logs", short: "logs", first: "L1" },
+    Group { title: "What others have", short: "theirs", first: "O1" },
+];
+
+impl Group {
+    /// The indices of its criteria.
+    pub(crate) fn range(index: usize) -> Range<usize> {
+        let place = |group: &Self| CRITERIA.iter().position(|criterion| criterion.id == group.first);
+        let [start, end] = [GROUPS.get(index), GROUPS.get(index + 1)].map(|group| group.and_then(place));
+        start.unwrap_or(0)..end.unwrap_or(CRITERIA.len())
+    }
+}

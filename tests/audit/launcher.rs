@@ -116,7 +116,10 @@ pub(crate) fn objects(program: &Program) -> Verdict {
             launch => launch?,
         };
         is_asked = true;
-        if !said(&launch).contains(failing.value) {
+        // That of a path which is missing will do.
+        let object =
+            failing.value.split_once('/').map_or(failing.value.into(), |(directory, _)| format!("/{directory}"));
+        if !said(&launch).contains(&object) {
             unnamed.push(failing.option.trim_start_matches("--"));
         }
     }

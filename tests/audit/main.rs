@@ -4,20 +4,25 @@
 //! - `audit` builds what ours is compared with, grades all, and prints the page daemon-rt/src/docs/side_by_side.md.
 //!
 //! The command, whose paths are absolute, takes options by the names of the attribute's, `--pidfile PATH` for example,
-//! and exits with 64, `EX_USAGE` of sysexits.h, where it does not have one. Its `main` connects to the socket that
+//! and exits with 99 where it does not have one. Its `main` connects to the socket that
 //! `PROBE_SOCKET` names, and obeys: body.rs is such a `main`, programs/probe.rs another. Some criteria need root.
 
 mod build;
 mod compared;
 mod context;
 mod criteria;
+mod facts;
 mod grade;
 mod launcher;
+mod logs;
 mod manager;
 mod page;
 mod pidfile;
 mod privileges;
 mod program;
+mod respawn;
+mod stop;
+mod theirs;
 mod tools;
 mod verdict;
 
@@ -36,7 +41,7 @@ type Failure = Box<dyn Error>;
 fn main() -> Result<ExitCode, Failure> {
     let command: Vec<OsString> = env::args_os().skip(1).collect();
     if command.is_empty() {
-        print!("{}", page::of(&compared::all()?));
+        print!("{}", page::of(&compared::all()?, &facts::table()?));
         return Ok(ExitCode::SUCCESS);
     }
     Ok(report(&Program::new(command, beside_this("arrange")?)))

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     compared::{Compared, Note},
-    criteria::{CONTRACT, CRITERIA},
+    criteria::{CONTRACT, CRITERIA, Criterion, GROUPS, Group},
     grade,
     program::Program,
     verdict::{Objection, Verdict},
@@ -13,12 +13,14 @@ use crate::{
 /// For each program the verdicts by the criteria.
 type Verdicts = [Vec<Verdict>];
 
-pub(crate) fn of(compared: &[Compared]) -> String {
+pub(crate) fn of(compared: &[Compared], facts: &str) -> String {
     let programs: Vec<&Program> = compared.iter().map(|compared| &compared.program).collect();
     let verdicts = grade::all(&programs);
     include_str!("page.md")
         .replace("{versions}", &versions(compared))
-        .replace("{table}", &table(compared, &verdicts))
+        .replace("{summary}", &summary(compared, &verdicts))
+        .replace("{facts}", facts)
+        .replace("{tables}", &tables(compared, &verdicts))
         .replace("{notes}", &notes(compared))
         .replace("{seen}", &seen(compared, &verdicts))
 }
@@ -29,32 +31,43 @@ fn versions(compared: &[Compared]) -> String {
     versions.join(", ")
 }
 
-fn table(compared: &[Compared], verdicts: &Verdicts) -> String {
-    let notes = numbered_notes(compared);
-    let titles: Vec<_> = compared.iter().map(|compared| compared.title).collect();
-    let mut table = row("", "Criterion", "Source", &titles);
-    table += &row("---", "---", "---", &vec![":-:"; titles.len()]);
-    for (index, criterion) in CRITERIA.iter().enumerate() {
-        let marks: Vec<_> = compared
-            .iter()
-            .zip(verdicts)
-            .map(|(compared, verdicts)| mark(&verdicts[index]).to_owned() + &reference(&notes, compared, criterion.id))
-            .collect();
-        table += &row(criterion.id, criterion.rule, criterion.source, &marks);
+/// How many are met, a row for each.
+fn summary(compared: &[Compared], verdicts: &Verdicts) -> String {
+    let heads: Vec<_> = GROUPS.iter().map(|group| group.short).chain(["daemon(7) and others", "contract"]).collect();
+    let mut table = format!("| | {} |\n|---|{}", heads.join(" | "), "--:|".repeat(heads.len()));
+    for (compared, verdicts) in compared.iter().zip(verdicts) {
+        let groups = (0..GROUPS.len()).map(|group| count(verdicts, |index| Group::range(group).contains(&index)));
+        let sources = [false, true].map(|is| count(verdicts, |index| (CRITERIA[index].source == CONTRACT) == is));
+        let _ = write!(table, "\n| {} | ", compared.title); // a String takes everything
+        table += &groups.chain(sources).collect::<Vec<_>>().join(" | ");
+        table += " |";
     }
-    for (title, is_contract) in [("met, by daemon(7) and others", false), ("met, by the contract", true)] {
-        let counts: Vec<_> = verdicts.iter().map(|verdicts| count(verdicts, is_contract)).collect();
-        table += &row("", title, "", &counts);
-    }
-    table.trim_end().to_owned()
+    table
 }
 
-fn row(id: &str, rule: &str, source: &str, cells: &[impl AsRef<str>]) -> String {
-    let mut row = format!("| {id} | {rule} | {source} |");
-    for cell in cells {
-        let _ = write!(row, " {} |", cell.as_ref()); // a String takes everything
+/// A table for each group. The titles stand upright: rustdoc cuts off what is wider than its page.
+fn tables(compared: &[Compared], verdicts: &Verdicts) -> String {
+    let notes = numbered_notes(compared);
+    let upright = |title: &str| format!(" <span style=\"writing-mode: vertical-rl\">{title}</span> |");
+    let titles = compared.iter().map(|compared| upright(compared.title)).collect::<Vec<_>>().concat();
+    let mut tables = Vec::new();
+    for (number, group) in GROUPS.iter().enumerate() {
+        let mut table = format!(
+            "## {}\n\n| | Criterion, source |{titles}\n|---|---|{}\n",
+            group.title,
+            ":-:|".repeat(compared.len())
+        );
+        for index in Group::range(number) {
+            let Criterion { id, rule, source, .. } = CRITERIA[index];
+            let _ = write!(table, "| {id} | {rule} ({source}) |");
+            for (compared, verdicts) in compared.iter().zip(verdicts) {
+                let _ = write!(table, " {}{} |", mark(&verdicts[index]), reference(&notes, compared, id));
+            }
+            table.push('\n');
+        }
+        tables.push(table);
     }
-    row + "\n"
+    tables.join("\n").trim_end().to_owned()
 }
 
 fn mark(verdict: &Verdict) -> &'static str {
@@ -65,15 +78,17 @@ fn mark(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// How many are met, of those that there is something to look at for.
-fn count(verdicts: &[Verdict], is_contract: bool) -> String {
-    let verdicts = CRITERIA.iter().zip(verdicts).filter(|(criterion, _)| (criterion.source == CONTRACT) == is_contract);
-    let applicable: Vec<_> = verdicts
-        .map(|(_, verdict)| verdict)
+/// How many of some criteria are met, of those that there is something to look at for.
+fn count(verdicts: &[Verdict], is_one: impl Fn(usize) -> bool) -> String {
+    let applicable: Vec<_> = (0..CRITERIA.len())
+        .filter(|&index| is_one(index))
+        .map(|index| &verdicts[index])
         .filter(|verdict| !matches!(verdict, Err(Objection::NotApplicable(_))))
         .collect();
-    let met = applicable.iter().filter(|verdict| verdict.is_ok()).count();
-    format!("{met} of {}", applicable.len())
+    match applicable.len() {
+        0 => "–".into(),
+        all => format!("{} of {all}", applicable.iter().filter(|verdict| verdict.is_ok()).count()),
+    }
 }
 
 /// The texts of the notes, in the order of their numbers, and whose they are.

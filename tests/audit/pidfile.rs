@@ -9,7 +9,7 @@ use nix::{
     fcntl::{FcntlArg, Flock, FlockArg, fcntl},
     libc,
     sys::{signal::Signal, stat::Mode},
-    unistd::mkfifo,
+    unistd::{Uid, mkfifo},
 };
 use support::{Daemon, Process, Stage, within};
 
@@ -18,7 +18,7 @@ use crate::{
         Program, SOON, Spawned, UNKNOWN_OPTION, WATCH, ends, looking_around, main_begins, no_option, nobody_is_left,
         stage,
     },
-    verdict::{Objection, Verdict, judge, met, met_without, not_met},
+    verdict::{Objection, Verdict, judge, met, met_without, not_applicable, not_met},
 };
 
 /// daemon(1) has a second file, whose name is this one's to the last dot, be it in a directory's name.
@@ -29,12 +29,20 @@ const AT_ONCE: usize = 8;
 
 /// A daemon with a pidfile, which names it or another process of its start.
 pub(crate) fn starts(program: &Program, stage: &Stage) -> Result<Daemon, Objection> {
-    let daemon = program.starts(stage, &[], &["--pidfile", &path(stage)])?;
-    let named = stage.read(NAME).trim().parse().map(Process);
-    if named.is_ok_and(|process| stage.processes().contains(&process)) {
-        Ok(daemon)
-    } else {
-        not_met("the pidfile does not name it")
+    starts_with(program, stage, &[]).map(|(daemon, _)| daemon)
+}
+
+/// The same with these options, too, and who the pidfile names.
+pub(crate) fn starts_with(program: &Program, stage: &Stage, options: &[&str]) -> Result<(Daemon, Process), Objection> {
+    let daemon = program.starts(stage, &[], &[&["--pidfile", &path(stage)], options].concat())?;
+    Ok((daemon, named(stage)?))
+}
+
+/// Who of a start the pidfile names.
+pub(crate) fn named(stage: &Stage) -> Result<Process, Objection> {
+    match stage.read(NAME).trim().parse().map(Process) {
+        Ok(named) if stage.processes().contains(&named) => Ok(named),
+        _ => not_met("the pidfile does not name it"),
     }
 }
 
@@ -153,6 +161,25 @@ pub(crate) fn removal(program: &Program) -> Verdict {
     if !ends(daemon.process) {
         return not_met("it does not end");
     }
+    is_removed(&stage)
+}
+
+pub(crate) fn removal_as_another_user(program: &Program) -> Verdict {
+    if !Uid::effective().is_root() {
+        return not_applicable("needs root");
+    }
+    let stage = stage();
+    // Only root may remove it from that directory.
+    let (mut daemon, _) = starts_with(program, &stage, &["--user", "nobody"])?;
+    daemon.send("return");
+    if !ends(daemon.process) {
+        return not_met("it does not end");
+    }
+    is_removed(&stage)
+}
+
+/// The daemon has ended.
+pub(crate) fn is_removed(stage: &Stage) -> Verdict {
     let is_gone = within(WATCH, || (!stage.path(NAME).exists()).then_some(())).is_some();
     judge(is_gone, if is_gone { "it is gone" } else { "it stays" })
 }

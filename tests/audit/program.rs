@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     sync::OnceLock,
     thread,
@@ -28,8 +28,8 @@ pub(crate) const WATCH: Duration = Duration::from_secs(1);
 /// How often to look who is there, which is a look at every process of the system.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// `EX_USAGE` of sysexits.h: the program has no such option.
-pub(crate) const UNKNOWN_OPTION: i32 = 64;
+/// The program has no such option. No library exits with it: some have the statuses of sysexits.h.
+pub(crate) const UNKNOWN_OPTION: i32 = 99;
 
 /// A command that starts a daemon.
 pub(crate) struct Program {
@@ -37,13 +37,13 @@ pub(crate) struct Program {
     tool: Option<Tool>,
     /// tests/programs/arrange.rs
     arrange: PathBuf,
-    waits: OnceLock<bool>,
+    wait: OnceLock<&'static [&'static str]>,
 }
 
 impl Program {
     /// One that takes the options of the audit.
     pub(crate) fn new(command: Vec<OsString>, arrange: PathBuf) -> Self {
-        Self { command, tool: None, arrange, waits: OnceLock::new() }
+        Self { command, tool: None, arrange, wait: OnceLock::new() }
     }
 
     /// One by a tool.
@@ -54,6 +54,11 @@ impl Program {
     /// Whether no two of its starts may be looked at at a time.
     pub(crate) fn runs_alone(&self) -> bool {
         self.tool.as_ref().is_some_and(|tool| tool.runs_alone)
+    }
+
+    /// A program of the auditor's.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.arrange.with_file_name(name)
     }
 
     /// The command with these options.
@@ -121,8 +126,7 @@ impl Program {
 
     /// A launcher that was told to wait, where there is an option for that, and the daemon, which is not ready.
     pub(crate) fn is_starting(&self, stage: &Stage, options: &[&str]) -> Result<(Launcher, Daemon), Objection> {
-        let wait = if self.waits() { &["--notify", "--start-timeout", "3000"][..] } else { &[] };
-        let mut command = self.command(stage, &["--default", "SIGINT"], &[wait, options].concat())?;
+        let mut command = self.command(stage, &["--default", "SIGINT"], &[self.wait(), options].concat())?;
         let launcher = stage.start(&mut command);
         match main_begins(stage) {
             Ok(daemon) => Ok((launcher, daemon)),
@@ -135,13 +139,37 @@ impl Program {
 
     /// Whether there is an option to wait until the daemon is ready.
     pub(crate) fn waits(&self) -> bool {
-        *self.waits.get_or_init(|| {
-            let stage = stage();
-            let Ok(mut command) = self.command(&stage, &[], &["--notify"]) else { return false };
-            let mut launcher = Spawned::silent(&stage, &mut command);
-            let status = launcher.status_or_main(&stage);
-            status.is_none_or(|status| !has_no_option(status, &stage.read("output")))
-        })
+        !self.wait().is_empty()
+    }
+
+    /// The options to wait until the daemon is ready, and not for ever: those of them that there are.
+    fn wait(&self) -> &'static [&'static str] {
+        const ALL: &[&str] = &["--notify", "--start-timeout", "3000"];
+        self.wait.get_or_init(|| [ALL, &ALL[..1]].into_iter().find(|options| self.has(options)).unwrap_or_default())
+    }
+
+    /// Whether there are these options.
+    fn has(&self, options: &[&str]) -> bool {
+        let stage = stage();
+        let Ok(mut command) = self.command(&stage, &[], options) else { return false };
+        let mut launcher = Spawned::silent(&stage, &mut command);
+        let status = launcher.status_or_main(&stage);
+        status.is_none_or(|status| !has_no_option(status, &stage.read("output")))
+    }
+
+    /// The same by a copy of the program's file in that stage, where another version of it can be put, and its path.
+    pub(crate) fn copied_to(&self, stage: &Stage) -> Result<(Self, PathBuf), Objection> {
+        let last = self.tool.as_ref().and_then(|tool| tool.last.last());
+        let file = last.or_else(|| self.command.last()).cloned().unwrap_or_default();
+        if !Path::new(&file).is_absolute() {
+            return not_met("its file is not known");
+        }
+        let copy = stage.copy(&file);
+        let copied = |words: &[OsString]| -> Vec<OsString> {
+            words.iter().map(|word| if *word == file { copy.clone().into() } else { word.clone() }).collect()
+        };
+        let tool = self.tool.clone().map(|tool| Tool { last: copied(&tool.last), ..tool });
+        Ok((Self { tool, ..Self::new(copied(&self.command), self.arrange.clone()) }, copy))
     }
 }
 

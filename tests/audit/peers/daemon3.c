@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sysexits.h>
 #include <unistd.h>
+
+enum { UNKNOWN_OPTION = 99 };
 
 static void *linger(void *nothing)
 {
@@ -25,7 +26,7 @@ static void read_options(char **option)
         else if (!strcmp(*option, "--thread"))
             pthread_create(&thread, NULL, linger, NULL);
         else
-            exit(EX_USAGE);
+            exit(UNKNOWN_OPTION);
     }
 }
 

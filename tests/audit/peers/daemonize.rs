@@ -41,5 +41,5 @@ fn run() -> Result<(), Failure> {
         daemonize = daemonize.group(group.as_str());
     }
     daemonize.start()?;
-    body::serve(|| Ok(()))
+    body::serve(&mut ())
 }

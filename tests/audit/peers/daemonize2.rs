@@ -39,5 +39,5 @@ fn run() -> Result<(), Failure> {
     }
     // SAFETY: there is one thread, but for `--thread`, which is there to see what becomes of it.
     unsafe { daemonize.start() }?;
-    body::serve(|| Ok(()))
+    body::serve(&mut ())
 }

@@ -43,5 +43,5 @@ fn run() -> Result<(), Failure> {
         }
         started => started?,
     }
-    body::serve(|| Ok(()))
+    body::serve(&mut ())
 }

@@ -3,10 +3,10 @@
 #[path = "../body.rs"]
 mod body;
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, time::Duration};
 
-use body::{Failure, Options, open_log};
-use fork::{CheckedDaemon, DaemonOptions, checked_daemon, ensure_waitable_children};
+use body::{Failure, Library, Options, open_log};
+use fork::{CheckedDaemon, DaemonNotifier, DaemonOptions, checked_daemon, ensure_waitable_children};
 
 fn main() -> ExitCode {
     match run() {
@@ -35,8 +35,16 @@ fn run() -> Result<(), Failure> {
         CheckedDaemon::Daemon(notifier) => notifier,
     };
     if options.notify {
-        return body::serve(|| notifier.notify_ready());
+        return body::serve(&mut Notifier(Some(notifier)));
     }
     notifier.notify_ready()?;
-    body::serve(|| Ok(()))
+    body::serve(&mut ())
+}
+
+struct Notifier(Option<DaemonNotifier>);
+
+impl Library for Notifier {
+    fn ready(&mut self) -> io::Result<()> {
+        self.0.take().map_or(Ok(()), DaemonNotifier::notify_ready)
+    }
 }

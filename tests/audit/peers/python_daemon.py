@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import time
 import daemon
 from daemon.pidfile import TimeoutPIDLockFile
 
-UNKNOWN_OPTION = 64  # EX_USAGE of sysexits.h
+UNKNOWN_OPTION = 99
+
+stop = threading.Event()
 
 
 def read_options(arguments):
@@ -22,10 +25,13 @@ def read_options(arguments):
         if option == "--thread":
             threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
             continue
+        if option == "--stop-requested":
+            options["signal_map"] = {signal.SIGTERM: lambda number, frame: stop.set()}
+            continue
         value, *arguments = arguments or [None]
         if option == "--pidfile":
             options["pidfile"] = TimeoutPIDLockFile(value, 0)
-        elif option == "--stdout":
+        elif option == "--stdout" and not value.startswith("rotate:"):
             options["stdout"] = options["stderr"] = open(value, "a+")
         elif option == "--umask":
             options["umask"] = int(value, 8)
@@ -64,6 +70,8 @@ def serve():
             print(rest, flush=True)
         elif word == "stderr":
             print(rest, file=sys.stderr, flush=True)
+        elif word == "await-stop":
+            stop.wait()
         elif word == "spawn":
             said = str(subprocess.Popen(["sleep", "1000"]).pid)
         elif word == "variable":
