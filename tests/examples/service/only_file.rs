@@ -59,7 +59,7 @@ fn by_hand_it_detaches() {
     assert_eq!((launch.status, launch.stdout.as_str(), launch.stderr.as_str()), (0, "", ""));
     let (supervisor, _) = eventually("a supervisor", || supervised(&stage));
     answers(&stage, "root/service.log");
-    assert_eq!(stage.read("root/pid"), format!("{}\n", supervisor.0));
+    assert_eq!(stage.read("root/pid").trim_end(), supervisor.0.to_string());
     supervisor.signal(Signal::SIGTERM);
     assert!(matches!(supervisor.wait(), WaitStatus::Exited(_, 0)));
     assert!(!stage.path("root/pid").exists());
