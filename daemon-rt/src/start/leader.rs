@@ -163,7 +163,7 @@ impl Leader<'_> {
             Ok(_) => true,
             Err(error) => {
                 matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
-                    && what_is_left(from_daemon, incoming).is_none()
+                    && !(self.remaining.notify && what_is_left(from_daemon, incoming).is_some())
             }
         }
     }
