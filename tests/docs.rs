@@ -2,5 +2,6 @@
 
 mod errors;
 mod manual;
+mod model;
 mod readme;
 mod what_nobody_can_change;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Launcher, Process, Stage, eventually, skip};
+use support::{DEADLINE, Daemon, Launcher, Process, Stage, eventually, skip};
 
 use crate::PROBE;
 
@@ -176,6 +176,24 @@ pub(crate) fn kill_when_the_leader_reported(launcher: Process, daemon: &mut Daem
 fn waits_for_the_daemon(leader: Process) -> bool {
     let call = fs::read_to_string(format!("/proc/{}/syscall", leader.0)).unwrap_or_default();
     ["running", &nix::libc::SYS_ppoll.to_string()].contains(&call.split_whitespace().next().unwrap_or_default())
+}
+
+/// A daemon whose `ready()` failed is not one that the launcher reports. Both it and the leader are stopped for longer than
+/// the daemon waits.
+#[test]
+fn the_launcher_hears_of_a_daemon_that_waited_too_long() {
+    let stage = Stage::new();
+    let (launcher, mut daemon) = starting(&stage, &["--start-timeout", "1000"]);
+    stop(launcher.process);
+    let leader = stop_leader(&daemon);
+    daemon.send("ready");
+    let answer = daemon.answer_within(2 * DEADLINE);
+    assert_eq!(answer, "error: cannot report readiness: the launcher has gone");
+    leader.signal(Signal::SIGCONT);
+    launcher.process.signal(Signal::SIGCONT);
+    let launch = launcher.end();
+    assert_eq!(launch.status, 1, "{launch:?}");
+    assert_eq!(stage.processes(), [], "left behind");
 }
 
 /// From then on the daemon is ready, and the exit status says so.

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
+    time::Duration,
 };
 
 use nix::{
@@ -62,6 +63,17 @@ impl Daemon {
     #[must_use]
     pub fn answer(&mut self) -> String {
         answer(&mut self.connection).expect("the probe ended instead of an answer")
+    }
+
+    /// The same where it may take that long.
+    ///
+    /// # Panics
+    ///
+    /// Panics when there is none.
+    #[must_use]
+    pub fn answer_within(&mut self, time: Duration) -> String {
+        self.connection.get_ref().set_read_timeout(Some(time)).expect("set a timeout");
+        self.answer()
     }
 
     /// Sends a command that the daemon does not survive.

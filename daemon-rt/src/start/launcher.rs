@@ -21,6 +21,7 @@ use super::{
     process_group,
     ready_fd::ReadyFd,
     report::{Incoming, Report},
+    supervisor::Supervising,
 };
 use crate::{Error, run::Ready, sys};
 
@@ -83,7 +84,7 @@ fn outcome(
                 }
             }
             if let Some(supervision) = &prepared.supervision {
-                return after_ready_under_supervision(leader, from_leader, ready, children, supervision.is_upgrade());
+                return after_ready_under_supervision(leader, from_leader, ready, children, supervision.as_ref());
             }
             after_ready(leader, ready, children)
         }
@@ -137,21 +138,21 @@ fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
 }
 
 /// A leader that stays as the supervisor answers here, too, once it has answered `ready()`. In an upgrade it may have taken
-/// over by then, so that only one that ended or is stuck has failed.
+/// over by then, so that only one that ended or is stuck has failed; and before, it may have waited itself.
 fn after_ready_under_supervision(
     leader: Pid,
     mut from_leader: &UnixStream,
     ready: Report,
     children: &Children,
-    is_upgrade: bool,
+    supervision: &dyn Supervising,
 ) -> Report {
-    let start = Instant::now();
+    let start = Instant::now() + supervision.patience();
     for deadline in [start + MARGIN, start + LEADER_GRACE] {
         while Instant::now() < deadline {
             if let Ok([true]) = children.wait([from_leader], Some(deadline)) {
                 return match sys::uninterrupted(|| from_leader.read(&mut [0])) {
                     Ok(1..) => ready,
-                    _ if is_upgrade && matches!(sys::look_at(leader), Ok(None)) => {
+                    _ if supervision.is_upgrade() && matches!(sys::look_at(leader), Ok(None)) => {
                         Report::failed("the session leader did not report in time")
                     }
                     _ => leader_failed(leader, None, children, "report"),

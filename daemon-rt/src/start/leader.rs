@@ -72,7 +72,7 @@ impl Leader<'_> {
             let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
             let is_known = Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows();
             if is_known && self.remaining.take_over() {
-                let is_answered = self.answer_ready();
+                let is_answered = self.answer_ready(&mut incoming);
                 match self.remaining.supervision.take() {
                     // A daemon that the new supervisor of an upgrade cannot tell is started again.
                     Some(supervision) if is_answered || supervision.is_upgrade() => {
@@ -135,14 +135,7 @@ impl Leader<'_> {
         if let Outcome::Reported(_) | Outcome::LauncherGone = outcome {
             return None;
         }
-        let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
-        loop {
-            match incoming.advance(from_daemon) {
-                Ok(Arrived::Part) => {}
-                Ok(Arrived::Whole(report)) => return Some(report),
-                Ok(Arrived::End) | Err(_) => return None,
-            }
-        }
+        what_is_left(from_daemon, incoming)
     }
 
     /// Waits until the launcher has read the report, so that nobody gets a daemon that they were not told about; and until
@@ -162,13 +155,16 @@ impl Leader<'_> {
         }
     }
 
-    /// Gives `ready()` the answer that it waits for. A daemon that has ended meanwhile needs none. Where another gets none,
-    /// the launcher must end it.
-    fn answer_ready(&self) -> bool {
+    /// Gives `ready()` the answer that it waits for. A daemon that has ended meanwhile needs none. Where another gets none, or
+    /// has waited too long and taken its report back, the launcher must end it.
+    fn answer_ready(&self, incoming: &mut Incoming) -> bool {
         let Some(from_daemon) = &self.from_daemon else { return true };
         match sys::send(from_daemon.as_fd(), &[0]) {
             Ok(_) => true,
-            Err(error) => matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
+            Err(error) => {
+                matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+                    && !(self.remaining.notify && what_is_left(from_daemon, incoming).is_some())
+            }
         }
     }
 
@@ -222,6 +218,18 @@ impl Leader<'_> {
             }),
             Outcome::TimedOut => Some(self.too_late()),
             Outcome::Reported(_) | Outcome::LauncherGone => None,
+        }
+    }
+}
+
+/// The report that has come already, if any. From here on the daemon can send none.
+fn what_is_left(from_daemon: &UnixStream, incoming: &mut Incoming) -> Option<Report> {
+    let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
+    loop {
+        match incoming.advance(from_daemon) {
+            Ok(Arrived::Part) => {}
+            Ok(Arrived::Whole(report)) => return Some(report),
+            Ok(Arrived::End) | Err(_) => return None,
         }
     }
 }

@@ -141,7 +141,9 @@ impl Remaining {
         if let Some(manager) = self.common.manager.take().filter(|_| supervisor.is_none()) {
             manager.keep();
         }
+        let mut patience = self.start_timeout;
         if let Some(supervision) = &mut self.supervision {
+            patience = patience.saturating_add(supervision.patience());
             supervision.leave_to_supervisor(&thread);
         }
         let applied =
@@ -159,7 +161,7 @@ impl Remaining {
         if self.notify && self.is_respawned {
             ready::await_ready_again(leader);
         } else if self.notify {
-            ready::await_ready(leader, self.start_timeout, self.streams.stderr_buffer);
+            ready::await_ready(leader, patience, self.streams.stderr_buffer);
         } else if Report::Ready(Ready { daemon: process::id(), ..Ready::default() }).send(&leader).is_err() {
             sys::exit_now(1); // nobody gets a daemon that they were not told about
         }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    net::Shutdown,
     os::unix::net::UnixStream,
     process,
     sync::{Mutex, PoisonError},
@@ -171,18 +172,25 @@ impl Awaited {
 
     /// The leader answers when the launcher knows. Where the leader is stuck, the launcher gives the start up.
     fn await_answer(&mut self) -> io::Result<()> {
-        const GONE: [io::ErrorKind; 3] =
-            [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::WouldBlock];
+        const GONE: [io::ErrorKind; 2] = [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset];
         let deadline = self.patience.and_then(|patience| Instant::now().checked_add(patience));
         let _ = self.leader.set_read_timeout(self.patience); // without it, the leader is trusted to answer
         loop {
             match self.leader.read_exact(&mut [0]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_over(deadline) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.take_back(),
                 Err(error) if GONE.contains(&error.kind()) => return Err(error),
                 // Any other error does not mean that the start was given up: the leader would have ended this process.
                 Ok(()) | Err(_) => return Ok(()),
             }
         }
+    }
+
+    /// The leader may be about to answer. Once the line is shut it cannot, and finds why.
+    fn take_back(&mut self) -> io::Result<()> {
+        let _ = Report::failed("").send(&self.leader);
+        let _ = self.leader.shutdown(Shutdown::Read);
+        self.leader.read_exact(&mut [0]) // it may have answered before
     }
 }
 

@@ -60,6 +60,9 @@ pub(crate) trait Supervising: fmt::Debug + Send + Sync {
     /// In the leader: whoever finds its number in the pidfile can ask it for an upgrade, and find what became of that.
     fn note_upgrades(&mut self);
 
+    /// In the launcher, and in its daemon: how long [`take_over`](Self::take_over) may take.
+    fn patience(&self) -> Duration;
+
     /// In the leader, in an upgrade: has the old supervisor let go of the pidfile. False where it does not.
     fn take_over(&mut self, common: &mut Common) -> bool;
 
@@ -193,6 +196,10 @@ impl Supervising for Supervision {
 
     fn note_upgrades(&mut self) {
         self.upgrades = self.launch.as_ref().and_then(|_| Upgrades::none().ok());
+    }
+
+    fn patience(&self) -> Duration {
+        self.handover.as_ref().map_or(Duration::ZERO, |_| handover::PATIENCE)
     }
 
     fn take_over(&mut self, common: &mut Common) -> bool {

@@ -7,7 +7,7 @@ use nix::{
     sys::{signal::Signal, stat::Mode},
     unistd::mkfifo,
 };
-use support::{DEADLINE, Daemon, Process, eventually};
+use support::{DEADLINE, Daemon, Process, eventually, within};
 
 use super::{Service, content, has_ended, supervisor};
 use crate::PROBE;
@@ -67,6 +67,46 @@ fn an_old_supervisor_that_is_killed_ends_the_old_daemon() {
     has_ended(&old);
     assert!(!new.ask("look").is_empty());
     service.pidfile().stop(Duration::ZERO).expect("a stop");
+}
+
+/// It finds both that its daemon has ended, and that it is asked to stop.
+#[test]
+fn a_signal_to_the_old_supervisor_means_both_to_the_last() {
+    let service = Service::new();
+    let (old, mut new) = both(&service, &[]);
+    let old_supervisor = supervisor(&old);
+    stop(old_supervisor);
+    old.process.signal(Signal::SIGKILL);
+    old_supervisor.signal(Signal::SIGTERM);
+    old_supervisor.signal(Signal::SIGCONT);
+    eventually("the request", || (new.ask("is-stop-requested") == "true").then_some(()));
+    assert!(old_supervisor.is_alive(), "it waits for the new one");
+    new.send("exit 0");
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+}
+
+/// The new launcher has as much patience as its leader.
+#[test]
+fn an_old_supervisor_that_is_stopped_is_waited_for() {
+    let service = Service::new();
+    let launcher = service.stage.start(&mut service.command(&["--notify", "--block-signal", "SIGTERM"]));
+    let mut old = service.stage.daemon();
+    assert_eq!((old.ask("ready"), launcher.end().status), (String::new(), 0));
+    let old_supervisor = supervisor(&old);
+    old_supervisor.signal(Signal::SIGUSR2);
+    let mut new = service.stage.daemon();
+    stop(old_supervisor);
+    new.send("ready");
+    let is_given_up = within(Duration::from_secs(12), || new.process.has_pending(Signal::SIGTERM).then_some(()));
+    assert_eq!(is_given_up, None);
+    old_supervisor.signal(Signal::SIGCONT);
+    assert_eq!(new.answer(), "");
+    assert_eq!(service.stage.read("pid"), content(supervisor(&new)));
+}
+
+fn stop(process: Process) {
+    process.signal(Signal::SIGSTOP);
+    eventually("the stop", || process.stat(3).filter(|state| state == "T"));
 }
 
 /// Who looked before the upgrade may send the signal behind it.

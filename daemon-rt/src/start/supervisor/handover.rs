@@ -41,7 +41,7 @@ pub(super) const VERSION: &str = "1";
 pub(super) const NONE: &str = "-";
 
 /// How long the old supervisor may take to answer. It may be stopped.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Handover {

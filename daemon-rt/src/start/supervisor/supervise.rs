@@ -375,6 +375,8 @@ impl Supervisor<'_> {
         }
         self.await_predecessor();
         self.remaining.common.remove_pidfile(); // of a successor it has the number, if that has a pidfile
+        self.children.let_signals_in();
+        let _ = self.take_stopping(); // who asks now means the successor, too
         if let Some(successor) = self.successor.take() {
             self.leave_to(successor);
         }
