@@ -173,7 +173,8 @@ fn a_limit_of_the_size_of_files_and_words_for_the_launcher() {
 
 /// Whoever has too little is ended by the loader, the allocator or the kernel, and what it leaves is in nobody's way.
 fn ends_or_is_whole(limit: &str, values: impl Iterator<Item = u32>) {
-    let options = ["--pidfile", "pid", "--stdout", "log", "--notify", "--ready"];
+    // A daemon that is ready has the memory to tell what it sees.
+    let options = ["--pidfile", "pid", "--stdout", "log", "--notify", "--ready", "--keep-memory", "262144"];
     let outcomes = values.map(|value| {
         let stage = Stage::new();
         let launch = stage.launch(after(&stage, &format!("ulimit {limit} {value}"), PROBE).args(options));

@@ -69,6 +69,8 @@ pub(crate) struct Kept {
     launch: String,
     /// Whether to be ready before anything else.
     is_ready: bool,
+    /// What is needed behind that.
+    memory: Vec<u8>,
 }
 
 fn setup(daemon: &mut Daemon) -> Result<Kept, Failure> {
@@ -154,6 +156,7 @@ pub(crate) fn obey_command_line(
             "--notify" => _ = daemon.notify(true),
             "--ready-fd" => _ = daemon.ready_fd(value()?.parse()?),
             "--ready" => kept.is_ready = true,
+            "--keep-memory" => kept.memory = vec![1; value()?.parse()?],
             "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
             "--stop-timeout" => _ = daemon.stop_timeout(Duration::from_millis(value()?.parse()?)),
@@ -362,9 +365,8 @@ pub(crate) fn serve(mut kept: Kept) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if kept.is_ready {
-        let for_what_it_tells = std::hint::black_box(vec![1_u8; 1 << 18]); // one that is ready has that memory
         daemon_rt::ready()?;
-        drop(for_what_it_tells);
+        drop(mem::take(&mut kept.memory));
     }
     Mark::Main.set();
     let sight = kept.launch.clone() + &sight();

@@ -17,7 +17,7 @@ use super::AT_ONCE;
 use crate::PROBE;
 
 const CLIENTS: usize = 8;
-const ENDS: usize = 40;
+const ENDS: usize = 100;
 const SEED: u64 = 0x5eed_20aa_0000_2026;
 
 /// The service of [`serving`](../../programs/serving.rs), as a client sees it.
