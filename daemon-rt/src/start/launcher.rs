@@ -78,7 +78,9 @@ fn outcome(
                 // by its line whether this process is there.
                 Some(program) => {
                     if let Err(error) = ready.send(program) {
-                        end_now(leader, children);
+                        // If the program was killed, this process is about to be: the leader must get to its last act.
+                        let _ = from_leader.shutdown(Shutdown::Both);
+                        leader_failed(leader, None, children, "end");
                         return Error::because("cannot tell the program that the daemon is ready", error).into();
                     }
                 }
