@@ -185,9 +185,16 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 #include <signal.h>
 
 static char stack[1 << 16] __attribute__((aligned(16)));
-static int helper(void *unused) { syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL); for (;;) syscall(SYS_pause); return unused != NULL; }
+static long program;
 
-__attribute__((constructor)) static void start(void) { clone(helper, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL); }
+static int helper(void *unused) {
+    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+    while (syscall(SYS_getppid) == program) syscall(SYS_pause); // it may have ended before
+    syscall(SYS_exit, 0);
+    return unused != NULL;
+}
+
+__attribute__((constructor)) static void start(void) { program = syscall(SYS_getpid); clone(helper, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL); }
 #endif
 
 /* A thread of which the C library knows nothing. */
