@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
@@ -306,7 +307,7 @@ int renameat(int from, const char *old, int to, const char *new) {
 #endif
 
 #if defined(CAPSET_FAILS) || defined(CAPSET_LIES) || defined(KEYCTL_FAILS) || defined(RENAME_WAITS) || defined(RENAMEAT2_FAILS) || \
-    defined(STATX_FAILS)
+    defined(SIGNAL_WAITS) || defined(STATX_FAILS)
 long syscall(long number, ...)
 {
     static long (*next)(long, ...);
@@ -319,6 +320,9 @@ long syscall(long number, ...)
     if (number == SYS_keyctl) { errno = KEYCTL_FAILS; return -1; }
 #elif defined(RENAMEAT2_FAILS)
     if (number == SYS_renameat2) { errno = RENAMEAT2_FAILS; return -1; }
+#elif defined(SIGNAL_WAITS)
+    static int has_waited;
+    if (number == SYS_pidfd_send_signal && !has_waited++) raise(SIGSTOP);
 #elif defined(STATX_FAILS)
     if (number == SYS_statx) { errno = STATX_FAILS; return -1; }
 #elif defined(RENAME_WAITS)

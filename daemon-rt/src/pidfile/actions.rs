@@ -37,39 +37,70 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
 }
 
 pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
-    send(&running(path)?.0, signal)
+    signal_holder(path, signal, |_, _| Ok(()))?.map(|_| ()).ok_or_else(|| not_running(path))
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
-    let (process, daemon) = running(path)?;
     // A supervisor hands the signal on.
-    if let Some(Process { pid, .. }) =
-        [Some(&process), daemon.as_ref()].into_iter().flatten().find(|process| process.dies_of(libc::SIGHUP))
+    let refuse_to_end = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
+        .into_iter()
+        .flatten()
+        .find(|process| process.dies_of(libc::SIGHUP))
     {
-        return Err(
-            Error::new(format!("cannot reload process {pid}: it would end on SIGHUP")).and_exit_status(UNIMPLEMENTED)
-        );
-    }
-    send(&process, libc::SIGHUP)
+        Some(Process { pid, .. }) => {
+            Err(Error::new(format!("cannot reload process {pid}: it would end on SIGHUP"))
+                .and_exit_status(UNIMPLEMENTED))
+        }
+        None => Ok(()),
+    };
+    signal_holder(path, libc::SIGHUP, refuse_to_end)?.map(|_| ()).ok_or_else(|| not_running(path))
 }
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
-    let Some((process, daemon)) = holder::find(path)? else { return Ok(Stopped::NotRunning) };
-    if process.pid == getppid() && launched_by::is_upgrade() {
+    if launched_by::is_upgrade() && holder::find(path)?.is_some_and(|(process, _)| process.pid == getppid()) {
         return Ok(Stopped::NotRunning); // launched to restart it, this program takes over from it
     }
-    for (signal, time, stopped) in
-        [(libc::SIGTERM, timeout, Stopped::Terminated), (libc::SIGKILL, AFTER_KILL, Stopped::Killed)]
-    {
+    let Some((process, daemon)) = signal_holder(path, libc::SIGTERM, |_, _| Ok(()))? else {
+        return Ok(Stopped::NotRunning);
+    };
+    let stopped = if wait(&process, timeout)? {
+        Stopped::Terminated
+    } else {
+        send(&process, libc::SIGKILL)?;
+        if !wait(&process, AFTER_KILL)? {
+            return Err(Error::new(format!("cannot stop process {}: it does not end on SIGKILL", process.pid)));
+        }
+        Stopped::Killed
+    };
+    // A supervisor that is killed ends the daemon, which takes a moment.
+    daemon.as_ref().map_or(Ok(true), |daemon| wait(daemon, AFTER_KILL))?;
+    Lock::remove_unheld(path);
+    Ok(stopped)
+}
+
+/// Signals the process that holds the file, if there is one and nothing speaks against it. Returns it, and its daemon.
+///
+/// If it is gone right after that, it may have ended before the signal, and an upgrade may have put another in its place.
+fn signal_holder(
+    path: &Path,
+    signal: i32,
+    refuse: impl Fn(&Process, Option<&Process>) -> Result<(), Error>,
+) -> Result<Option<(Process, Option<Process>)>, Error> {
+    let mut signalled = None;
+    loop {
+        let found = match holder::find(path) {
+            Err(_) if signalled.is_some() => None, // a worker of the process that has ended
+            found => found?,
+        };
+        let Some((process, daemon)) = found else { return Ok(signalled) };
+        refuse(&process, daemon.as_ref())?;
         send(&process, signal)?;
-        if wait(&process, time)? {
-            // A supervisor that is killed ends the daemon, which takes a moment.
-            daemon.as_ref().map_or(Ok(true), |daemon| wait(daemon, AFTER_KILL))?;
-            Lock::remove_unheld(path);
-            return Ok(stopped);
+        let is_gone = wait(&process, Duration::ZERO)?;
+        signalled = Some((process, daemon));
+        if !is_gone {
+            return Ok(signalled);
         }
     }
-    Err(Error::new(format!("cannot stop process {}: it does not end on SIGKILL", process.pid)))
 }
 
 fn wait(process: &Process, time: Duration) -> Result<bool, Error> {
@@ -77,8 +108,11 @@ fn wait(process: &Process, time: Duration) -> Result<bool, Error> {
 }
 
 pub(super) fn running(path: &Path) -> Result<(Process, Option<Process>), Error> {
-    holder::find(path)?
-        .ok_or_else(|| Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING))
+    holder::find(path)?.ok_or_else(|| not_running(path))
+}
+
+fn not_running(path: &Path) -> Error {
+    Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING)
 }
 
 pub(super) fn send(process: &Process, signal: i32) -> Result<(), Error> {

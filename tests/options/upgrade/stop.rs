@@ -1,6 +1,11 @@
 //! Stopping while two versions run, and while one of them starts.
 
-use std::{fs::File, io::Write, os::unix::fs::FileTypeExt, time::Duration};
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::FileTypeExt,
+    time::Duration,
+};
 
 use daemon_rt::Stopped;
 use nix::{
@@ -10,7 +15,7 @@ use nix::{
 use support::{DEADLINE, Daemon, Process, eventually, within};
 
 use super::{Service, content, has_ended, supervisor};
-use crate::PROBE;
+use crate::{PROBE, preload};
 
 /// An old daemon that does not end yet, and the new one.
 fn both(service: &Service, options: &[&str]) -> (Daemon, Daemon) {
@@ -29,6 +34,53 @@ fn the_old_daemon_gets_stop_timeout() {
     assert!(log.contains("probe: did not stop within 300ms\n"), "{log}");
     assert!(new.process.is_alive());
     eventually("the new one alone", || (service.stage.processes().len() == 2).then_some(()));
+}
+
+/// The old daemon never learns that it was asked, so only its supervisor can end it.
+#[test]
+fn an_old_daemon_that_does_not_listen_gets_stop_timeout() {
+    let service = Service::new();
+    let old = service.started(&["--block-signal", "SIGTERM", "--stop-timeout", "300"]);
+    let new = service.upgraded();
+    has_ended(&old);
+    assert!(new.process.is_alive());
+    eventually("the new one alone", || (service.stage.processes().len() == 2).then_some(()));
+}
+
+/// It finds the old supervisor, which has left by the time of the signal.
+#[test]
+fn a_stop_that_an_upgrade_overtakes_stops_the_new_one() {
+    let Some(library) = preload::library("SIGNAL_WAITS") else { return };
+    let service = Service::new();
+    let old = service.started(&[]);
+    let mut command = service.stage.command(PROBE);
+    let caller = service.stage.start(command.args(["--stop", "pid"]).env("LD_PRELOAD", library));
+    eventually("the stop", || caller.process.stat(3).filter(|state| state == "T"));
+    let old_supervisor = supervisor(&old);
+    let new = service.upgraded();
+    eventually("the end of the old one", || (!old_supervisor.is_alive()).then_some(()));
+    caller.process.signal(Signal::SIGCONT);
+    let end = caller.end();
+    assert_eq!((end.status, end.stdout.as_str(), end.stderr.as_str()), (0, "Terminated\n", ""));
+    has_ended(&new);
+    assert_eq!(service.stage.processes(), []);
+}
+
+#[test]
+fn a_reload_that_an_upgrade_overtakes_reloads_the_new_one() {
+    let Some(library) = preload::library("SIGNAL_WAITS") else { return };
+    let service = Service::new();
+    let old = service.started(&["--reopen-logs"]);
+    let mut command = service.stage.command(PROBE);
+    let caller = service.stage.start(command.args(["--pidfile", "pid", "--obey", "reload"]).env("LD_PRELOAD", library));
+    eventually("the stop", || caller.process.stat(3).filter(|state| state == "T"));
+    let old_supervisor = supervisor(&old);
+    let _new = service.upgraded();
+    eventually("the end of the old one", || (!old_supervisor.is_alive()).then_some(()));
+    fs::rename(service.stage.path("log"), service.stage.path("log.1")).expect("rename");
+    caller.process.signal(Signal::SIGCONT);
+    assert_eq!(caller.end().status, 0);
+    eventually("the new log", || service.stage.path("log").exists().then_some(()));
 }
 
 #[test]
