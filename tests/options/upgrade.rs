@@ -1,6 +1,7 @@
 //! A new version of the program takes over from the running daemon, which serves until then.
 
 mod failures;
+mod hostile;
 mod kills;
 mod limits;
 mod load;

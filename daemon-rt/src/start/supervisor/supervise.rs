@@ -333,7 +333,10 @@ impl Supervisor<'_> {
                     self.thread,
                 ) {
                     Ok(upgrade) => self.upgrade = Some(upgrade),
-                    Err(error) => self.tell_upgrade_failed(errno_of(&error).desc().as_bytes()),
+                    Err(error) => {
+                        let why = format_args!("cannot start the new program: {}", errno_of(&error).desc());
+                        self.tell_upgrade_failed(Line::new(why, b'\n').bytes().trim_ascii_end());
+                    }
                 }
             }
         }
