@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use support::{Daemon, Launch, Machine, Stage, eventually, needs_root, needs_tools};
+use support::{Daemon, Launch, Machine, Process, Stage, eventually, needs_root, needs_tools};
 
 use crate::PROBE;
 
@@ -138,6 +138,28 @@ fn it_does_not_wait_for_a_program_that_failed() {
         let line = "start-stop-daemon: program failed to initialize\n";
         assert_eq!((launch.status, launch.stderr.as_str()), (2, line), "{end}");
     }
+}
+
+/// The number in the pidfile is another one by then, and newlines stand behind it.
+#[test]
+fn it_stops_a_daemon_that_was_upgraded() {
+    needs_root!();
+    needs_tools!("start-stop-daemon");
+    let stage = Stage::new();
+    let machine = Machine::start(&stage);
+    let start = "--start --pidfile $PWD/pid --exec \"$1\" -- --pidfile $PWD/pid --respawn on-failure";
+    in_silence(&stage.launch(&mut start_stop_daemon(&machine, start)));
+    let old = stage.daemon();
+    let upgraded = stage.launch(machine.shell("\"$1\" --pidfile $PWD/pid --obey upgrade").arg(PROBE));
+    assert_eq!((upgraded.status, upgraded.stderr.as_str()), (0, ""));
+    let new = stage.daemon();
+    eventually("the end of the old one", || (!old.process.is_alive()).then_some(()));
+    let supervisor = Process(new.process.parent());
+    in_silence(&stage.launch(&mut start_stop_daemon(&machine, "--status --pidfile $PWD/pid --exec \"$1\"")));
+    assert_eq!(stage.read("pid"), format!("{:\n<7}\n", new.sight.get("session")));
+    stop(&stage, &machine, &new);
+    eventually("the end of both", || (!supervisor.is_alive()).then_some(()));
+    assert_eq!(stage.files(), [""; 0]);
 }
 
 /// A number that another program left is not this one's.

@@ -13,6 +13,7 @@ use crate::PROBE;
 mod misfits;
 mod restart;
 mod sockets;
+mod upgrade;
 mod whose_manager;
 
 const UNIT: &str = "probe.service";

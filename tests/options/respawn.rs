@@ -4,6 +4,7 @@ mod ends;
 mod load;
 mod logs;
 mod pidfile;
+pub(super) mod processes;
 mod ready;
 mod refused;
 mod supervisor;

@@ -1,6 +1,7 @@
 //! A new version of the program takes over from the running daemon, which serves until then.
 
 mod failures;
+mod hostile;
 mod kills;
 mod limits;
 mod load;
@@ -10,7 +11,10 @@ mod stop;
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        net::UnixDatagram,
+    },
     path::PathBuf,
     process::Command,
     thread,
@@ -265,6 +269,40 @@ fn without_a_pidfile_too() {
     let new = service.stage.daemon();
     has_ended(&old);
     assert_ne!(supervisor(&new).parent(), old_supervisor.0, "it is nobody's child");
+}
+
+/// It takes the end of the process that it knows for the end of the service.
+#[test]
+fn a_service_manager_is_told_of_the_new_supervisor() {
+    let service = Service::new();
+    let socket = service.stage.path("manager");
+    let manager = UnixDatagram::bind(&socket).expect("bind");
+    manager.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let said = || {
+        let mut text = [0; 1024];
+        let length = manager.recv(&mut text).expect("a message");
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let mut command = service.command(&["--notify", "--ready", "--detach", "always"]);
+    let mut daemon = service.stage.started(command.env("NOTIFY_SOCKET", &socket));
+    assert_eq!(said(), format!("MAINPID={}\nREADY=1", supervisor(&daemon).0));
+    fs::remove_file(&socket).expect("remove"); // the path of the launch may lead nowhere by now
+    for _ in 0..3 {
+        let old = daemon;
+        daemon = thread::scope(|scope| {
+            let upgrade = scope.spawn(|| service.upgraded());
+            let number = said().strip_prefix("MAINPID=").map(|number| number.trim_end().parse());
+            assert!(supervisor(&old).is_alive(), "a main process alone is heard");
+            assert_eq!(said(), "BARRIER=1");
+            let new = upgrade.join().expect("an upgrade");
+            assert_eq!(number, Some(Ok(supervisor(&new).0)));
+            new
+        });
+        has_ended(&old);
+    }
+    service.pidfile().stop(DEADLINE).expect("a stop");
+    manager.set_nonblocking(true).expect("look once");
+    assert!(manager.recv(&mut [0]).is_err(), "nothing else");
 }
 
 /// Between two daemons, too.

@@ -51,7 +51,6 @@ impl Common {
 
     /// In the supervisor, once the daemon is ready.
     pub(crate) fn hold_as_supervisor(&mut self) {
-        self.manager = None; // the launcher has told it, and it watches the supervisor now
         self.filesystem.leave_launch_directory();
         self.lock_as_supervisor();
     }

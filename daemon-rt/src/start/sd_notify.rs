@@ -7,7 +7,7 @@ use std::{
     ffi::OsStr,
     io,
     os::{
-        fd::BorrowedFd,
+        fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
         unix::net::{SocketAddr, UnixDatagram},
     },
     path::Path,
@@ -46,6 +46,7 @@ const LONGEST: usize = 1024;
 const STOPPING: &str = "STOPPING=1";
 
 /// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
+#[derive(Debug)]
 pub(crate) struct Manager {
     line: OwnFd,
     /// Whether somebody reaps this process before the manager does.
@@ -89,6 +90,10 @@ impl Manager {
         if !self.is_behind_wrapper {
             return; // it is the manager who reaps this process, and it reads first
         }
+        self.await_barrier();
+    }
+
+    fn await_barrier(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = UnixStream::pair().and_then(|(mut own, its)| {
             sys::send_with_file(self.line()?, b"BARRIER=1", Some(its.as_fd()))?;
@@ -96,6 +101,23 @@ impl Manager {
             own.set_read_timeout(Some(PATIENCE))?;
             sys::uninterrupted(|| own.read(&mut [0]))
         });
+    }
+
+    /// The line of the supervisor from which this one takes over. Who reaps this process, nobody knows yet.
+    pub(crate) fn take_over(line: OwnedFd) -> io::Result<Self> {
+        Ok(Self { line: OwnFd::new(line)?, is_behind_wrapper: true })
+    }
+
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        self.line.get().map(|line| line.as_raw_fd())
+    }
+
+    /// From a supervisor that is about to leave: the manager would take its end for that of the service. `state` is the
+    /// `MAINPID=` of the new one.
+    pub(crate) fn replace_main_process(&self, state: &[u8]) {
+        if self.tell_bytes(state).is_ok() {
+            self.await_barrier();
+        }
     }
 
     /// There is no daemon, or no longer: why, and the exit status. Nobody waits any more then for a program that is
@@ -114,7 +136,11 @@ impl Manager {
     }
 
     fn tell(&self, state: &str) -> io::Result<()> {
-        sys::uninterrupted(|| Ok(write(self.line()?, state.as_bytes())?)).map(drop)
+        self.tell_bytes(state.as_bytes())
+    }
+
+    fn tell_bytes(&self, state: &[u8]) -> io::Result<()> {
+        sys::uninterrupted(|| Ok(write(self.line()?, state)?)).map(drop)
     }
 
     fn line(&self) -> io::Result<BorrowedFd<'_>> {

@@ -27,6 +27,7 @@ use super::{
     common::Common,
     leader::Leader,
     prepared::Remaining,
+    sd_notify::Manager,
     streams::{self, Candidate, OpenAnew, Reopener},
 };
 use crate::{
@@ -93,6 +94,8 @@ struct Supervision {
     handover: Option<Result<Handover, Error>>,
     /// None where nobody can be told of them.
     upgrades: Option<Upgrades>,
+    /// To whom the supervisor is the main process.
+    manager: Option<Manager>,
 }
 
 /// See [`Daemon::respawn`].
@@ -112,6 +115,7 @@ pub(crate) fn set_respawn(daemon: &mut Daemon, respawn: Respawn) {
         launch,
         handover,
         upgrades: None,
+        manager: None,
     }));
 }
 
@@ -137,8 +141,11 @@ impl Supervision {
         self.handover().is_some_and(|handover| !handover.is_over())
     }
 
-    /// In the supervisor, whose environment is the daemon's.
-    fn become_supervisors(&self, thread: &SingleThread) {
+    /// In the supervisor, whose environment is the daemon's. `manager` is the one that was told of it.
+    fn become_supervisors(&mut self, manager: Option<Manager>, thread: &SingleThread) {
+        let handed_over = self.handover().and_then(Handover::take_manager);
+        let manager = manager.or_else(|| handed_over.and_then(|line| Manager::take_over(line).ok()));
+        self.manager = manager.filter(|_| self.launch.is_some());
         if self.handover.is_some() {
             sys::set_variable(launched_by::VARIABLE, None, thread);
         }
@@ -218,6 +225,7 @@ impl Supervising for Supervision {
             sys::set_variable(launched_by::VARIABLE, None, thread);
         }
         self.upgrades = None;
+        self.manager = None;
         if let Some(launch) = self.launch.take() {
             launch.wipe();
         }

@@ -11,6 +11,7 @@ use super::fd::{FileId, file_id};
 
 /// A program that closes descriptors which are not its own may have another file under the number of this one. That one is
 /// left alone.
+#[derive(Debug)]
 pub(crate) struct OwnFd {
     fd: RawFd,
     file: FileId,

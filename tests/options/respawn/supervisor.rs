@@ -10,7 +10,7 @@ use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
 use support::{Daemon, Process, Stage, eventually, is_root, needs_root, skip};
 
-use super::{AT_ONCE, probe, supervisor, times};
+use super::{AT_ONCE, probe, processes::Processes, supervisor, times};
 use crate::PROBE;
 
 /// How the last upgrade ended.
@@ -308,37 +308,14 @@ fn it_does_not_grow() {
     }
 }
 
-/// A control group, cgroups(7), of either version, whose processes are counted.
-struct Processes(PathBuf);
-
-impl Processes {
-    fn new() -> Option<Self> {
-        let name = format!("respawn-processes-{}", std::process::id());
-        let directories = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"].map(|root| Path::new(root).join(&name));
-        let mut created = directories.into_iter().filter(|directory| fs::create_dir(directory).is_ok()).map(Self);
-        created.find(|group| group.0.join("pids.max").exists())
-    }
-
-    fn limit(&self, limit: &str) {
-        fs::write(self.0.join("pids.max"), limit).expect("set the limit");
-    }
-}
-
-impl Drop for Processes {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn where_there_is_no_process_to_be_had_it_waits_and_tries_again() {
     needs_root!();
     let Some(group) = Processes::new() else { return skip("a control group that counts processes") };
     let stage = Stage::new();
-    let mut shell = stage.command("sh");
-    let script = format!("echo $$ >{}/cgroup.procs && exec \"$@\"", group.0.display());
-    shell.args(["-c", &script, "sh", PROBE, "--respawn", AT_ONCE, "--stdout", "log", "--notify", "--ready"]);
-    let mut daemon = stage.started(&mut shell);
+    let mut command = group.command(&stage, PROBE);
+    command.args(["--respawn", AT_ONCE, "--stdout", "log", "--notify", "--ready"]);
+    let mut daemon = stage.started(&mut command);
     let supervisor = supervisor(&daemon);
     group.limit("1");
     daemon.send("crash");

@@ -113,7 +113,11 @@ fn attempt(choices: &mut Choices) -> End {
         log()
     );
     let second = stage.launch(&mut service.command(&[]));
-    assert!(second.stderr.contains("already running as process"), "{second:?}");
+    let said = || {
+        let settled = settled.iter().map(|process| (process.0, process.stat(3), process.stat(4))).collect::<Vec<_>>();
+        format!("{second:?} {settled:?} {:?} {:?} {}", shown(stage), stage.read("pid"), log())
+    };
+    assert!(second.stderr.contains("already running as process"), "{}", said());
     service.pidfile().stop(DEADLINE).expect("a stop");
     eventually("the end of all", || stage.processes().is_empty().then_some(()));
     assert!(!fs::exists(stage.path("pid")).expect("look"));

@@ -1,11 +1,16 @@
 //! Where the system has nothing left, and where there are many upgrades.
 
-use std::{fs, os::unix::fs::FileExt};
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Write},
+    os::unix::fs::FileExt,
+    path::PathBuf,
+};
 
-use support::{DEADLINE, Process, eventually};
+use support::{DEADLINE, Process, eventually, needs_root, needs_tools, skip};
 
-use super::{Service, descriptors, has_ended, supervisor};
-use crate::PROBE;
+use super::{Service, content, descriptors, has_ended, supervisor};
+use crate::{PROBE, options::respawn::processes::Processes};
 
 /// Pages of its own, proc(5).
 fn pages(process: Process) -> usize {
@@ -105,4 +110,110 @@ fn limit_descriptors(process: Process, limit: usize) {
         .status()
         .expect("start prlimit");
     assert!(status.success());
+}
+
+/// Each step has one more than the step before.
+#[test]
+fn where_there_is_no_process_to_be_had_it_says_so_and_goes_on() {
+    needs_root!();
+    let Some(group) = Processes::new() else { return skip("a control group that counts processes") };
+    let service = Service::new();
+    let mut command = group.command(&service.stage, &service.program);
+    command.args(["--respawn", "on-failure", "--pidfile", "pid", "--stdout", "log", "--notify", "--ready"]);
+    let mut daemon = service.stage.started(&mut command);
+    for (limit, reason) in [
+        ("2", "cannot start the new program: Try again"),
+        ("3", "cannot fork the session leader: Resource temporarily unavailable (os error 11)"),
+        ("4", "cannot fork the daemon: Resource temporarily unavailable (os error 11)"),
+    ] {
+        group.limit(limit);
+        assert_eq!(service.refusal(&mut daemon), reason);
+        let line = format!("probe: cannot upgrade: {reason}\n");
+        assert!(service.stage.read("log").ends_with(&line), "{}", service.stage.read("log"));
+    }
+    group.limit("max");
+    let new = service.upgraded();
+    has_ended(&daemon);
+    drop(new);
+}
+
+/// A file system that nobody else sees, as the processes of the service see it.
+struct FullDisk {
+    service: Service,
+    path: PathBuf,
+}
+
+impl FullDisk {
+    /// The service has its log and its pidfile there.
+    fn of(size: &str) -> (Self, support::Daemon) {
+        let service = Service::new();
+        let stage = &service.stage;
+        stage.create_directory("full");
+        let mount = format!("mount -t tmpfs -o {size} tmpfs full");
+        let mut command = stage.command_behind(&mount, service.program.to_str().expect("a path"));
+        command.args(["--respawn", "on-failure", "--pidfile", "full/pid", "--stdout", "full/log"]);
+        let daemon = stage.started(command.args(["--notify", "--ready"]));
+        let path = format!("/proc/{}/root{}", daemon.process.0, stage.path("full").display()).into();
+        (Self { service, path }, daemon)
+    }
+
+    fn fill(&self) {
+        let mut zeroes = File::create(self.path.join("zeroes")).expect("create a file");
+        let error = (0..1 << 20).find_map(|_| zeroes.write_all(&[0; 1 << 10]).err()).expect("an end");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+    }
+
+    fn obey(&self, daemon: &support::Daemon, word: &str) -> support::Launch {
+        let stage = &self.service.stage;
+        let mut command = stage.command("nsenter");
+        command.args(["--mount", "--target", &daemon.process.0.to_string()]);
+        command.arg(format!("--wdns={}", stage.directory().display())).arg(PROBE);
+        stage.launch(command.args(["--pidfile", "full/pid", "--obey", word]))
+    }
+}
+
+/// It costs the lines: in place of one number there is room for another.
+#[test]
+fn on_a_full_disk_it_goes_on() {
+    needs_root!();
+    needs_tools!("mount", "nsenter");
+    let (disk, mut daemon) = FullDisk::of("size=64k");
+    disk.fill();
+    let stage = &disk.service.stage;
+    for _ in 0..3 {
+        let said = disk.obey(&daemon, "upgrade");
+        let old = daemon;
+        daemon = stage.daemon();
+        let new = supervisor(&daemon);
+        assert_eq!(said.stdout, format!("probe has been upgraded, and runs as process {}\n", new.0), "{said:?}");
+        has_ended(&old);
+        let path = format!("/proc/{}/root{}", daemon.process.0, stage.path("full/pid").display());
+        assert_eq!(fs::read_to_string(path).expect("a pidfile"), content(new));
+    }
+    let said = disk.obey(&daemon, "stop");
+    assert_eq!((said.status, said.stderr.as_str()), (0, ""));
+    eventually("the end of all", || stage.processes().is_empty().then_some(()));
+}
+
+/// The new version has no log then.
+#[test]
+fn where_there_is_no_file_to_be_had_it_says_so_and_goes_on() {
+    needs_root!();
+    needs_tools!("mount", "nsenter");
+    let (disk, mut daemon) = FullDisk::of("size=64k,nr_inodes=4");
+    let supervisor = supervisor(&daemon);
+    fs::write(disk.path.join("last"), "").expect("write");
+    fs::rename(disk.path.join("log"), disk.path.join("log.1")).expect("rename");
+    let said = disk.obey(&daemon, "upgrade");
+    let line = format!(
+        "probe: cannot upgrade process {}: cannot open stdout {}/full/log: No space left on device (os error 28)\n",
+        supervisor.0,
+        disk.service.stage.directory().canonicalize().expect("a path").display()
+    );
+    assert_eq!((said.status, said.stderr), (1, line));
+    assert!(!daemon.ask("look").is_empty(), "it serves on");
+    assert_eq!(Process(daemon.process.parent()), supervisor);
+    fs::remove_file(disk.path.join("last")).expect("remove");
+    assert_eq!(disk.obey(&daemon, "upgrade").status, 0, "then it can");
+    drop(disk.service.stage.daemon());
 }

@@ -139,7 +139,7 @@ const OPTIONS: &str = "--respawn on-failure --pidfile pid --notify --ready --lis
 
 #[test]
 fn it_takes_over_from_a_supervisor_that_was_written_from_the_description() {
-    let Old { stage, mut line, lock, listener, launcher, .. } = Old::hand_over("1 200 201 202", OPTIONS);
+    let Old { stage, mut line, lock, listener, launcher, .. } = Old::hand_over("1 200 201 202 -", OPTIONS);
     let mut number = [0; 4];
     line.read_exact(&mut number).expect("its number");
     let supervisor = Process(i32::from_ne_bytes(number));
@@ -178,7 +178,7 @@ fn locker(file: &File, named: Process) -> i32 {
 
 #[test]
 fn it_ends_where_the_old_supervisor_refuses() {
-    let Old { stage, mut line, lock, launcher, .. } = Old::hand_over("1 200 201 202", OPTIONS);
+    let Old { stage, mut line, lock, launcher, .. } = Old::hand_over("1 200 201 202 -", OPTIONS);
     line.read_exact(&mut [0; 4]).expect("its number");
     drop(line);
     assert_ne!(launcher.end().status, 0);
@@ -189,7 +189,7 @@ fn it_ends_where_the_old_supervisor_refuses() {
 
 #[test]
 fn it_ends_where_the_old_supervisor_ends_behind_the_answer() {
-    let Old { stage, mut line, lock, launcher, .. } = Old::hand_over("1 200 201 202", OPTIONS);
+    let Old { stage, mut line, lock, launcher, .. } = Old::hand_over("1 200 201 202 -", OPTIONS);
     line.read_exact(&mut [0; 4]).expect("its number");
     drop(lock);
     line.shutdown(Shutdown::Read).expect("hear no more");
@@ -203,17 +203,19 @@ fn it_ends_where_the_old_supervisor_ends_behind_the_answer() {
 #[test]
 fn words_that_are_no_version_1() {
     for (variable, reason) in [
-        ("2 200 201 202", "it hands over by version 2, and this program knows 1"),
+        ("2 200 201 202 -", "it hands over by version 2, and this program knows 1"),
         ("2 200", "it hands over by version 2, and this program knows 1"),
+        ("1 200 201 202", "it hands over by version 1, and this program knows 1"),
         ("1 200", "it hands over by version 1, and this program knows 1"),
-        ("1 200 201 202 203", "it hands over by version 1, and this program knows 1"),
-        ("1 200 200 202", "cannot take file descriptor 200: it was not inherited, or is taken already"),
-        ("1 200 2 202", "cannot take file descriptor 2: it is a standard stream; duplicate it instead"),
-        ("1 200 201 201", "cannot take file descriptor 201: it was not inherited, or is taken already"),
-        ("1 200 201 250", "cannot take file descriptor 250: it was not inherited, or is taken already"),
-        ("1 200 201 200", "cannot take file descriptor 200: it was not inherited, or is taken already"),
-        ("1 200 - -", "it is held by a process that it does not name"),
-        ("1 200 x y", "it is held by a process that it does not name"),
+        ("1 200 201 202 - 203", "it hands over by version 1, and this program knows 1"),
+        ("1 200 200 202 -", "cannot take file descriptor 200: it was not inherited, or is taken already"),
+        ("1 200 2 202 -", "cannot take file descriptor 2: it is a standard stream; duplicate it instead"),
+        ("1 200 201 201 -", "cannot take file descriptor 201: it was not inherited, or is taken already"),
+        ("1 200 201 250 -", "cannot take file descriptor 250: it was not inherited, or is taken already"),
+        ("1 200 201 202 202", "cannot take file descriptor 202: it was not inherited, or is taken already"),
+        ("1 200 201 200 -", "cannot take file descriptor 200: it was not inherited, or is taken already"),
+        ("1 200 - - -", "it is held by a process that it does not name"),
+        ("1 200 x y z", "it is held by a process that it does not name"),
     ] {
         let Old { stage, launcher, .. } = Old::hand_over(variable, OPTIONS);
         let launch = launcher.end();
@@ -242,16 +244,16 @@ fn a_variable_that_leads_to_no_parent() {
     let address = TcpListener::bind("127.0.0.1:0").expect("bind");
     let file = stage.create("file");
     for (words, fd) in [
-        ("1 200 - -", None),
-        ("1 200 - -", Some(file.as_raw_fd())),
-        ("1 200 - -", Some(address.as_raw_fd())),
+        ("1 200 - - -", None),
+        ("1 200 - - -", Some(file.as_raw_fd())),
+        ("1 200 - - -", Some(address.as_raw_fd())),
         ("", Some(its_line.as_raw_fd())),
         ("1", Some(its_line.as_raw_fd())),
         ("200", Some(its_line.as_raw_fd())),
-        ("1 line - -", Some(its_line.as_raw_fd())),
-        ("1 -1 - -", Some(its_line.as_raw_fd())),
-        ("1 99999999999999999999 - -", Some(its_line.as_raw_fd())),
-        ("1  200 - -", Some(its_line.as_raw_fd())),
+        ("1 line - - -", Some(its_line.as_raw_fd())),
+        ("1 -1 - - -", Some(its_line.as_raw_fd())),
+        ("1 99999999999999999999 - - -", Some(its_line.as_raw_fd())),
+        ("1  200 - - -", Some(its_line.as_raw_fd())),
     ] {
         let mut command = stage.command(PROBE);
         let handed: Vec<_> = fd.map(|fd| (200, fd)).into_iter().collect();
@@ -260,7 +262,7 @@ fn a_variable_that_leads_to_no_parent() {
     }
     // The pair is that of a process further up.
     let mut shell = stage.command("sh");
-    shell.args(["-c", "\"$@\"; exit $?", "sh", PROBE]).env("DAEMON_UPGRADE", "1 200 - -");
+    shell.args(["-c", "\"$@\"; exit $?", "sh", PROBE]).env("DAEMON_UPGRADE", "1 200 - - -");
     execute(&mut shell, &[(200, its_line.as_raw_fd())]);
     is_no_upgrade(&stage, &mut shell);
 }
@@ -271,6 +273,6 @@ fn a_caller_of_a_set_user_id_program_is_no_supervisor() {
     let Some(program) = stage.copy_with_mode(PROBE, 0o4755) else { return };
     let (_line, its_line) = UnixStream::pair().expect("a pair");
     let mut command = stage.command_of_nobody(&program);
-    execute(command.env("DAEMON_UPGRADE", "1 200 - -"), &[(200, its_line.as_raw_fd())]);
+    execute(command.env("DAEMON_UPGRADE", "1 200 - - -"), &[(200, its_line.as_raw_fd())]);
     is_no_upgrade(&stage, &mut command);
 }

@@ -2,18 +2,21 @@
 //!
 //! It passes between two versions of a program, and so of this library. This is version 1:
 //!
-//! - The variable `DAEMON_UPGRADE` is the version and three descriptors: `1 LINE STDERR LOCK`, in decimal. In each version
-//!   `LINE` comes second.
+//! - The variable `DAEMON_UPGRADE` is the version and four descriptors: `1 LINE STDERR LOCK MANAGER`, in decimal. In each
+//!   version `LINE` comes second.
 //! - `LINE` is a stream socket whose other end is the old supervisor, the parent.
 //! - `STDERR` is the standard error of the old supervisor. The program has another one, which the old supervisor reads: it
 //!   is the reason if the upgrade fails.
 //! - `LOCK` is open on the pidfile and locked, flock(2), or `-` without a pidfile.
+//! - `MANAGER` leads to the service manager, `sd_notify(3)`, to which the old supervisor is the main process of the service. It
+//!   is `-` without one.
 //! - The bound sockets come as in `sd_listen_fds(3)`.
 //! - The new supervisor sends its process id, four bytes in the order of the machine, when its daemon can be told that it is
 //!   ready. The old one answers with one byte; if it closes the line instead, the upgrade is over.
 //! - Then the new one writes its number to the pidfile and sends one byte. From now on the pidfile is the new one's, and the
 //!   old one ends its own daemon.
-//! - When that has ended, the old supervisor leaves. If it was asked to stop, it sends one more byte and waits for the end of
+//! - The old one tells the manager that the new one is the main process now.
+//! - When the old daemon has ended, the old supervisor leaves. If it was asked to stop, it sends one more byte and waits for the end of
 //!   the new one. Before either, the new one does not leave. If it ends all the same, the old one kills its daemon.
 
 use std::{
@@ -48,6 +51,7 @@ pub(crate) struct Handover {
     line: UnixStream,
     stderr: Option<OwnedFd>,
     lock: Option<File>,
+    manager: Option<OwnedFd>,
     /// Whether the old daemon has ended.
     is_over: bool,
 }
@@ -62,7 +66,7 @@ impl Handover {
 
     fn take_all(inherited: &mut Inherited, line: RawFd, value: &str) -> Result<Self, Error> {
         let words: Vec<_> = value.split(' ').collect();
-        let [VERSION, _, stderr, lock] = words[..] else {
+        let [VERSION, _, stderr, lock, manager] = words[..] else {
             let found = words[0];
             return Err(Error::new(format!(
                 "cannot take over from the running daemon: it hands over by version {found}, and this program knows {VERSION}"
@@ -72,6 +76,7 @@ impl Handover {
         Ok(Self {
             stderr: take(stderr)?,
             lock: take(lock)?.map(File::from),
+            manager: take(manager)?,
             line: inherited.take(line)?.into(),
             is_over: false,
         })
@@ -84,6 +89,10 @@ impl Handover {
 
     pub(super) fn lock(&self) -> Option<&File> {
         self.lock.as_ref()
+    }
+
+    pub(super) fn take_manager(&mut self) -> Option<OwnedFd> {
+        self.manager.take()
     }
 
     pub(super) fn take_lock(&mut self) -> Option<File> {

@@ -47,7 +47,14 @@ pub(super) struct Launch {
 pub(super) struct Descriptors<'supervisor> {
     pub(super) line: RawFd,
     pub(super) stderr: RawFd,
+    pub(super) handed_over: HandedOver<'supervisor>,
+}
+
+/// Of what the supervisor has open.
+#[derive(Clone, Copy)]
+pub(super) struct HandedOver<'supervisor> {
     pub(super) lock: Option<RawFd>,
+    pub(super) manager: Option<RawFd>,
     pub(super) keep: &'supervisor [RawFd],
 }
 
@@ -85,12 +92,12 @@ impl Launch {
     fn try_to_execute(&self, descriptors: &Descriptors<'_>) -> Result<Infallible, Error> {
         let program = shown(&self.program);
         let cannot = |error: io::Error| Error::because(format!("cannot execute {program}"), error);
-        let (passed, [line, stderr, lock]) = descriptors.arrange()?;
-        let lock = lock.map_or_else(|| NONE.to_owned(), |lock| lock.to_string());
-        let number = |fd: Option<RawFd>| fd.unwrap_or_default();
+        let (passed, handed_over) = descriptors.arrange()?;
+        let [line, stderr, lock, manager] =
+            handed_over.map(|fd| fd.map_or_else(|| NONE.to_owned(), |fd| fd.to_string()));
         let mut environment = self.environment.clone();
         for (name, value) in [
-            (VARIABLE, format!("{VERSION} {} {} {lock}", number(line), number(stderr))),
+            (VARIABLE, format!("{VERSION} {line} {stderr} {lock} {manager}")),
             ("LISTEN_PID", process::id().to_string()),
             ("LISTEN_FDS", passed.to_string()),
         ] {
@@ -107,33 +114,34 @@ impl Launch {
 
 impl Descriptors<'_> {
     /// Puts the bound sockets where `sd_listen_fds(3)` has them, and closes everything else but those to keep. Returns how
-    /// many sockets there are, and where the line, standard error and the lock are now.
-    fn arrange(&self) -> Result<(RawFd, [Option<RawFd>; 3]), Error> {
+    /// many sockets there are, and where the line, standard error, the lock and the manager are now.
+    fn arrange(&self) -> Result<(RawFd, [Option<RawFd>; 4]), Error> {
+        let HandedOver { lock, manager, keep } = self.handed_over;
         let cannot = |error: io::Error| Error::because("cannot hand over the sockets", error);
         let stderr = sys::duplicate_above(libc::STDERR_FILENO, FIRST_PASSED);
         sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?; // first: errors go there, and its number may be another's
         let stderr = stderr.map_err(cannot)?;
         let open = crate::inherited::open_descriptors();
-        let is_own = |fd: &RawFd| [Some(self.line), self.lock].contains(&Some(*fd)) || *fd < FIRST_PASSED;
-        let mut sockets: Vec<_> = open.iter().copied().filter(|fd| !is_own(fd) && !self.keep.contains(fd)).collect();
+        let is_own = |fd: &RawFd| [Some(self.line), lock, manager].contains(&Some(*fd)) || *fd < FIRST_PASSED;
+        let mut sockets: Vec<_> = open.iter().copied().filter(|fd| !is_own(fd) && !keep.contains(fd)).collect();
         sockets.retain(|&fd| sys::is_bound_socket(fd));
         sockets.sort_unstable();
         let sockets = without_copies(&sockets);
         let passed = RawFd::try_from(sockets.len()).unwrap_or_default();
         let end = FIRST_PASSED + passed;
-        if let Some(kept) = self.keep.iter().find(|kept| (FIRST_PASSED..end).contains(kept)) {
+        if let Some(kept) = keep.iter().find(|kept| (FIRST_PASSED..end).contains(kept)) {
             return Err(Error::new(format!(
                 "cannot hand over the sockets: `keep_fds` has descriptor {kept}, which `LISTEN_FDS` counts"
             )));
         }
         let copy = |fd| sys::duplicate_above(fd, end).map_err(cannot);
         let sockets = sockets.into_iter().map(copy).collect::<Result<Vec<_>, _>>()?;
-        let own = [Some(self.line), Some(stderr), self.lock];
-        let mut copies = [None; 3];
+        let own = [Some(self.line), Some(stderr), lock, manager];
+        let mut copies = [None; 4];
         for (copied, own) in copies.iter_mut().zip(own) {
             *copied = own.map(copy).transpose()?;
         }
-        for fd in open.into_iter().filter(|fd| *fd >= FIRST_PASSED && !self.keep.contains(fd)) {
+        for fd in open.into_iter().filter(|fd| *fd >= FIRST_PASSED && !keep.contains(fd)) {
             let _ = sys::set_close_on_exec(fd, true); // it may be closed by now
         }
         for (place, socket) in (FIRST_PASSED..).zip(sockets) {

@@ -28,10 +28,12 @@ use super::{
     backoff::Backoff,
     end::{End, Next},
     handover::Handover,
+    launch::HandedOver,
+    line::Line,
     upgrade::{Progress, Successor, Upgrade},
 };
 use crate::{
-    start::{children::Children, leader::Leader, prepared::Remaining, process_group},
+    start::{children::Children, leader::Leader, prepared::Remaining, process_group, sd_notify::Manager},
     sys::{self, CaughtSignals},
     terminal::shown_bytes,
     threads::SingleThread,
@@ -75,13 +77,14 @@ enum Forked {
 }
 
 /// See [`Supervising::supervise`](super::Supervising::supervise).
-pub(super) fn supervise(supervision: Box<Supervision>, leader: Leader, thread: &SingleThread) -> NextDaemon {
+pub(super) fn supervise(mut supervision: Box<Supervision>, leader: Leader, thread: &SingleThread) -> NextDaemon {
     let Leader { mut daemon, from_daemon, launcher, mut remaining, program: _ } = leader;
     drop(from_daemon);
     let signals = CaughtSignals::catch_all();
     stop_being_leader();
+    let manager = remaining.common.manager.take();
     remaining.become_supervisors(thread);
-    supervision.become_supervisors(thread);
+    supervision.become_supervisors(manager, thread);
     let _ = sys::send(launcher.as_fd(), &[0]); // the launcher, too, has to know that `ready()` was answered
     drop(launcher);
     let mut backoff = Backoff::new(supervision.respawn.clone());
@@ -320,10 +323,20 @@ impl Supervisor<'_> {
         if let Some(launch) = self.supervision.launch.as_ref().filter(|_| self.signals.take(UPGRADING)) {
             if self.upgrade.is_none() && self.successor.is_none() && !self.is_stopping {
                 let [lock, _] = self.remaining.common.pidfile();
-                let (name, keep) = (&self.remaining.name, &self.supervision.keep_fds);
-                match Upgrade::begin(launch, name, lock, keep, self.remaining.start_timeout, self.thread) {
+                let manager = self.supervision.manager.as_ref().and_then(Manager::descriptor);
+                let handed_over = HandedOver { lock, manager, keep: &self.supervision.keep_fds };
+                match Upgrade::begin(
+                    launch,
+                    &self.remaining.name,
+                    handed_over,
+                    self.remaining.start_timeout,
+                    self.thread,
+                ) {
                     Ok(upgrade) => self.upgrade = Some(upgrade),
-                    Err(error) => self.tell_upgrade_failed(errno_of(&error).desc().as_bytes()),
+                    Err(error) => {
+                        let why = format_args!("cannot start the new program: {}", errno_of(&error).desc());
+                        self.tell_upgrade_failed(Line::new(why, b'\n').bytes().trim_ascii_end());
+                    }
                 }
             }
         }
@@ -332,6 +345,10 @@ impl Supervisor<'_> {
             Progress::GoesOn => self.upgrade = Some(upgrade),
             Progress::Failed => self.give_up(&upgrade, upgrade.reason()),
             Progress::Done(successor) => {
+                if let Some(manager) = &self.supervision.manager {
+                    let state = Line::new(format_args!("MAINPID={}", successor.pid), b'\n');
+                    manager.replace_main_process(state.bytes());
+                }
                 self.note_upgrade(None);
                 self.say(libc::LOG_NOTICE, format_args!("process {} has taken over", successor.pid));
                 self.successor = Some(successor);

@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Write},
     io::{self, Read},
     os::{
-        fd::{AsFd, AsRawFd, RawFd},
+        fd::{AsFd, AsRawFd},
         unix::net::UnixStream,
     },
     process::ExitStatus,
@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::{
-    launch::{Descriptors, Launch},
+    launch::{Descriptors, HandedOver, Launch},
     said::Said,
 };
 use crate::{start::process_group, sys, threads::SingleThread};
@@ -64,8 +64,7 @@ impl Upgrade {
     pub(super) fn begin(
         launch: &Launch,
         name: &str,
-        lock: Option<RawFd>,
-        keep: &[RawFd],
+        handed_over: HandedOver<'_>,
         start_timeout: Duration,
         thread: &SingleThread,
     ) -> io::Result<Self> {
@@ -89,7 +88,7 @@ impl Upgrade {
             ForkResult::Child => {
                 process_group::end_with(supervisor); // without that, the program would not know of an upgrade
                 let descriptors =
-                    Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), lock, keep };
+                    Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), handed_over };
                 let error = launch.execute(&descriptors);
                 let _ = sys::send(io::stderr().as_fd(), format!("{name}: {error:#}\n").as_bytes());
                 sys::exit_now(1)
