@@ -105,14 +105,14 @@ impl MainFn {
         if !has_setup && !parameters.is_empty() {
             errors.push(
                 self.parameters.stream(),
-                "`main` takes an argument only with `setup = path`, the value that this function \
-                 returned; without `setup` it is `fn main()`",
+                "`main` takes an argument only with `setup = path`: the value that `setup` returned; \
+                 without it, write `fn main()`",
             );
         } else if !surplus.is_empty() {
             errors.push(
                 quote!(#(#surplus)*),
                 "`main` takes one argument, the value that `setup` returned: `fn main(value: T)`, \
-                 or `fn main((a, b): (A, B))` where that is a tuple",
+                 or `fn main((a, b): (A, B))` if that is a tuple",
             );
         }
     }

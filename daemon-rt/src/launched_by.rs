@@ -311,10 +311,10 @@ impl fmt::Display for LaunchedBy {
             Evidence::Init => "init: its parent is process 1, and its streams are neither terminal, pipe nor socket",
             Evidence::Upgrade => "an upgrade: the line of DAEMON_UPGRADE leads to its parent",
             Evidence::Nothing if self.variables.trust == Trust::Nobody => {
-                "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed"
+                "a shell or a program: exec gave this one more rights than its caller has, so no variable is trusted"
             }
             Evidence::Nothing if self.variables.was_anothers => {
-                "a program of another service: what the manager wrote is for that one"
+                "a program of another service: the manager's variables are for that service"
             }
             Evidence::Nothing => "a shell or a program: nothing shows a service manager",
         })

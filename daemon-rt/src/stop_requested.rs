@@ -255,7 +255,7 @@ impl AtStart for Listening {
     fn refuse_if_made(&self) -> Result<(), Error> {
         let Some(signal) = request::made_to_this_process() else { return Ok(()) };
         let status = 128_u8.saturating_add(u8::try_from(signal).unwrap_or_default()); // as in a shell
-        Err(Error::new("it was asked to stop before it was started").and_exit_status(status))
+        Err(Error::new("the daemon was asked to stop before it was started").and_exit_status(status))
     }
 
     fn renew(&self) -> Result<(), Error> {

@@ -133,7 +133,7 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
             Step::Directory(next) if next.status.st_uid != ROOT => return Err(untrusted_directory(&at.join(name))),
             Step::Directory(_) => return Err(untrusted_directory(&at)), // others may have mounted it there
             Step::Link(_) => {
-                return Err(refused(format!("the symbolic link {} is not root's", shown(&at.join(name)))));
+                return Err(refused(format!("the symbolic link {} does not belong to root", shown(&at.join(name)))));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{ARRANGE, PROBE, preload};
 /// How long it takes at most to tell what has happened: less than the five seconds that a group has after SIGTERM.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
-const WITHOUT_READY: &str = "exited with status 0 without calling ready";
+const WITHOUT_READY: &str = "exited with status 0 without calling `ready`";
 
 /// How a daemon can end before it is ready; the launcher's exit status, and its words for it.
 const ENDINGS: [(&str, i32, &str); 10] = [

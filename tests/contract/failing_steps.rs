@@ -74,7 +74,7 @@ fn a_socket_as_log() {
 #[test]
 fn an_input_to_truncate() {
     let stage = Stage::new();
-    let why = "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`";
+    let why = "`stdin` is only read, and cannot be truncated: give it the path, without `Stdio::truncate`";
     refused(&stage, &["--stdin", "truncate:log"], why);
 }
 
@@ -193,7 +193,7 @@ fn directory_with_mode(stage: &Stage, name: &str, mode: Mode) {
 #[test]
 fn a_second_thread() {
     let stage = Stage::new();
-    let advice = "start threads after the fork: in `main`, or behind `start`";
+    let advice = "start threads after the fork: in `main`, or after `start`";
     let one = format!("cannot fork: 1 other thread would be lost (second); {advice}");
     refused(&stage, &["--thread", "--stdout", "new"], &one);
     let two = format!("cannot fork: 2 other threads would be lost (second, second); {advice}");
@@ -244,7 +244,7 @@ fn paths_that_say_nothing_or_something_else() {
     }
     for option in ["stdin", "stdout", "stderr"] {
         for path in ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/proc/self/fd/7", "/proc/1/fd/1"] {
-            let what = format!("`{option}` is the path `{path}`, a stream of the launcher's and no file");
+            let what = format!("`{option}` is the path `{path}`, which names a stream of the launcher, not a file");
             let line = format!("{what}; did you mean `Stdio::inherit()`?");
             refused(&stage, &[&format!("--{option}"), path], &line);
         }

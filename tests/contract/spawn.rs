@@ -130,8 +130,8 @@ fn a_client_with_threads_is_told_what_to_do() {
     client.ask("thread");
     assert_eq!(
         client.ask("spawn"),
-        "error=cannot spawn a daemon: 1 other thread would be lost (second); execute this program anew, by \
-         `Command::new(current_exe()?)`, and have it start the daemon\nstatus=1\nrunning=none\nstderr="
+        "error=cannot spawn a daemon: 1 other thread would be lost (second); execute this program again, with \
+         `Command::new(current_exe()?)`, and start the daemon there\nstatus=1\nrunning=none\nstderr="
     );
     assert!(stage.no_daemon_reported());
 }
@@ -143,7 +143,7 @@ fn a_failure_comes_with_status_and_what_was_printed() {
     for (ending, status, words) in [
         ("exit 78", 78, "ended before it was ready: exit status: 78"),
         ("return-status 3", 3, "ended before it was ready: exit status: 3"),
-        ("exit 0", 1, "exited with status 0 without calling ready"),
+        ("exit 0", 1, "exited with status 0 without calling `ready`"),
         ("raise 9", 137, "ended before it was ready: signal: 9 (SIGKILL)"),
     ] {
         client.send("spawn --notify --stderr log");

@@ -167,7 +167,10 @@ fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
         eventually("a handler that ran", || (!launcher.process.has_pending(signal)).then_some(()));
         drop(writer);
         let launch = launcher.end();
-        assert_eq!((launch.status, &*launch.stderr), (status, "probe: it was asked to stop before it was started\n"));
+        assert_eq!(
+            (launch.status, &*launch.stderr),
+            (status, "probe: the daemon was asked to stop before it was started\n")
+        );
         assert!(stage.no_daemon_reported());
         assert_eq!(stage.files(), ["configuration"]);
     }
@@ -186,7 +189,11 @@ fn a_program_that_was_asked_to_stop_gets_its_signals_back() {
     drop(writer);
     let launch = launcher.end();
     assert_eq!(launch.status, 128 + 15);
-    assert!(launch.stdout.starts_with("error=it was asked to stop before it was started\n"), "{}", launch.stdout);
+    assert!(
+        launch.stdout.starts_with("error=the daemon was asked to stop before it was started\n"),
+        "{}",
+        launch.stdout
+    );
     assert!(launch.stdout.contains("SigBlk=0000000000000000\n"), "{}", launch.stdout);
 }
 

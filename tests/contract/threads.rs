@@ -33,12 +33,12 @@ fn a_thread_that_the_look_up_of_the_user_starts() {
     for (detach, line) in [
         (
             "always",
-            "cannot fork: 1 other thread would be lost (look-up); start threads after the fork: in `main`, or behind `start`",
+            "cannot fork: 1 other thread would be lost (look-up); start threads after the fork: in `main`, or after `start`",
         ),
         (
             "never",
             "cannot give up privileges: 1 other thread would keep them (look-up); \
-             start threads after that: in `main`, or behind `start`",
+             start threads after that: in `main`, or after `start`",
         ),
     ] {
         let stage = Stage::new();
@@ -53,7 +53,7 @@ fn a_thread_that_the_look_up_of_the_user_starts() {
 fn a_process_that_shares_the_memory() {
     let refused = |cannot: &str, when: &str| {
         format!(
-            "{cannot}: another process shares the memory of this one; start it after {when}: in `main`, or behind `start`"
+            "{cannot}: another process shares the memory of this one; start it after {when}: in `main`, or after `start`"
         )
     };
     for (options, line) in [
@@ -73,7 +73,7 @@ fn a_process_that_shares_the_memory() {
     assert_eq!(launcher.end().status, 0);
 }
 
-const LOST: &str = "start threads after the fork: in `main`, or behind `start`";
+const LOST: &str = "start threads after the fork: in `main`, or after `start`";
 
 /// One that nobody named has the program's name to the kernel. That libc knows nothing of it makes it nobody else's.
 #[test]

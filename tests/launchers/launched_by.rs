@@ -59,7 +59,7 @@ fn another_pidfile_than_the_one_that_systemd_reads_is_refused() {
         let launch =
             stage.launch(&mut named(&stage, &format!("PIDFILE={directory}/{systemds}"), &format!("--pidfile {own}")));
         let line = format!(
-            "probe: `pidfile` is {directory}/{own}, but systemd reads {directory}/{systemds}, `PIDFile=` of its unit\n"
+            "probe: `pidfile` is {directory}/{own}, but systemd reads {directory}/{systemds}, the `PIDFile=` of its unit\n"
         );
         assert_eq!((launch.status, launch.stderr), (1, line));
     }

@@ -237,7 +237,7 @@ fn nobody_is_signalled_who_is_not_known_to_hold_it() {
         write(&path, format!("{id}\n"), mode);
         let _held = locked(&path);
         let launch = stage.launch(without_ptrace(&stage).args(["--stop", "pid"]));
-        let line = format!("cannot tell who holds pid: process {id}, which it names, is not seen to hold it open");
+        let line = format!("cannot tell who holds pid: process {id}, which it names, cannot be seen to hold it open");
         assert_eq!((launch.status, launch.stderr), (1, format!("probe: {line}\n")));
         let launch = stage.launch(without_ptrace(&stage).args(["--pidfile", "pid"]));
         let line = format!("cannot lock {}: it is held by a process that it does not name", path.display());
@@ -289,7 +289,7 @@ fn a_record_lock_does_not_make_a_later_process_the_daemon() {
     let written = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
     file.set_modified(written - Duration::from_secs(10)).expect("a time before it began");
     let launch = stage.launch(without_ptrace(&stage).args(["--stop", "pid"]));
-    let who = format!("process {}, which it names, is not seen to hold it open", daemon.process.0);
+    let who = format!("process {}, which it names, cannot be seen to hold it open", daemon.process.0);
     assert_eq!((launch.status, launch.stderr), (1, format!("probe: cannot tell who holds pid: {who}\n")));
     assert!(daemon.process.is_alive());
 }
@@ -321,7 +321,7 @@ fn a_number_without_its_newline_is_half_written() {
         let error = pidfile.stop(Duration::from_secs(1)).expect_err("nobody is named");
         let line = format!("cannot tell who holds {}: it names no process yet", path.display());
         assert_eq!(format!("{error:#}"), line);
-        let why = "already starting as a process that has not written its number yet";
+        let why = "already starting; the process has not written its id yet";
         let line = format!("probe: cannot lock {}: {why}\n", path.display());
         assert_eq!(stage.launch(&mut probe(&stage)).stderr, line);
         assert!(bystander.is_unharmed());

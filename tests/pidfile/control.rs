@@ -172,7 +172,7 @@ fn a_number_alone_gets_nobody_signalled() {
     for (content, why) in [
         ("0\n", malformed),
         ("-1\n", malformed),
-        ("1\n", "process 1, which it names, is not seen to hold it open"),
+        ("1\n", "process 1, which it names, cannot be seen to hold it open"),
         ("12x\n", malformed),
         ("+12\n", malformed),
         (" 12\n", malformed),

@@ -75,7 +75,7 @@ fn what_setup_ran_into_is_a_start_that_is_under_way() {
     let stage = Stage::of_the_process();
     let starting = Flock::lock(stage.create("pid"), FlockArg::LockExclusiveNonblock).expect("a lock");
     let launch = stage.launch(probe(&stage).args(["--fail", "address in use"]));
-    refused(&stage, &launch, "already starting as a process that has not written its number yet");
+    refused(&stage, &launch, "already starting; the process has not written its id yet");
     thread::scope(|scope| {
         let launch = scope.spawn(|| stage.launch(probe(&stage).args(["--fail", "address in use"])));
         thread::sleep(Duration::from_millis(200)); // longer than a look takes, and shorter than it is waited for
@@ -421,7 +421,7 @@ fn root_takes_no_file_that_others_could_have_written() {
     let pidfile = stage.path("pid");
     File::create(&pidfile).and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).expect("a file");
     std::os::unix::fs::chown(&pidfile, Some(65534), None).expect("give it away");
-    refused(&stage, &stage.launch(&mut probe(&stage)), "it belongs to another user, number 65534");
+    refused(&stage, &stage.launch(&mut probe(&stage)), "it belongs to another user, with the id 65534");
     assert!(PidFile::new(&pidfile).status().is_err());
     fs::remove_file(&pidfile).expect("remove");
 
@@ -519,7 +519,7 @@ fn on_nfs_an_ordinary_user_has_one_and_root_has_none() {
     needs_tools!("setpriv");
     let Some(library) = preload::library("FLOCK_AS_ON_NFS") else { return };
     let stage = Stage::new();
-    let why = "its file system locks only what is open for writing, as NFS does";
+    let why = "its file system, like NFS, only locks files that are open for writing";
     if is_root() {
         stage.refuses(probe(&stage).env("LD_PRELOAD", &library), &format!("probe: cannot lock {{}}/pid: {why}"));
         unistd::chown(stage.directory(), Some(NOBODY.into()), None).expect("give it away");

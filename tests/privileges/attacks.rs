@@ -423,7 +423,7 @@ fn a_launcher_that_cannot_be_root_again_gives_up() {
     let stage = stage();
     directory(&stage, "logs", nobody().0, 0o755);
     let launch = stage.launch(probe(&stage).args(["--stdout", "logs/log"]).env("LD_PRELOAD", library));
-    let line = "probe: cannot be root again after user nobody: Operation not permitted (os error 1)\n";
+    let line = "probe: cannot become root again after acting as user nobody: Operation not permitted (os error 1)\n";
     assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
     assert!(stage.no_daemon_reported());
     assert!(!stage.path("logs/log").exists(), "created in vain, and left");

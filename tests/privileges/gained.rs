@@ -18,7 +18,7 @@ use crate::{CLIENT, PROBE};
 
 const SECRET: &str = "root's alone\n";
 const UNBELIEVED: &str =
-    "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed";
+    "a shell or a program: exec gave this one more rights than its caller has, so no variable is trusted";
 const BELIEVED: &str = "systemd: SYSTEMD_EXEC_PID is its process id, and its parent is process 1";
 
 /// A stage with a copy of the probe that everybody runs as root, and with a directory in which root alone may look.

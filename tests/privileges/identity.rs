@@ -377,7 +377,7 @@ fn no_new_privs_is_set_where_it_is_asked_for() {
 fn a_second_thread_would_keep_its_privileges() {
     let own = User::from_uid(getuid()).expect("a database").expect("an entry").name;
     let line = "cannot give up privileges: 1 other thread would keep them (second); \
-                start threads after that: in `main`, or behind `start`";
+                start threads after that: in `main`, or after `start`";
     for options in [["--user", own.as_str()].as_slice(), &["--no-new-privs"]] {
         let stage = Stage::new();
         refused(&stage, probe(&stage).args(options).args(["--thread", "--foreground"]), line);
@@ -413,15 +413,15 @@ fn a_step_that_fails_or_lies_ends_the_start() {
     let become_nobody = "cannot become user nobody";
     for (lie, line) in [
         ("SETGROUPS_FAILS", format!("cannot set the supplementary groups: {denied}")),
-        ("SETGROUPS_LIES", format!("{become_nobody}: the supplementary groups are others after the change")),
+        ("SETGROUPS_LIES", format!("{become_nobody}: the supplementary groups are wrong after the change")),
         ("SETRESGID_FAILS", format!("cannot set the group id to {}: {denied}", nobody().gid)),
         ("SETRESGID_LIES", format!("{become_nobody}: the group id is not {} after the change", nobody().gid)),
         ("SETRESGID_HIDES_ROOT", format!("{become_nobody}: it could get its group 0 back")),
         ("SETRESUID_FAILS", format!("cannot set the user id to {number}: {denied}")),
         ("SETRESUID_LIES", format!("{become_nobody}: the user id is not {number} after the change")),
-        ("SETRESUID_SAVES_ROOT", format!("{become_nobody}: a saved id is another one after the change")),
+        ("SETRESUID_SAVES_ROOT", format!("{become_nobody}: a saved id is wrong after the change")),
         ("SETRESUID_HIDES_ROOT", format!("{become_nobody}: it could become root again")),
-        ("SETFSUID_TELLS_ROOT", format!("{become_nobody}: the ids for the file system are others after the change")),
+        ("SETFSUID_TELLS_ROOT", format!("{become_nobody}: the file system ids are wrong after the change")),
         ("CAPSET_FAILS", format!("cannot give up capabilities: {denied}")),
         ("CAPSET_LIES", format!("{become_nobody}: capabilities are left after the change")),
         ("NO_NEW_PRIVS_FAILS", format!("cannot set no_new_privs: {denied}")),

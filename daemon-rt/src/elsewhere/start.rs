@@ -25,7 +25,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
         ("no_new_privs", daemon.no_new_privs),
     ];
     if let Some((option, _)) = unix_only.iter().find(|(_, is_given)| *is_given) {
-        return Err(Error::new(format!("cannot obey `{option}`: this platform has nothing of the kind")));
+        return Err(Error::new(format!("cannot apply `{option}`: this platform does not have it")));
     }
     match daemon.detach {
         Detach::Always => Err(Error::new("cannot detach: there is no fork on this platform")),

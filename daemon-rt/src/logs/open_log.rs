@@ -225,7 +225,7 @@ impl fmt::Display for Refusal {
             Self::SecondLinkToAnothersFile => {
                 formatter.write_str("it has a second hard link and belongs to another user")
             }
-            Self::NotAFile => formatter.write_str("what has its name and a number, such as `.1`, is no regular file"),
+            Self::NotAFile => formatter.write_str("its name with a number, such as `.1`, is not a regular file"),
         }
     }
 }

@@ -138,7 +138,7 @@ fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>,
     match (process, holds) {
         (None, _) => cannot_tell("has ended"),
         (Some(_), Some(false)) if pid != INIT => cannot_tell("does not hold it open"),
-        (Some(_), None | Some(false)) if !may_be_believed => cannot_tell("is not seen to hold it open"),
+        (Some(_), None | Some(false)) if !may_be_believed => cannot_tell("cannot be seen to hold it open"),
         (process, _) => Ok(process),
     }
 }

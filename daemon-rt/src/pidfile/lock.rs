@@ -109,7 +109,7 @@ impl Lock {
     pub(crate) fn take_over(file: File, path: &Path) -> Result<Self, Error> {
         let writer = open_pidfile::for_writing(path).and_then(|writer| {
             if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) {
-                return Err(refused("the daemon that is upgraded holds another file"));
+                return Err(refused("the daemon that is being upgraded holds another file"));
             }
             sys::lock(file.as_fd(), libc::LOCK_EX).map(|_| writer) // it has it, unless its daemon gave it up
         });
@@ -327,7 +327,7 @@ fn open_locked(path: &Path) -> io::Result<(File, bool)> {
     let locked = match sys::lock(file.as_fd(), libc::LOCK_EX) {
         Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
             if open_pidfile::has_more_rights() {
-                return Err(refused("its file system locks only what is open for writing, as NFS does"));
+                return Err(refused("its file system, like NFS, only locks files that are open for writing"));
             }
             file = open_pidfile::for_reading_and_writing(path)?;
             sys::lock(file.as_fd(), libc::LOCK_EX)
@@ -369,7 +369,7 @@ pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
 
 fn held_by_nobody(path: &Path, content: Content) -> Error {
     let why = match content {
-        Content::Empty | Content::Unfinished(_) => "already starting as a process that has not written its number yet",
+        Content::Empty | Content::Unfinished(_) => "already starting; the process has not written its id yet",
         _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
     };
     Error::new(format!("cannot lock {}: {why}", shown(path)))

@@ -127,7 +127,7 @@ fn check(status: &FileStat) -> io::Result<()> {
         return Err(refused("it is not a regular file"));
     }
     if owner != 0 && owner != geteuid().as_raw() {
-        return Err(refused(format!("it belongs to another user, number {owner}")));
+        return Err(refused(format!("it belongs to another user, with the id {owner}")));
     }
     if status.st_nlink > 1 {
         return Err(refused("it has a second hard link"));

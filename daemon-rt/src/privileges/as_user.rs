@@ -78,7 +78,9 @@ pub(super) fn assume(account: &Account) -> Result<Before, Error> {
 }
 
 pub(super) fn restore(account: &Account, before: &Before) -> Result<(), Error> {
-    before.restore().map_err(|error| Error::because(format!("cannot be root again after {account}"), error))
+    before
+        .restore()
+        .map_err(|error| Error::because(format!("cannot become root again after acting as {account}"), error))
 }
 
 impl Before {

@@ -85,5 +85,5 @@ pub(super) fn forbid_new_privileges() -> Result<(), Error> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn forbid_new_privileges() -> Result<(), Error> {
-    Err(Error::new("cannot set no_new_privs: this platform has nothing of the kind"))
+    Err(Error::new("cannot set no_new_privs: this platform does not have it"))
 }

@@ -18,13 +18,13 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
         return not(format!("the group id is not {gid} after the change"));
     }
     if ids::saved().is_some_and(|saved| saved != (uid, gid)) {
-        return not("a saved id is another one after the change".into());
+        return not("a saved id is wrong after the change".into());
     }
     if !file_system_ids_are(uid, gid) {
-        return not("the ids for the file system are others after the change".into());
+        return not("the file system ids are wrong after the change".into());
     }
     if !has_groups(gid, &account.groups) {
-        return not("the supplementary groups are others after the change".into());
+        return not("the supplementary groups are wrong after the change".into());
     }
     if uid.is_root() {
         return Ok(());

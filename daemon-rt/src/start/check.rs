@@ -28,12 +28,12 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
 /// Of a stream that is to be rotated.
 pub(crate) fn limit(option: &str, stdio: &Stdio) -> Result<(), Error> {
     match &stdio.limit {
-        Some(_) if option == "stdin" => Err(Error::new("`stdin` is read from, and cannot be rotated")),
+        Some(_) if option == "stdin" => Err(Error::new("`stdin` is only read, and cannot be rotated")),
         Some(_) if stdio.path().is_none() => {
             Err(Error::new(format!("`{option}` has no path, and cannot be rotated: rotate `Stdio::append(path)`")))
         }
         Some(limit) if limit.bytes == 0 => Err(Error::new(format!(
-            "`{option}` is to be rotated beyond 0 bytes, which is every line; leave `rotate` out for a log without an end"
+            "`{option}` would be rotated at 0 bytes, which is every line; leave `rotate` out for a log without a limit"
         ))),
         _ => Ok(()),
     }
@@ -46,7 +46,7 @@ pub(crate) fn stream<'path>(option: &str, stream: &'path Path) -> Result<&'path 
         b"null" => did_you_mean(option, stream, "null"),
         b"inherit" | b"-" => did_you_mean(option, stream, "inherit"),
         bytes if is_of_launcher(bytes) => format!(
-            "`{option}` is the path `{}`, a stream of the launcher's and no file; did you mean `Stdio::inherit()`?",
+            "`{option}` is the path `{}`, which names a stream of the launcher, not a file; did you mean `Stdio::inherit()`?",
             shown(stream)
         ),
         _ => return Ok(stream),

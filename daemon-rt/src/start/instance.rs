@@ -48,7 +48,9 @@ pub(crate) fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     let path = daemon.inherited.absolute(check::path("pidfile", path)?)?;
     if let Some(systemds) = systemds.filter(|systemds| !are_the_same(systemds, &path)) {
         let (path, systemds) = (shown(&path), shown(systemds));
-        return Err(Error::new(format!("`pidfile` is {path}, but systemd reads {systemds}, `PIDFile=` of its unit")));
+        return Err(Error::new(format!(
+            "`pidfile` is {path}, but systemd reads {systemds}, the `PIDFile=` of its unit"
+        )));
     }
     for (name, stream) in
         [("stdin", Some(&daemon.stdin)), ("stdout", Some(&daemon.stdout)), ("stderr", daemon.stderr.as_ref())]

@@ -205,7 +205,7 @@ impl Leader<'_> {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
             Outcome::Ended(_) if why.is_some() => why, // it ended while it reported
             Outcome::Ended(status) if status.success() && self.remaining.notify => {
-                Some(Report::failed("the daemon exited with status 0 without calling ready"))
+                Some(Report::failed("the daemon exited with status 0 without calling `ready`"))
             }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
             // It was about to exit when it closed the line: a status other than 0 is no effect of our SIGTERM.

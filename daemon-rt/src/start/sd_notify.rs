@@ -224,7 +224,7 @@ fn address(socket: &OsStr) -> io::Result<SocketAddr> {
         return SocketAddr::from_abstract_name(name);
     }
     if !Path::new(socket).is_absolute() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither an absolute path nor a name behind `@`"));
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is neither an absolute path nor a name after `@`"));
     }
     SocketAddr::from_pathname(socket)
 }

@@ -72,7 +72,7 @@ fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -
         return Err(Error::new("cannot spawn a daemon in the foreground: `detach` is `Never`"));
     }
     if is_upgrade() {
-        return Err(Error::new("cannot take over from the running daemon by `spawn`"));
+        return Err(Error::new("cannot take over from the running daemon with `spawn`"));
     }
     let timeout = check::start_timeout(daemon.start_timeout)?;
     flush_or_fail()?;

@@ -94,8 +94,8 @@ fn refusal(before: Step, others: &Others) -> Error {
         Step::Spawn => ("cannot spawn a daemon", "would be lost", None),
     };
     let cure = |them: &str| match place {
-        Some(place) => format!("start {them} {place}: in `main`, or behind `start`"),
-        None => "execute this program anew, by `Command::new(current_exe()?)`, and have it start the daemon".into(),
+        Some(place) => format!("start {them} {place}: in `main`, or after `start`"),
+        None => "execute this program again, with `Command::new(current_exe()?)`, and start the daemon there".into(),
     };
     let Others::Threads(threads) = others else {
         return Error::new(format!("{cannot}: another process shares the memory of this one; {}", cure("it")));

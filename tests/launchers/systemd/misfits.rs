@@ -90,7 +90,7 @@ fn forking_in_the_foreground() {
 fn forking_with_another_pidfile() {
     let Some(systemd) = boot("Type=forking\nPIDFile=/run/probe.pid", "--pidfile /run/another.pid") else { return };
     assert_fails(&systemd, "the control process exited with error code.", "exit-code");
-    let line = "probe: `pidfile` is /run/another.pid, but systemd reads /run/probe.pid, `PIDFile=` of its unit\n";
+    let line = "probe: `pidfile` is /run/another.pid, but systemd reads /run/probe.pid, the `PIDFile=` of its unit\n";
     systemd.said("probe", line);
     assert!(!systemd.path("/run/another.pid").exists());
 }

@@ -12,7 +12,7 @@ use support::{Daemon, Stage, Systemd, are_installed, eventually, needs_tools};
 use crate::PROBE;
 
 const OWN: &str = "a service manager: NOTIFY_SOCKET is set, and it has no terminal";
-const ANOTHERS: &str = "a program of another service: what the manager wrote is for that one";
+const ANOTHERS: &str = "a program of another service: the manager's variables are for that service";
 const SUPERVISORD: &str = "supervisord: SUPERVISOR_ENABLED is set, and it has no terminal";
 
 /// Boots systemd with one unit for each of these commands.
@@ -186,7 +186,7 @@ fn a_program_with_file_capabilities_behind_a_wrapper() {
         let mut helper = systemd.daemon();
         assert_eq!(helper.ask("ready"), "");
         helper.assert_detached_from(
-            "a shell or a program: exec gave this one more rights than its caller has, and no variable is believed",
+            "a shell or a program: exec gave this one more rights than its caller has, so no variable is trusted",
         );
         helper.send("return");
         eventually("its end", || (!helper.process.is_alive()).then_some(()));

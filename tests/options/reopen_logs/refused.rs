@@ -17,7 +17,7 @@ fn a_directory_in_which_the_user_creates_nothing() {
         let (log, directory) = (stage.path("logs/log"), stage.path("logs"));
         let what = format!("cannot reopen {stream} {} as user nobody", log.display());
         let why = format!("it cannot be created in {}", directory.display());
-        let remedy = "give it a directory of that user's";
+        let remedy = "give it a directory that belongs to that user";
         let line = format!("{what}: {why} after a rotation: Permission denied (os error 13); {remedy}");
         refused(&stage, &[&options[..], &["--user", "nobody"]].concat(), &line);
         assert!(!log.exists(), "left behind");
@@ -72,7 +72,7 @@ fn outside_of_the_jail() {
     for log in ["log", "jailed/log", "jail/link/log", "jail/../log"] {
         let path = stage.path(log);
         let line = format!(
-            "cannot reopen stdout {}: it lies outside of the root directory {}, and from inside nothing there can be opened",
+            "cannot reopen stdout {}: it lies outside the root directory {}, and cannot be opened from inside",
             path.display(),
             stage.path("jail").display()
         );

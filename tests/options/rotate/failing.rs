@@ -44,7 +44,7 @@ fn what_is_planted_under_the_next_number() {
         fs::write(stage.path("target"), "secret").expect("write");
         let mut daemon = daemon(&stage, &["--stdout", "rotate:50,2:log"]);
         plant(&stage.path("log.1"));
-        let why = "what has its name and a number, such as `.1`, is no regular file";
+        let why = "its name with a number, such as `.1`, is not a regular file";
         stays_until(&stage, &mut daemon, "log", why, || fs::remove_file(stage.path("log.1")).expect("remove"));
         assert_eq!(stage.read("target"), "secret");
     }

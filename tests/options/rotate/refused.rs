@@ -29,14 +29,14 @@ fn what_has_no_path() {
             refused(&stage, &options.each_ref().map(String::as_str), &line);
         }
     }
-    refused(&stage, &["--stdin", "rotate:50,1:log"], "`stdin` is read from, and cannot be rotated");
+    refused(&stage, &["--stdin", "rotate:50,1:log"], "`stdin` is only read, and cannot be rotated");
 }
 
 #[test]
 fn a_limit_of_nothing_and_two_limits_for_one_file() {
     let stage = Stage::new();
     let line =
-        "`stdout` is to be rotated beyond 0 bytes, which is every line; leave `rotate` out for a log without an end";
+        "`stdout` would be rotated at 0 bytes, which is every line; leave `rotate` out for a log without a limit";
     refused(&stage, &["--stdout", "rotate:0,1:log"], line);
     let line = "`stdout` and `stderr` are one file, and cannot be rotated in two ways";
     for stderr in ["rotate:51,1:log", "rotate:50,2:./log"] {
@@ -57,7 +57,7 @@ fn a_directory_in_which_the_user_may_not_rename() {
     refused(&stage, &["--stdout", "rotate:50,1:logs/log", "--user", "nobody"], line);
     // Where the start would create it, the same is found out as for `reopen_logs`.
     let line = "cannot reopen stderr {}/logs/new as user nobody: it cannot be created in {}/logs after a rotation: \
-                Permission denied (os error 13); give it a directory of that user's";
+                Permission denied (os error 13); give it a directory that belongs to that user";
     refused(&stage, &["--stderr", "rotate:50,1:logs/new", "--user", "nobody"], line);
     // Root may.
     drop(daemon(&stage, &["--stdout", "rotate:50,1:logs/log"]));
@@ -95,8 +95,8 @@ fn outside_of_the_jail() {
     needs_root!();
     let stage = Stage::new();
     directory(&stage, "jail", 0);
-    let line = "cannot reopen stdout {}/log: it lies outside of the root directory {}/jail, and from inside nothing \
-                there can be opened";
+    let line = "cannot reopen stdout {}/log: it lies outside the root directory {}/jail, and cannot be opened \
+                from inside";
     refused(&stage, &["--chroot", "jail", "--stdout", "rotate:50,1:log"], line);
 }
 
@@ -112,7 +112,7 @@ fn what_has_a_number_and_is_no_file() {
         let stage = Stage::new();
         plant(&stage);
         let line = "cannot rotate stdout {}/log: it cannot be renamed in {}: \
-                    what has its name and a number, such as `.1`, is no regular file";
+                    its name with a number, such as `.1`, is not a regular file";
         refused(&stage, &["--stdout", "rotate:50,3:log"], line);
         assert!(!stage.path("target").exists(), "{what}");
     }

@@ -132,7 +132,7 @@ fn a_jail_behind_the_users_link() {
     symlink("/", sticky.join("root")).expect("link");
     lchown(sticky.join("root"), Some(nobody().0), None).expect("give it away");
     for jail in ["sticky/root", "sticky/root/usr"] {
-        refuses_jail(&stage, jail, "the symbolic link {}/sticky/root is not root's");
+        refuses_jail(&stage, jail, "the symbolic link {}/sticky/root does not belong to root");
     }
 }
 

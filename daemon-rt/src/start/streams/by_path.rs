@@ -56,7 +56,7 @@ impl Opening for OpenFiles {
     fn input(&self, file: &ByPath, inherited: &Inherited, account: Option<&Account>) -> Result<File, Error> {
         if file.is_truncated {
             return Err(Error::new(
-                "`stdin` is read from, and cannot be truncated: give it the path, without `Stdio::truncate`",
+                "`stdin` is only read, and cannot be truncated: give it the path, without `Stdio::truncate`",
             ));
         }
         let path = inherited.absolute(check::stream("stdin", &file.path)?)?;

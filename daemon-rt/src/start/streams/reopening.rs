@@ -147,7 +147,7 @@ impl Reopener<'_> {
         let answer = account.act(|| Ok(faccessat(&root, &object, rights, AtFlags::AT_EACCESS)?))?;
         answer.map_err(|error| {
             let (what_not, remedy) = if is_new {
-                (format!("created in {} after a rotation", shown(directory)), "a directory of that user's")
+                (format!("created in {} after a rotation", shown(directory)), "a directory that belongs to that user")
             } else {
                 ("written to".to_owned(), "to that user")
             };
@@ -173,10 +173,7 @@ fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
         Ok(directory) => Ok(Path::new("/").join(directory).join(name)),
         Err(_) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!(
-                "it lies outside of the root directory {}, and from inside nothing there can be opened",
-                shown(&root)
-            ),
+            format!("it lies outside the root directory {}, and cannot be opened from inside", shown(&root)),
         )),
     }
 }
