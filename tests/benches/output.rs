@@ -53,7 +53,7 @@ struct Times {
 }
 
 pub(crate) fn measure(quick: bool, table: &mut Table) -> Result<()> {
-    let rounds = if quick { 10 } else { 100 };
+    let rounds = if quick { 3 } else { 100 };
     let times = times(rounds)?;
     table.heading(&format!("output ({rounds} rounds)"), WAYS.map(|way| way.title));
     report("a million lines, ms", times.each_ref().map(|times| &times.took), table);

@@ -23,42 +23,46 @@ pub(super) struct Compiled {
 impl Compiled {
     pub(super) fn new() -> Result<Self> {
         let compiled = Self { telling: directory("telling"), idling: directory("idling"), from_c: directory("from_c") };
-        cargo_build(&compiled.telling, &["--bins"])?;
-        cargo_build(&compiled.idling, &["--bins", "--features", "idle"])?;
-        fs::create_dir_all(&compiled.from_c)?;
-        for program in &PROGRAMS {
-            if program.language == Language::C {
-                compiled.compile_c(program.name)?;
-            }
-            write_at_once(&compiled.linked(program), &compiled.telling(program))?;
+        compile_rust(&[], &compiled.telling)?;
+        compile_rust(&["--features", "idle"], &compiled.idling)?;
+        for program in PROGRAMS.iter().filter(|program| program.language == Language::C) {
+            write_at_once(&compiled.compile_c(program.name)?, &compiled.telling(program))?;
         }
         Ok(compiled)
     }
 
     /// The program that tells when its `main` began.
     pub(super) fn telling(&self, program: &Program) -> PathBuf {
-        self.linked(program).with_extension("copy")
+        match program.language {
+            Language::C => self.from_c.join(program.name).with_extension("copy"),
+            Language::Rust => self.telling.join(program.name),
+        }
     }
 
-    fn linked(&self, program: &Program) -> PathBuf {
-        match program.language {
-            Language::C => self.from_c.join(program.name),
-            Language::Rust => self.telling.join("release").join(program.name),
-        }
+    /// The program whose `main` idles, which has nothing else in it. In Rust only.
+    pub(super) fn idling(&self, program: &Program) -> Option<PathBuf> {
+        (program.language == Language::Rust).then(|| self.idling.join(program.name))
     }
 
     /// Compiles the program of that name in C.
     pub(super) fn compile_c(&self, name: &str) -> Result<PathBuf> {
+        fs::create_dir_all(&self.from_c)?;
         let source = Path::new(SOURCES).join(name).with_extension("c");
         let path = self.from_c.join(name);
         run(Command::new("cc").arg("-O2").arg(source).arg("-o").arg(&path))?;
         Ok(path)
     }
+}
 
-    /// The program whose `main` idles, which has nothing else in it. In Rust only.
-    pub(super) fn idling(&self, program: &Program) -> Option<PathBuf> {
-        (program.language == Language::Rust).then(|| self.idling.join("release").join(program.name))
+/// Compiles the programs in Rust, and what they depend on only once.
+fn compile_rust(features: &[&str], copies: &Path) -> Result<()> {
+    let target = directory("from_rust");
+    cargo_build(&target, &[&["--bins"], features].concat())?;
+    fs::create_dir_all(copies)?;
+    for program in PROGRAMS.iter().filter(|program| program.language == Language::Rust) {
+        write_at_once(&target.join("release").join(program.name), &copies.join(program.name))?;
     }
+    Ok(())
 }
 
 /// A linker writes a file in small pieces, and in such pieces it stays in the page cache: by luck, the same program takes
