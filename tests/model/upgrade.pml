@@ -57,6 +57,7 @@ active proctype old() provided (is[OLD] == RUNS) {
         is_asked[OLD_DAEMON] = true
     :: told == NOTHING && is_named && word != CONFIRMED && is_closed -> give_up()
     :: told == NOTHING && !is_named -> give_up()                                     /* supervisor::upgrade::deadline */
+    :: atomic { told == NOTHING && is_named && word != CONFIRMED && is[NEW] == STOPPED -> is[NEW] = RUNS }
     :: atomic { is_asked[OLD] && !is_stopping -> is_stopping = true };               /* supervisor::supervise::take_stopping */
         if
         :: told == DONE -> ask(NEW)

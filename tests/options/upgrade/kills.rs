@@ -88,13 +88,9 @@ fn attempt(choices: &mut Choices) -> End {
     }
     let settled = within(DEADLINE, || {
         let there = settled(stage);
-        if there.is_none() {
-            thread::sleep(Duration::from_millis(20));
-            return None;
-        }
-        // Nothing changes any more.
-        thread::sleep(Duration::from_millis(50));
-        settled(stage).filter(|now| Some(now) == there.as_ref())
+        thread::sleep(Duration::from_millis(if there.is_some() { 50 } else { 20 }));
+        let is_still = |there: &Vec<Asleep>| settled(stage).as_ref() == Some(there);
+        Some(there.filter(is_still)?.into_iter().map(|asleep| asleep.process).collect::<Vec<_>>())
     });
     let log = || stage.read("log");
     let settled = settled.unwrap_or_else(|| panic!("left: {:?}, {:?}: {}", shown(stage), stage.read("pid"), log()));
@@ -125,13 +121,32 @@ fn attempt(choices: &mut Choices) -> End {
 }
 
 /// A supervisor and its daemon, or nobody.
-fn settled(stage: &Stage) -> Option<Vec<Process>> {
+fn settled(stage: &Stage) -> Option<Vec<Asleep>> {
     let parent = |process: Process| process.stat(4)?.parse().ok().map(Process);
-    match stage.processes()[..] {
-        [] => Some(Vec::new()),
-        [one, other] if parent(other) == Some(one) => Some(vec![one, other]),
-        [one, other] if parent(one) == Some(other) => Some(vec![other, one]),
-        _ => None,
+    let settled = match stage.processes()[..] {
+        [] => vec![],
+        [one, other] if parent(other) == Some(one) => vec![one, other],
+        [one, other] if parent(one) == Some(other) => vec![other, one],
+        _ => return None,
+    };
+    settled.into_iter().map(Asleep::look).collect()
+}
+
+/// One that waits. Two who are about to end may look like two who stay, if the machine is busy; but between two looks at
+/// those who stay, neither runs.
+#[derive(PartialEq)]
+struct Asleep {
+    process: Process,
+    /// How often it has run.
+    runs: [String; 2],
+}
+
+impl Asleep {
+    fn look(process: Process) -> Option<Self> {
+        let runs = ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|key| process.status(key));
+        let [Some(voluntary), Some(involuntary)] = runs else { return None };
+        let is_asleep = process.stat(3).as_deref() == Some("S");
+        is_asleep.then_some(Self { process, runs: [voluntary, involuntary] })
     }
 }
 

@@ -84,6 +84,27 @@ fn one_that_stops_in_the_middle_changes_nothing() {
     service.refusal(&mut old);
 }
 
+/// It has written its number by then.
+#[test]
+fn one_that_is_stopped_in_the_middle_is_continued() {
+    let service = Service::new();
+    let old = service.started(&[]);
+    service.install_script(&NEW.replace("syswrite $supervisor, \"", "kill STOP => $$; syswrite $supervisor, \""));
+    service.pidfile().upgrade(DEADLINE).expect("an upgrade");
+    has_ended(&old);
+}
+
+#[test]
+fn one_that_stops_itself_again_and_again_is_given_up() {
+    let service = Service::new();
+    let mut old = service.started(&[]);
+    service
+        .install_script(&NEW.replace("syswrite $supervisor, \"", "kill STOP => $$ while 1; syswrite $supervisor, \""));
+    assert_eq!(service.refusal(&mut old), "the new supervisor did not take over within 10s");
+    service.install(PROBE);
+    drop(service.upgraded());
+}
+
 /// The test in the place of an old supervisor.
 struct Old {
     stage: Stage,

@@ -13,8 +13,8 @@
 //! - The bound sockets come as in `sd_listen_fds(3)`.
 //! - The new supervisor sends its process id, four bytes in the order of the machine, when its daemon can be told that it is
 //!   ready. The old one answers with one byte; if it closes the line instead, the upgrade is over.
-//! - Then the new one writes its number to the pidfile and sends one byte. From now on the pidfile is the new one's, and the
-//!   old one ends its own daemon.
+//! - Then the new one writes its number to the pidfile and sends one byte, at once: it has ten seconds. From now on the pidfile
+//!   is the new one's, and the old one ends its own daemon.
 //! - The old one tells the manager that the new one is the main process now.
 //! - When the old daemon has ended, the old supervisor leaves. If it was asked to stop, it sends one more byte and waits for the end of
 //!   the new one. Before either, the new one does not leave. If it ends all the same, the old one kills its daemon.

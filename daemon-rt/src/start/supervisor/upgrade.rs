@@ -29,7 +29,11 @@ const SETUP_AND_START: u32 = 2;
 /// How often to read before something else is looked at.
 const READS: usize = 256;
 
-/// How long a program that has closed its line may take to end.
+/// How long a new supervisor may take to write its number, before it is continued, for it may be stopped, and after that.
+const UNTIL_CONTINUED: Duration = Duration::from_secs(1);
+const UNTIL_CONFIRMED: Duration = Duration::from_secs(10);
+
+/// How long a program that has closed its line, or was killed, may take to end.
 const UNTIL_END: Duration = Duration::from_secs(1);
 
 pub(super) struct Upgrade {
@@ -44,6 +48,8 @@ pub(super) struct Upgrade {
     deadline: Option<Instant>,
     /// The new supervisor, from when it was told that it may take over.
     successor: Option<Pid>,
+    /// Whether that was late, and sent a signal to continue.
+    is_continued: bool,
 }
 
 /// The new supervisor.
@@ -83,6 +89,7 @@ impl Upgrade {
                     limit,
                     deadline: Instant::now().checked_add(limit),
                     successor: None,
+                    is_continued: false,
                 })
             }
             ForkResult::Child => {
@@ -126,7 +133,17 @@ impl Upgrade {
                 (_, Heard::End) => self.line = None,
             }
         }
+        let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
         match (self.successor, &self.line) {
+            (Some(successor), Some(_)) if is_over && !self.is_continued => {
+                let _ = sys::kill(successor, libc::SIGCONT);
+                self.is_continued = true;
+                self.deadline = Some(Instant::now() + UNTIL_CONFIRMED);
+                Progress::GoesOn
+            }
+            (Some(_), Some(_)) if is_over => {
+                self.fail(format_args!("the new supervisor did not take over within {UNTIL_CONFIRMED:?}"))
+            }
             (Some(_), Some(_)) => Progress::GoesOn, // the launcher is of no interest any more
             (Some(_), None) => self.fail(format_args!("the new supervisor ended while it took over")),
             (None, _) => {
@@ -134,7 +151,7 @@ impl Upgrade {
                     self.said.remove_name(name);
                     return self.fail_unless_it_said_why(format_args!("the new program ended, {status}"));
                 }
-                if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                if is_over {
                     let limit = self.limit;
                     return self.fail(format_args!("the new daemon was not ready within {limit:?}"));
                 }
@@ -177,22 +194,27 @@ impl Upgrade {
         }
     }
 
-    /// From here on there is no way back.
     fn answer(&mut self, successor: Pid) {
         // No other number is one process, kill(2).
         let is_process = successor.as_raw() > 1;
         if is_process && self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
             self.successor = Some(successor);
-            self.deadline = None;
+            self.deadline = Some(Instant::now() + UNTIL_CONTINUED);
         } else {
             self.line = None;
         }
     }
 
     /// Ends what it started. The leader of the new start sees that its launcher has ended.
+    ///
+    /// A new supervisor that may take over is waited for: it may be about to write its number.
     pub(super) fn end(&self) {
         for process in [Some(self.launcher).filter(|_| self.ended.is_none()), self.successor].into_iter().flatten() {
             let _ = sys::kill(process, libc::SIGKILL);
+        }
+        if let Some(line) = self.line.as_ref().filter(|_| self.successor.is_some()) {
+            let _ = line.set_nonblocking(false).and_then(|()| line.set_read_timeout(Some(UNTIL_END)));
+            while let Heard::Bytes = hear(line, &mut [0]) {}
         }
     }
 
