@@ -146,7 +146,7 @@ impl<'plan> Round<'plan> {
         eventually("the end of all", || self.stage.processes().is_empty().then_some(()));
         let name = self.program.file_name().and_then(|name| name.to_str()).expect("a name");
         let mut left = self.stage.files();
-        left.retain(|left| ![name, "logs", "port"].contains(&left.as_str()));
+        left.retain(|left| ![name, "logs", "port", "trace"].contains(&left.as_str()));
         let may_be_stale = held.is_none() && self.pidfile.status().expect("a status") != daemon_rt::Status::Starting;
         assert!(left.is_empty() || may_be_stale && left == ["pid"], "left: {left:?}");
     }

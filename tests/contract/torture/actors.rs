@@ -105,7 +105,7 @@ impl Round<'_> {
             Action::Look => {
                 let look = |_| {
                     thread::sleep(Duration::from_millis(2));
-                    self.pidfile.status().map_err(text)
+                    self.pidfile.status().map_err(|error| text(&error))
                 };
                 let mut seen: Vec<_> = (0..20).map(look).collect();
                 seen.dedup();
@@ -137,7 +137,7 @@ impl Round<'_> {
     }
 
     fn stop(&self, stop: Stop, held: Option<Held>) -> Outcome {
-        let by_call = |time| Outcome::Stopped(self.pidfile.stop(time).map_err(text));
+        let by_call = |time| Outcome::Stopped(self.pidfile.stop(time).map_err(|error| text(&error)));
         match stop {
             Stop::Plain(By::Call) => by_call(DEADLINE),
             Stop::Plain(By::Word) => self.say("stop"),
@@ -192,7 +192,7 @@ impl Round<'_> {
         }
         match by {
             By::Word => self.say("reload"),
-            _ => Outcome::Reloaded(self.pidfile.reload().map_err(text)),
+            _ => Outcome::Reloaded(self.pidfile.reload().map_err(|error| text(&error))),
         }
     }
 
@@ -208,7 +208,7 @@ impl Round<'_> {
     fn upgrade(&self, version: Version, by: By) -> Outcome {
         self.install(version);
         let outcome = match by {
-            By::Call => Outcome::Upgraded(self.pidfile.upgrade(DEADLINE).map_err(text)),
+            By::Call => Outcome::Upgraded(self.pidfile.upgrade(DEADLINE).map_err(|error| text(&error))),
             By::Word => self.say("upgrade"),
             By::Signal => {
                 if let Some(holder) = self.named() {
@@ -317,6 +317,6 @@ impl Round<'_> {
     }
 }
 
-fn text(error: daemon_rt::Error) -> String {
+fn text(error: &daemon_rt::Error) -> String {
     format!("{error:#}")
 }

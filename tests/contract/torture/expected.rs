@@ -25,7 +25,9 @@ impl Round<'_> {
         let has = |is: fn(&Action) -> bool| actions.iter().any(is);
         let installs = has(|action| matches!(action, Action::Upgrade { version, .. } if *version != Version::Good));
         if !installs {
-            outcomes.iter().for_each(|outcome| self.check_words(outcome));
+            for outcome in outcomes {
+                self.check_words(outcome);
+            }
         }
         let starts = has(|action| matches!(action, Action::Start | Action::Restart));
         let ends = actions.iter().any(|action| !self.options.survives(*action));
@@ -102,12 +104,12 @@ impl Round<'_> {
             (Action::Upgrade { version, by }, outcome) => self.check_upgrade(version, by, outcome, before, after),
             (Action::Reload { .. }, outcome) => {
                 assert_eq!(before, after);
-                let is_done = match outcome {
-                    Outcome::Reloaded(done) => done.is_ok(),
+                let done = match outcome {
+                    Outcome::Reloaded(reloaded) => reloaded.is_ok(),
                     Outcome::Said(_, launch) => launch.status == 0,
                     _ => unreachable!("{outcome:?}"),
                 };
-                assert_eq!(is_done, before.is_some() && self.options.reopen_logs, "{outcome:?}");
+                assert_eq!(done, before.is_some() && self.options.reopen_logs, "{outcome:?}");
             }
             (Action::Rotate | Action::Freeze { .. } | Action::Limit, _) => assert_eq!(before, after),
             (Action::Look, Outcome::Seen(seen)) => {

@@ -64,8 +64,8 @@ impl Lines {
                 assert_eq!(number.parse(), Ok(*next), "missing or twice: {line:?} in {name}");
                 *next += 1;
             }
-            ["begins", "for", launcher] => _ = self.begun.extend(launcher.parse::<i32>()),
-            ["is", "ready", "for", launcher] => _ = self.ready.extend(launcher.parse::<i32>()),
+            ["begins", "for", launcher] => self.begun.extend(launcher.parse::<i32>()),
+            ["is", "ready", "for", launcher] => self.ready.extend(launcher.parse::<i32>()),
             _ => panic!("{line:?} in {name}"),
         }
         self.next.entry(process).or_default();
