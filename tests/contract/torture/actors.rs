@@ -227,11 +227,8 @@ impl Round<'_> {
 
     /// How many of them the supervisors said the end of.
     fn upgrades_told(&self) -> usize {
-        let told = |name: String| {
-            let text = self.stage.read(&format!("logs/{name}"));
-            text.matches(" has taken over\n").count() + text.matches(": cannot upgrade: ").count()
-        };
-        self.logs().into_iter().map(told).sum()
+        let log = self.log();
+        log.matches(" has taken over\n").count() + log.matches(": cannot upgrade: ").count()
     }
 
     /// Renames a file to the path of the program. It is another process that writes it: what this one has open to write,

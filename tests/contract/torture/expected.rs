@@ -158,11 +158,13 @@ impl Round<'_> {
             let reason = match version {
                 Version::Good => "",
                 Version::Bad | Version::BadSetup => "no luck",
-                Version::BadMain => "status 3",
+                Version::BadMain => "exit status: 3",
                 Version::NotExecutable => "cannot execute",
             };
             let may_say = before.is_some() && self.options.can_be_upgraded();
             assert!(!may_say || why.is_none_or(|why| why.contains(reason)), "{why:?}");
+            let is_told = |line: &str| line.contains(": cannot upgrade: ") && line.contains(reason);
+            assert!(!may_say || self.log().lines().any(is_told), "the log does not say {reason}");
             return;
         }
         let inode = fs::metadata(&self.program).expect("the program").ino();

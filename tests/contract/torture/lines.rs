@@ -37,6 +37,11 @@ impl Round<'_> {
         });
         names
     }
+
+    /// What is in all of them.
+    pub(super) fn log(&self) -> String {
+        self.logs().into_iter().map(|name| self.stage.read(&format!("logs/{name}"))).collect()
+    }
 }
 
 impl Lines {
