@@ -19,3 +19,4 @@ mod start;
 mod stop;
 mod stop_requested;
 mod threads;
+mod torture;

@@ -12,35 +12,25 @@ use std::{
 
 use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
-use support::{Daemon, Stage, eventually};
+use support::{Choices, Daemon, Stage, eventually};
 
 use crate::{CLIENT, PROBE};
 
 const ROUNDS: usize = 200;
 const SEED: u64 = 0x5eed_da3e_0421_2026;
 
-/// Marsaglia's xorshift: the same choices in every run.
-fn choices(mut state: u64) -> impl FnMut(u64) -> u64 {
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    }
-}
-
 #[test]
 fn never_two_daemons_and_never_a_false_promise() {
     println!("seed {SEED:#x}, {ROUNDS} rounds"); // shown when it fails
     let stage = Stage::new();
     let pidfile = PidFile::new(stage.path("pid"));
-    let mut choose = choices(SEED);
+    let mut choices = Choices::new(SEED);
     let mut running: Option<Daemon> = None; // on the path
     let mut unlinked: Vec<Daemon> = Vec::new(); // those whose file was taken away
     for round in 0..ROUNDS {
-        match choose(8) {
+        match choices.below(8) {
             0..4 => {
-                let count = usize::try_from(1 + choose(6)).expect("a small number");
+                let count = 1 + choices.below(6);
                 let good = start(&stage, count);
                 assert_eq!(good, usize::from(running.is_none()), "round {round}: {good} of {count} starts succeeded");
                 running = running.or_else(|| Some(stage.daemon()));

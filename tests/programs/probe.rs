@@ -39,6 +39,7 @@ use nix::{
     libc,
     sched::{CloneFlags, unshare},
     sys::{
+        resource::{Resource, setrlimit},
         signal::{SigHandler, SigSet, Signal, killpg, signal},
         stat::Mode,
     },
@@ -59,6 +60,8 @@ mod sockets;
 mod stopping;
 #[path = "taken_numbers.rs"]
 mod taken_numbers;
+#[path = "writing.rs"]
+mod writing;
 
 pub(crate) type Failure = Box<dyn Error>;
 
@@ -69,6 +72,10 @@ pub(crate) struct Kept {
     launch: String,
     /// Whether to be ready before anything else.
     is_ready: bool,
+    /// The launcher, if `main` is to write lines.
+    writes_for: Option<String>,
+    /// Whether `main` ends at once.
+    ends: bool,
     /// What is needed behind that.
     memory: Vec<u8>,
 }
@@ -156,6 +163,9 @@ pub(crate) fn obey_command_line(
             "--notify" => _ = daemon.notify(true),
             "--ready-fd" => _ = daemon.ready_fd(value()?.parse()?),
             "--ready" => kept.is_ready = true,
+            "--write-lines" => kept.writes_for = Some(process::id().to_string()),
+            "--end-in-main" => kept.ends = true,
+            "--without-a-byte" => setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?,
             "--keep-memory" => kept.memory = vec![1; value()?.parse()?],
             "--ready-in-setup" => daemon_rt::ready()?,
             "--start-timeout" => _ = daemon.start_timeout(Duration::from_millis(value()?.parse()?)),
@@ -357,6 +367,12 @@ pub(crate) fn main(kept: Kept) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn serve(mut kept: Kept) -> Result<ExitCode, Failure> {
+    if kept.ends {
+        process::exit(3);
+    }
+    if let Some(launcher) = &kept.writes_for {
+        writing::begin(launcher)?;
+    }
     if let Some(index) = kept.opened.iter().position(|(name, _)| name == "service") {
         serving::serve(kept.opened.swap_remove(index).1)?;
     }

@@ -74,6 +74,7 @@ fn answer(mut connection: &TcpStream) -> Result<(), Box<dyn Error>> {
         Some("/crash") => unsafe { std::ptr::null_mut::<u8>().write_volatile(1) },
         Some("/exit") => process::exit(3),
         Some("/memory") => fill_memory(),
+        Some("/rotate") => daemon_rt::rotate_logs()?,
         _ => {}
     }
     let body = process::id().to_string();

@@ -3,6 +3,7 @@
 //! Everything that a [`Stage`] starts carries its mark in the environment, so that whoever is left is found by it, and
 //! ended when the stage is torn down, whatever failed.
 
+mod choices;
 mod daemon;
 mod host;
 pub mod http;
@@ -22,6 +23,7 @@ mod wait;
 mod words;
 
 pub use crate::{
+    choices::{Choices, number},
     daemon::{Daemon, Sight},
     host::Host,
     launcher::{Launch, Launcher},

@@ -11,7 +11,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Process, Stage, eventually, is_root, skip};
+use support::{Choices, DEADLINE, Process, Stage, eventually, is_root, skip};
 
 use super::AT_ONCE;
 use crate::PROBE;
@@ -73,16 +73,6 @@ impl Service {
     }
 }
 
-/// Marsaglia's xorshift: the same choices in every run.
-fn choices(mut state: u64) -> impl FnMut(usize) -> usize {
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).expect("below")
-    }
-}
-
 /// Ends the daemon so many times in these ways, while others ask it all the time.
 fn stays_up(stage: &Stage, command: &mut Command, ways: &[&str]) {
     println!("seed {SEED:#x}"); // shown when it fails
@@ -104,10 +94,10 @@ fn stays_up(stage: &Stage, command: &mut Command, ways: &[&str]) {
                 }
             });
         }
-        let mut choose = choices(SEED);
+        let mut choices = Choices::new(SEED);
         let mut killed = 0;
         for _ in 0..ENDS {
-            match ways[choose(ways.len())] {
+            match choices.of(ways) {
                 "kill" => {
                     Process(service.id()).signal(Signal::SIGKILL);
                     killed += 1;

@@ -37,6 +37,20 @@ fn a_program_that_cannot_be_executed() {
     assert_ne!(executable(service.upgraded().process), before, "then it can");
 }
 
+/// It comes last in what the new program says, behind whatever else was written to the log meanwhile.
+#[test]
+fn the_log_has_the_reason_however_much_the_daemon_writes() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready"]);
+    service.install_script(&format!("#!/bin/sh\nexec {PROBE} \"$@\" --end-in-main"));
+    assert_eq!(daemon.ask("begin-lines 1"), "");
+    service.pidfile().upgrade(DEADLINE).expect_err("no upgrade");
+    daemon.ask("end-lines");
+    let log = service.stage.read("log");
+    let line = log.lines().find(|line| line.starts_with("probe: cannot upgrade: ")).expect("a line");
+    assert!(line.ends_with("probe: the daemon ended before it was ready: exit status: 3"), "{line}");
+}
+
 #[test]
 fn a_start_that_fails() {
     let service = Service::new();

@@ -5,36 +5,20 @@ use std::{env, fs, thread, time::Duration};
 
 use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Process, Stage, eventually, within};
+use support::{Choices, DEADLINE, Process, Stage, eventually, number, within};
 
 use super::{Service, content, supervisor};
 
 const SEED: u64 = 0x5eed_20aa_0000_2026;
 
-/// Marsaglia's xorshift: the same choices in every run.
-struct Choices(u64);
-
-impl Choices {
-    fn below(&mut self, number: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % number as u64).expect("below")
-    }
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
-}
-
 /// `ROUNDS` of them, from `SEED` on.
 #[test]
 fn there_is_one_or_none() {
     let (seed, rounds) = (number("SEED", SEED), number("ROUNDS", 20));
-    let mut choices = Choices(seed);
+    let mut choices = Choices::new(seed);
     let (mut upgraded, mut gone) = (0, 0);
     for round in 0..rounds {
-        let before = choices.0;
+        let before = choices.seed();
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&mut choices)));
         match ended {
             Ok(End::Old) => {}
@@ -69,8 +53,8 @@ fn attempt(choices: &mut Choices) -> End {
         if there.is_empty() {
             break;
         }
-        let victim = there[choices.below(there.len())];
-        let signal = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP][choices.below(4)];
+        let victim = choices.of(&there);
+        let signal = choices.of(&[Signal::SIGKILL, Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP]);
         if env::var_os("ROUNDS").is_some() {
             let name =
                 |process: Process| (process.0, process.stat(4), process == old.process, process == old_supervisor);

@@ -27,6 +27,16 @@ impl Line {
     }
 }
 
+/// What has room in a line: the last lines of a long text, since a reason comes last.
+pub(super) fn end_of(text: &[u8]) -> &[u8] {
+    const ROOM: usize = LIMIT / 2; // a control character takes more than one byte
+    let is_newline = |byte: &u8| *byte == b'\n';
+    let Some(cut) = text.len().checked_sub(ROOM) else { return text };
+    let begin = text[cut..].iter().position(is_newline).map(|newline| cut + newline + 1);
+    let begin = begin.or_else(|| text.iter().rposition(is_newline).map(|newline| newline + 1));
+    &text[begin.unwrap_or_default()..]
+}
+
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = LIMIT - 1 - self.length; // the end has a place

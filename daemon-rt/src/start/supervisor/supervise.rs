@@ -29,7 +29,7 @@ use super::{
     end::{End, Next},
     handover::Handover,
     launch::HandedOver,
-    line::Line,
+    line::{Line, end_of},
     upgrade::{Progress, Successor, Upgrade},
 };
 use crate::{
@@ -365,7 +365,7 @@ impl Supervisor<'_> {
     }
 
     fn tell_upgrade_failed(&mut self, why: &[u8]) {
-        self.say(libc::LOG_ERR, format_args!("cannot upgrade: {}", shown_bytes(why)));
+        self.say(libc::LOG_ERR, format_args!("cannot upgrade: {}", shown_bytes(end_of(why))));
         self.note_upgrade(Some(why));
     }
 
