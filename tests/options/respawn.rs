@@ -7,6 +7,7 @@ mod pidfile;
 mod ready;
 mod refused;
 mod supervisor;
+mod unready;
 
 use std::{env, process::Command};
 
