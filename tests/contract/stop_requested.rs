@@ -844,3 +844,28 @@ fn ctrl_c_at_a_terminal_is_a_request() {
     terminal.type_in("\u{3}");
     is_requested(&mut program);
 }
+
+#[test]
+fn it_can_be_shown() {
+    let stage = Stage::new();
+    let mut daemon = listening(&stage, &[]);
+    assert_eq!(daemon.ask("show-stop"), "StopRequested { is_set: false, .. } true");
+    daemon.process.signal(Signal::SIGTERM);
+    is_requested(&mut daemon);
+    assert_eq!(daemon.ask("show-stop"), "StopRequested { is_set: true, .. } true");
+}
+
+/// The thread that waits for the request is its parent's.
+#[test]
+fn a_worker_of_a_program_that_awaits_it_starts_a_daemon() {
+    let stage = Stage::new();
+    let _client = stage.start(stage.command(CLIENT).args(["obey", "quietly"]));
+    let mut client = stage.daemon();
+    client.send("begin-to-await-stop");
+    assert_eq!(client.answer(), "");
+    eventually("the wait", || (client.ask("is-stop-awaited") == "true").then_some(()));
+    let said = client.ask("spawn-in-worker");
+    assert!(said.starts_with("Ok(Spawned { pid: "), "{said}");
+    client.process.signal(Signal::SIGTERM);
+    eventually("its own request", || (client.ask("is-stop-awaited") == "false").then_some(()));
+}

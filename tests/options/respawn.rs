@@ -8,6 +8,7 @@ pub(super) mod processes;
 mod ready;
 mod refused;
 mod supervisor;
+mod unready;
 
 use std::{env, process::Command};
 

@@ -15,6 +15,7 @@ use crate::PROBE;
 mod beside_others;
 mod every_line;
 mod failing;
+mod fifo;
 mod refused;
 mod steps;
 

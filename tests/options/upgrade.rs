@@ -1,10 +1,12 @@
 //! A new version of the program takes over from the running daemon, which serves until then.
 
+mod asking;
 mod failures;
 mod hostile;
 mod kills;
 mod limits;
 mod load;
+mod other_starts;
 mod protocol;
 mod sockets;
 mod stop;

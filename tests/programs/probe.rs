@@ -158,6 +158,7 @@ pub(crate) fn obey_command_line(
                 println!("{:?}", PidFile::new(value()?).stop(Duration::from_secs(10))?);
                 process::exit(0);
             }
+            "--stop-first" => _ = PidFile::new(value()?).stop(Duration::from_secs(10))?,
             "--foreground" => _ = daemon.detach(Detach::Never),
             "--detach" => _ = daemon.detach(verdict(&value()?)?),
             "--notify" => _ = daemon.notify(true),
@@ -460,6 +461,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "await-stop-by-first" => stopping::wait_by_first()?,
         "await-stop-without-descriptors" => stopping::await_without_descriptors()?,
         "is-stop-readable" => said = stopping::is_readable()?.to_string(),
+        "show-stop" => said = stopping::show()?,
         "ask-once-to-stop" => stopping::ask_once()?,
         "is-woken-to-stop" => said = stopping::is_woken().to_string(),
         "await-stop" => stopping::await_by(rest)?,
@@ -487,6 +489,7 @@ pub(crate) fn obey(word: &str, rest: &str, kept: &mut Kept) -> Result<String, Fa
         "hold-stdout-in-thread" => hold_stdout_in_thread()?,
         "start-again" => said = format!("{:?}", Daemon::new().start()),
         "spawn-again" => said = format!("{:?}", Daemon::new().spawn(|| ())),
+        "spawn-in-worker" => said = in_worker(|| format!("{:?}", Daemon::new().spawn(|| ())))?,
         "run-again" => said = format!("{:?}", Daemon::default().run(|| println!("it ran again"))),
         "exit" => process::exit(rest.parse()?),
         "abort" => process::abort(),

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fs::File,
     iter,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
@@ -53,6 +53,12 @@ pub(crate) fn is_readable() -> Result<bool, Failure> {
     let stop = STOP.lock().unwrap_or_else(PoisonError::into_inner);
     let stop = stop.as_ref().ok_or("nobody listens")?;
     Ok(poll(&mut [PollFd::new(stop.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO)? == 1)
+}
+
+/// As a program that debugs itself shows it; and whether its number is that of its descriptor.
+pub(crate) fn show() -> Result<String, Failure> {
+    let stop = clone()?;
+    Ok(format!("{stop:?} {}", stop.as_raw_fd() == stop.as_fd().as_raw_fd()))
 }
 
 fn clone() -> Result<StopRequested, Failure> {

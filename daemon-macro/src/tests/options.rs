@@ -16,6 +16,32 @@ fn octal_numbers() {
 }
 
 #[test]
+fn streams_of_the_launcher() {
+    for good in
+        ["/dev/fd", "/dev/fd/log", "/dev/fd/3/log", "/proc/self/fd/log", "/proc/log/fd/3", "/dev/null", "stdout"]
+    {
+        let seen = expanded(&format!("stdout = {good:?}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["/dev/stdin", "/dev/fd/3", "/proc/self/fd/1", "/proc/thread-self/fd/1", "/proc/12/fd/34"] {
+        let seen = expanded(&format!("stdout = {bad:?}"), "fn main() {}");
+        assert!(seen.contains("is a stream of the launcher's"), "{bad}: {seen}");
+    }
+}
+
+#[test]
+fn numbers_for_ready_fd() {
+    for good in ["3", "0x10", "99999999999999999999"] {
+        let seen = expanded(&format!("ready_fd = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["2", "0", "-1"] {
+        let seen = expanded(&format!("ready_fd = {bad}"), "fn main() {}");
+        assert!(seen.contains("must be 3 or more"), "{bad}: {seen}");
+    }
+}
+
+#[test]
 fn functions_for_setup() {
     for good in ["f", "a::f::<B, C>", "f(1)", "f[]", "f::<{ 1 }>()", "a.f()", "|daemon| f()", "(f)()", "()"] {
         let seen = expanded(&format!("setup = {good}"), "fn main() {}");

@@ -23,7 +23,7 @@ const PARTS: [&[u8]; 14] = [
 ];
 
 /// Whatever is no letter, sign or blank of a line.
-const DECEPTIVE: [char; 31] = [
+const DECEPTIVE: [char; 33] = [
     '\u{ad}',
     '\u{61c}',
     '\u{180e}',
@@ -55,6 +55,8 @@ const DECEPTIVE: [char; 31] = [
     '\u{e0020}',
     '\u{e0041}',
     '\u{e007f}',
+    '\u{e01f0}',
+    '\u{e0fff}',
 ];
 
 fn is_harmless(character: char) -> bool {

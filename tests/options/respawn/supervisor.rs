@@ -322,6 +322,8 @@ fn where_there_is_no_process_to_be_had_it_waits_and_tries_again() {
     let line = "probe: cannot start the daemon again: EAGAIN: Try again\n";
     eventually("the line", || stage.read("log").contains(line).then_some(()));
     assert!(supervisor.is_alive() && stage.no_daemon_reported());
+    let told = Instant::now();
+    eventually("another attempt, in silence", || (told.elapsed() > Duration::from_millis(1200)).then_some(()));
     group.limit("max");
     let next = stage.daemon();
     assert_eq!(next.process.parent(), supervisor.0);

@@ -1,0 +1,56 @@
+//! A later daemon that can never be ready any more, or only while it stops.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use support::{Daemon, Stage, eventually};
+
+use super::{probe, supervisor};
+
+/// The second daemon, which is not ready yet.
+fn second(stage: &Stage, options: &[&str]) -> Daemon {
+    let launcher = stage.start(&mut probe(stage, &[&["--notify"], options].concat()));
+    let mut first = stage.daemon();
+    assert_eq!(first.ask("ready"), "");
+    assert_eq!(launcher.end().status, 0);
+    first.send("crash");
+    stage.daemon()
+}
+
+/// Another program in its place cannot be ready for it.
+#[test]
+fn one_that_executes_another_program_gets_time_to_end() {
+    let stage = Stage::new();
+    let mut daemon = second(&stage, &[]);
+    daemon.send("exec-shell sleep 0.5; exit 7");
+    let _next = stage.daemon();
+    let line = format!("process {} ended before it was ready, exit status: 7; ", daemon.process.0);
+    assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
+}
+
+#[test]
+fn one_that_goes_on_in_another_program_is_ended() {
+    let stage = Stage::new();
+    let mut daemon = second(&stage, &[]);
+    let start = Instant::now();
+    daemon.send("exec");
+    let _next = stage.daemon();
+    assert!(start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
+    let line = format!("process {} ended before it was ready, signal: 15 (SIGTERM); ", daemon.process.0);
+    assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
+}
+
+#[test]
+fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
+    let stage = Stage::new();
+    let mut daemon = second(&stage, &["--stop-timeout", "1500"]);
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    let start = Instant::now();
+    supervisor.signal(Signal::SIGTERM);
+    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    assert_eq!(daemon.ask("ready"), "");
+    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(stage.read("log").contains(", signal: 9 (SIGKILL)"), "{}", stage.read("log"));
+}
