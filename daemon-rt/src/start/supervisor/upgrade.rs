@@ -1,5 +1,5 @@
-//! An upgrade from the side of the old supervisor: it executes the program anew, and waits until a new supervisor says that
-//! it can take over. What is said on the line stands in [`handover`](super::handover).
+//! An upgrade, on the side of the old supervisor: it executes the program again, and waits until a new supervisor says
+//! that it can take over. [`handover`](super::handover) describes what is sent on the line.
 
 use std::{
     fmt::{self, Write},
@@ -23,33 +23,33 @@ use super::{
 };
 use crate::{start::process_group, sys, threads::SingleThread};
 
-/// `setup` and the start may take as long as the start of this daemon might.
+/// `setup` and the start may take twice as long as the start of this daemon could.
 const SETUP_AND_START: u32 = 2;
 
-/// How often to read before something else is looked at.
+/// How often to read before looking at anything else.
 const READS: usize = 256;
 
 /// How long a program that has closed its line may take to end.
 const UNTIL_END: Duration = Duration::from_secs(1);
 
 pub(super) struct Upgrade {
-    /// The new program: a launcher, as far as it goes.
+    /// The new program. It begins as a launcher.
     launcher: Pid,
     ended: Option<ExitStatus>,
-    /// None where the new program has closed it.
+    /// None if the new program has closed it.
     line: Option<UnixStream>,
     stderr: Option<UnixStream>,
     said: Said,
     limit: Duration,
     deadline: Option<Instant>,
-    /// The new supervisor, from when it was told that it may take over.
+    /// The new supervisor, once it was told that it may take over.
     successor: Option<Pid>,
 }
 
 /// The new supervisor.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// None where it has ended.
+    /// None if it has ended.
     pub(super) line: Option<UnixStream>,
 }
 
@@ -60,7 +60,7 @@ pub(super) enum Progress {
 }
 
 impl Upgrade {
-    /// Executes the program in a child: returns in the parent alone.
+    /// Executes the program in a child. Returns only in the parent.
     pub(super) fn begin(
         launch: &Launch,
         name: &str,
@@ -86,7 +86,7 @@ impl Upgrade {
                 })
             }
             ForkResult::Child => {
-                process_group::end_with(supervisor); // without that, the program would not know of an upgrade
+                process_group::end_with(supervisor); // without the line, the program would not know of an upgrade
                 let descriptors =
                     Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), handed_over };
                 let error = launch.execute(&descriptors);
@@ -96,7 +96,7 @@ impl Upgrade {
         }
     }
 
-    /// What may have something to say.
+    /// The sockets that may have something to read.
     pub(super) fn sockets(&self) -> [Option<&UnixStream>; 2] {
         [self.line.as_ref(), self.stderr.as_ref()]
     }
@@ -112,7 +112,7 @@ impl Upgrade {
         }
     }
 
-    /// Reads what there is. Messages of the program begin with that name.
+    /// Reads what has arrived. The program's messages begin with that name.
     pub(super) fn advance(&mut self, name: &str) -> Progress {
         self.listen();
         if let Some(line) = &self.line {
@@ -127,7 +127,7 @@ impl Upgrade {
             }
         }
         match (self.successor, &self.line) {
-            (Some(_), Some(_)) => Progress::GoesOn, // the launcher is of no interest any more
+            (Some(_), Some(_)) => Progress::GoesOn, // the launcher does not matter any more
             (Some(_), None) => self.fail(format_args!("the new supervisor ended while it took over")),
             (None, _) => {
                 if let Some(status) = self.ended {
@@ -139,7 +139,7 @@ impl Upgrade {
                     return self.fail(format_args!("the new daemon was not ready within {limit:?}"));
                 }
                 if self.line.is_none() {
-                    // It is about to end: its daemon could not be ready any more.
+                    // It is about to end: its daemon could not become ready any more.
                     let end = Instant::now() + UNTIL_END;
                     self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
                 }
@@ -165,7 +165,7 @@ impl Upgrade {
         self.said.trimmed()
     }
 
-    /// Reads more than a socket holds, but not for ever where somebody writes all the time.
+    /// Reads more than a socket holds, but not for ever if somebody keeps writing.
     fn listen(&mut self) {
         for _ in 0..READS {
             let Some(stderr) = &self.stderr else { return };
@@ -177,9 +177,9 @@ impl Upgrade {
         }
     }
 
-    /// From here on there is no way back.
+    /// After this, there is no way back.
     fn answer(&mut self, successor: Pid) {
-        // No other number is one process, kill(2).
+        // Other numbers do not name a single process, kill(2).
         let is_process = successor.as_raw() > 1;
         if is_process && self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
             self.successor = Some(successor);
@@ -196,7 +196,7 @@ impl Upgrade {
         }
     }
 
-    /// Whether the pidfile may name a new supervisor already.
+    /// Whether the pidfile may already name a new supervisor.
     pub(super) fn has_named_successor(&self) -> bool {
         self.successor.is_some()
     }
@@ -208,7 +208,7 @@ impl Successor {
         self.line.is_none()
     }
 
-    /// Says that the old daemon has ended, where that does not show by the end of this process.
+    /// Says that the old daemon has ended, if the end of this process does not show it.
     pub(super) fn let_go(&self) {
         if let Some(line) = &self.line {
             let _ = sys::send(line.as_fd(), &[0]);
@@ -216,7 +216,7 @@ impl Successor {
     }
 }
 
-/// One that does not keep this process waiting.
+/// A socket pair. Our end does not block.
 fn pair() -> io::Result<(UnixStream, UnixStream)> {
     let (own, its) = UnixStream::pair()?;
     own.set_nonblocking(true)?;
@@ -229,7 +229,7 @@ enum Heard {
     End,
 }
 
-/// What the other side sends, it sends at once.
+/// The other side sends each message at once.
 fn hear(mut line: &UnixStream, word: &mut [u8]) -> Heard {
     match sys::uninterrupted(|| line.read(word)) {
         Ok(0) => Heard::End,
