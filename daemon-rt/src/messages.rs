@@ -87,9 +87,9 @@ impl Messages {
 }
 
 impl Error {
-    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does, and exits with
-    /// [`exit_status`](Self::exit_status): on standard error, what the daemon wrote, and below it the message behind the
-    /// program's name.
+    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does: to
+    /// standard error, first what the daemon wrote, and then the program's name and the message. It then exits with
+    /// [`exit_status`](Self::exit_status).
     ///
     /// ```no_run
     /// use daemon_rt::Daemon;

@@ -37,13 +37,15 @@ struct Rotator {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Rotates the logs that are beyond their limits, as the thread of [`Stdio::rotate`](crate::Stdio::rotate) does, and ends
-/// that thread: from the first call on, the program itself has to call, as often as it wants the sizes looked at.
+/// Rotates the logs that are beyond their limits, as the thread of [`Stdio::rotate`](crate::Stdio::rotate) does. The
+/// first call ends that thread. From then on, the program itself has to call this function, as often as the sizes are
+/// to be checked.
 ///
-/// When it returns, the thread is gone. So call it first in a `main` that must not have a second thread: one that forks
-/// workers, or that puts itself into a sandbox which holds for the calling thread alone, as those of Landlock, seccomp(2),
-/// capset(2) and unshare(2). A thread outside would be the way out of it. From inside, the rotation must be able to rename
-/// and create files in the directory of the log.
+/// When the first call returns, the thread is gone. So if `main` must not have a second thread, call this first. Two
+/// kinds of programs need that: those that fork workers, and those that put themselves into a sandbox that only holds
+/// for the calling thread, such as those of Landlock, seccomp(2), capset(2) and unshare(2). A thread outside the
+/// sandbox would be a way out of it. Inside the sandbox, the rotation must be allowed to rename and create files in the
+/// directory of the log.
 ///
 /// ```no_run
 /// use std::{thread, time::Duration};
@@ -61,16 +63,16 @@ struct Rotator {
 /// }
 /// ```
 ///
-/// In the foreground it does nothing. It is not for signal handlers.
+/// In the foreground it does nothing. Do not call it in a signal handler.
 ///
 /// # Errors
 ///
-/// A log that is beyond its limit cannot be rotated; the stream stays what it was. Or no log has a limit. Or the process is
-/// a worker that was forked from the daemon: the logs are the daemon's to rotate.
+/// A log that is beyond its limit cannot be rotated. The stream then stays as it was. It is also an error if no log has
+/// a limit, or if the process is a worker that was forked from the daemon: only the daemon rotates its logs.
 ///
 /// # Platform-specific behavior
 ///
-/// Where there is no fork it does nothing.
+/// On systems without fork, it does nothing.
 pub fn rotate_logs() -> Result<(), Error> {
     let (Some(rotator), Some(watched)) = (ROTATOR.get(), WATCHED.get()) else {
         return Err(Error::new("cannot rotate logs: no log was given with `rotate`"));

@@ -61,17 +61,17 @@ pub fn ready() -> Result<(), Error> {
     ready_with("")
 }
 
-/// As [`ready`], with one line for the person who started the program, such as `listening on 127.0.0.1:8080`.
+/// The same as [`ready`], with one line for the person who started the program, such as `listening on 127.0.0.1:8080`.
 ///
-/// The launcher prints it to its standard output before it exits. A service manager gets it as `STATUS=`, `sd_notify(3)`,
-/// which `systemctl status` shows. In the foreground the program itself prints it, unless its standard output is a
-/// connection that inetd gave to it. In all three places control characters are escaped, newlines too.
-/// [`spawn`](crate::Daemon::spawn) returns it [unchanged](crate::Spawned::message).
+/// The launcher prints the line to its standard output before it exits. A service manager gets it as `STATUS=`,
+/// `sd_notify(3)`, which `systemctl status` shows. In the foreground the program itself prints it, unless its standard
+/// output is a connection from inetd. In all three places control characters are escaped, including newlines.
+/// [`spawn`](crate::Daemon::spawn) returns the line [unchanged](crate::Spawned::message).
 ///
-/// Without [`notify`](crate::Daemon::notify), the launcher and the manager have not waited. The program prints the line
-/// itself then, after a detach too: it is in the daemon's log, or lost if standard output is the null device.
+/// Without [`notify`](crate::Daemon::notify), neither the launcher nor the manager waits. Then the program prints the
+/// line itself, also after a detach: it goes to the daemon's log, or is lost if standard output is the null device.
 ///
-/// It is cut off after 64 KiB, and for a manager after 1024 bytes.
+/// The line is cut off after 64 KiB, and for a manager after 1024 bytes.
 ///
 /// ```no_run
 /// use std::{error::Error, net::TcpListener};
@@ -88,7 +88,7 @@ pub fn ready() -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// Those of [`ready`].
+/// The same as for [`ready`].
 pub fn ready_with(message: impl AsRef<str>) -> Result<(), Error> {
     tell(message.as_ref())
 }
