@@ -1,4 +1,4 @@
-//! Who the daemon is, and what nobody can do with what root does for it.
+//! Who the daemon runs as, and how nobody can misuse what root does for it.
 
 mod accounts;
 mod attacks;

@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Attributes that go to the outer function: they hold for the inner one as well.
+/// Attributes that go to the outer function. They apply to the inner one as well.
 const OUTER: &[&str] = &["allow", "deny", "deprecated", "doc", "expect", "forbid", "warn"];
 
 /// Attributes of the compiler and its tools. None of them starts an async runtime.

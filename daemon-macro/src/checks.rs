@@ -1,15 +1,15 @@
-//! What can be said of a value before the program runs. Anything but a literal is judged by rustc and, at run time, by
-//! `Daemon`.
+//! What can be said of a value before the program runs. Only literals are checked here. The compiler checks all other
+//! values, and `Daemon` checks them at run time.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::{Lit, LitInt};
 
 use crate::tokens::is_punct;
 
-/// Judges the value of the option `name`; `Err` has the message.
+/// Checks the value of the option `name`. `Err` has the message.
 pub(crate) type Check = fn(name: &str, value: &TokenStream) -> Result<(), String>;
 
-/// For options whose values are no literals.
+/// For options whose values are not literals.
 pub(crate) const ANY: Check = |_, _| Ok(());
 
 pub(crate) fn text(name: &str, value: &TokenStream) -> Result<(), String> {
@@ -51,7 +51,7 @@ pub(crate) fn stream(name: &str, value: &TokenStream) -> Result<(), String> {
     Err(format!("`{name} = \"{path}\"` {what}; did you mean `{meant}`?"))
 }
 
-/// By one of the names that Linux and the BSDs have for what a process has open, fd(4).
+/// Whether the path is one of the names that Linux and the BSDs give to a process's open descriptors, fd(4).
 fn is_of_launcher(path: &str) -> bool {
     let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let is_process = |name: &str| is_number(name) || ["self", "thread-self"].contains(&name);
@@ -142,7 +142,7 @@ fn literal(value: &TokenStream) -> Option<Lit> {
     syn::parse2(value.clone()).ok()
 }
 
-/// Whether `trees` are names and what joins them.
+/// Whether `trees` are names and the signs that join them.
 fn is_path(trees: &[TokenTree]) -> bool {
     !trees.is_empty()
         && trees.iter().all(|tree| match tree {

@@ -1,4 +1,4 @@
-//! The mistakes of one use of the attribute, gathered so that one compile shows them all.
+//! The mistakes of one use of the attribute. They are collected, so that one compilation shows them all.
 
 use std::fmt::Display;
 
@@ -9,7 +9,7 @@ use quote::ToTokens;
 pub(crate) struct Errors(Vec<syn::Error>);
 
 impl Errors {
-    /// Notes a mistake that the tokens `at` make.
+    /// Notes a mistake in the tokens `at`.
     pub(crate) fn push(&mut self, at: impl ToTokens, message: impl Display) {
         self.0.push(syn::Error::new_spanned(at, message));
     }

@@ -7,7 +7,8 @@ use crate::errors::Errors;
 use crate::main_fn::MainFn;
 use crate::options::{Options, Setting};
 
-/// `fn main` around the user's `fn main`; with mistakes, the same as far as it goes, and a `compile_error!` for each.
+/// Puts `fn main` around the user's `fn main`. If there are mistakes, it does so as far as possible, and adds a
+/// `compile_error!` for each.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(options, &mut errors);
@@ -27,7 +28,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let inner = main.inner();
     let completions = completions(&options);
     let start = start(&options, can_run.then_some(&main));
-    // The errors come last: rust-analyzer finds its way by offsets, and they tell of the half typed key.
+    // The errors come last: rust-analyzer goes by offsets, and the errors contain the half-typed key.
     quote! {
         #(#outer_attributes)*
         #visibility fn #name() -> ::std::process::ExitCode {
@@ -39,13 +40,13 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// `(&mut Daemon::new()).key(value)….run(main)`, where there is a `main` that can be run.
+/// `(&mut Daemon::new()).key(value)….run(main)`, or without `.run` if there is no `main` that could run.
 fn start(options: &Options, main: Option<&MainFn>) -> TokenStream {
     let Some(runtime) = &options.runtime else {
         return quote!(::std::process::ExitCode::FAILURE);
     };
     let setters = options.setters.iter().map(|Setting { key, value }| quote_spanned!(end(value)=> .#key(#value)));
-    // As a `&mut`, it has the methods of `Daemon` before those of a trait that the user gave to every type.
+    // On a `&mut`, the methods of `Daemon` are found before those of a trait that the user implements for every type.
     let daemon = quote!((&mut #runtime::Daemon::new()) #(#setters)*);
     let Some(main) = main else {
         return quote!(#daemon; ::std::process::ExitCode::FAILURE);
@@ -61,13 +62,13 @@ fn start(options: &Options, main: Option<&MainFn>) -> TokenStream {
     }
 }
 
-/// The place at which rustc misses what `value` lacks, as in `stdin = Stdio::`.
+/// Where rustc reports what is missing in `value`, as in `stdin = Stdio::`.
 fn end(value: &TokenStream) -> Span {
     let last = value.clone().into_iter().last();
     Span::call_site().located_at(last.map_or_else(Span::call_site, |token| token.span()))
 }
 
-/// Unknown options as calls of methods, for rust-analyzer alone, which completes what is half typed.
+/// Unknown options as calls of methods. Only rust-analyzer sees them, and completes what is half typed.
 fn completions(options: &Options) -> TokenStream {
     let (Some(runtime), false) = (&options.runtime, options.unknown.is_empty()) else {
         return TokenStream::new();

@@ -1,6 +1,6 @@
-//! Where an expression ends. It is not parsed, so that syntax that no parser knows yet passes, too: the first comma
-//! outside of brackets ends it, unless that comma stands in generic arguments or between the bars of a closure. So does
-//! a semicolon.
+//! Where an expression ends. It is not parsed, so syntax that no parser knows yet passes, too. The first comma outside
+//! brackets ends it, unless that comma is in generic arguments or between the bars of a closure. A semicolon ends it as
+//! well.
 
 use proc_macro2::{Spacing, TokenTree};
 
@@ -14,10 +14,10 @@ const BEFORE_OPERAND: &[&str] = &[
 
 /// The number of tokens in the expression at the head of `tokens`.
 ///
-/// A `key =` that no operator joins to it ends it as well: a comma was forgotten there.
+/// A `key =` that no operator joins to it also ends it: a comma was forgotten there.
 pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
     let mut len = 0;
-    // Where an operand begins, `|` opens a closure and `<` a qualified path. Behind one, both are operators.
+    // Where an operand begins, `|` opens a closure and `<` a qualified path. After an operand, both are operators.
     let mut operand_next = true;
     // In a type, `<` opens generic arguments.
     let mut in_type = false;
@@ -39,10 +39,10 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
             }
             TokenTree::Punct(punct) => match punct.as_char() {
                 ',' | ';' => break,
-                '\'' => rest.len().min(2), // a lifetime or a label, which says nothing of what comes next
+                '\'' => rest.len().min(2), // a lifetime or a label, which does not say what comes next
                 // A pattern may begin with a bar.
                 '|' if operand_next && !follows("let") && !follows("for") => closure_parameters_len(rest),
-                // Behind the generic arguments of a type, `<` is "less than".
+                // After the generic arguments of a type, `<` is "less than".
                 '<' if operand_next || in_type && !before.last().is_some_and(|token| is_punct(token, '>')) => {
                     // `for<'a>` stands before the bars of a closure.
                     operand_next = follows("for");
@@ -54,10 +54,11 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
                     2
                 }
                 operator => {
-                    // Only `::` continues a type behind its name.
+                    // After its name, only `::` continues a type.
                     in_type &= operand_next || operator == ':';
                     operand_next = operator != '?';
-                    // The second half of `||` opens no closure, that of `<<` no generic arguments.
+                    // The second half of `||` does not open a closure, and that of `<<` does not open generic
+                    // arguments.
                     1 + usize::from(is_pair(rest, operator))
                 }
             },
@@ -66,7 +67,7 @@ pub(crate) fn expression_len(tokens: &[TokenTree]) -> usize {
     len
 }
 
-/// The number of tokens in the parameter of a function at the head of `tokens`, with the comma behind it.
+/// The number of tokens in the function parameter at the head of `tokens`, with the comma after it.
 pub(crate) fn parameter_len(tokens: &[TokenTree]) -> usize {
     let mut len = 0;
     while let Some(token) = tokens.get(len) {
@@ -79,8 +80,8 @@ pub(crate) fn parameter_len(tokens: &[TokenTree]) -> usize {
     len
 }
 
-/// The number of tokens in the generic arguments that the `<` at the head of `tokens` opens. Where nothing closes them,
-/// it is "less than": 1.
+/// The number of tokens in the generic arguments that the `<` at the head of `tokens` opens. If nothing closes them,
+/// the `<` is "less than", and the number is 1.
 pub(crate) fn generics_len(tokens: &[TokenTree]) -> usize {
     let mut depth = 0_usize;
     let mut is_arrow = false;

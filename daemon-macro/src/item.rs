@@ -47,7 +47,7 @@ impl Item {
         self.0.drain(..len).collect()
     }
 
-    /// `fn main`. For anything else, its tokens and how a message names it.
+    /// `fn main`. For anything else, its tokens and its name for the message.
     pub(crate) fn fn_main(&mut self) -> Result<Ident, (TokenStream, String)> {
         match self.0.as_slice() {
             [keyword, TokenTree::Ident(name), ..] if is_word(keyword, "fn") && name == "main" => {
@@ -86,13 +86,13 @@ impl Item {
         }
     }
 
-    /// The last group, `$body:block` of a `macro_rules` macro too.
+    /// The last group. It may come from `$body:block` of a `macro_rules` macro.
     pub(crate) fn body(&mut self) -> Option<TokenTree> {
         let is_body = |token: &TokenTree| is_group(token, Delimiter::Brace) || is_group(token, Delimiter::None);
         if self.0.last().is_some_and(is_body) { self.0.pop() } else { None }
     }
 
-    /// What stands between the parameters and the body.
+    /// The tokens between the parameters and the body.
     pub(crate) fn rest(self) -> Vec<TokenTree> {
         self.0
     }

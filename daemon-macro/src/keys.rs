@@ -57,7 +57,7 @@ pub(crate) fn find(key: &Ident) -> Option<&'static Key> {
     KEYS.iter().find(|known| key == known.name)
 }
 
-/// The message for a key that is none.
+/// The message for an unknown key.
 pub(crate) fn unknown(key: &str) -> String {
     if let Some(meant) = meant(key) {
         return format!("unknown option `{key}`; did you mean `{meant}`?");
@@ -66,7 +66,7 @@ pub(crate) fn unknown(key: &str) -> String {
     format!("unknown option `{key}`; expected one of {}", names.join(", "))
 }
 
-/// The option that is meant by `key`: the one with that alias, or the one with the closest name.
+/// The option that `key` probably means: the one with that alias, or the one with the closest name.
 fn meant(key: &str) -> Option<&'static str> {
     if let Some(known) = KEYS.iter().find(|known| known.aliases.contains(&key)) {
         return Some(known.name);

@@ -1,4 +1,4 @@
-//! The annotated function. Only its head is read: the body is one opaque group, whatever stands in it.
+//! The annotated function. Only its head is read. The body is one opaque group, whatever it contains.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -14,7 +14,7 @@ pub(crate) struct MainFn {
     pub(crate) outer_attributes: Vec<Attribute>,
     inner_attributes: Vec<Attribute>,
     pub(crate) visibility: TokenStream,
-    /// `async`, and what may not stand there.
+    /// `async`, and words that are not allowed there.
     qualifiers: Vec<TokenTree>,
     pub(crate) name: Ident,
     generics: TokenStream,
@@ -27,7 +27,7 @@ pub(crate) struct MainFn {
 }
 
 impl MainFn {
-    /// Takes the item apart. `Err` has what stands for an item that is no `fn main` with a body.
+    /// Takes the item apart. `Err` has the replacement for an item that is not a `fn main` with a body.
     pub(crate) fn parse(whole: TokenStream, errors: &mut Errors) -> Result<Self, TokenStream> {
         let mut item = Item::new(whole.clone());
         let attributes = without_daemon(item.attributes(), errors);
@@ -37,7 +37,7 @@ impl MainFn {
         let name = match item.fn_main() {
             Ok(name) => name,
             Err((at, found)) => {
-                // Where nothing is found, all that stands before it is shown.
+                // If nothing was found, the error points to everything before it.
                 let at = if at.is_empty() { whole.clone() } else { at };
                 let expected = "#[daemon] goes on the program's `fn main`";
                 errors.push(at, format_args!("{expected}, found {found}"));
@@ -137,22 +137,22 @@ impl MainFn {
         if !has_setup {
             quote!(#name)
         } else if self.takes_value() {
-            // Where `setup` returned something else, the error points to the parameter.
+            // If `setup` returned another type, the error points to the parameter.
             quote_spanned!(parameters.span().resolved_at(Span::mixed_site())=> |__value| #name(__value))
         } else {
             quote!(|#parameters| #name())
         }
     }
 
-    /// The place of the return type, for what rustc has to say about it.
+    /// Where the return type is, so that rustc's errors about it point there.
     pub(crate) fn output_span(&self) -> Span {
         let arrow = 2;
         let place = self.output.get(arrow).map_or_else(Span::call_site, TokenTree::span);
         Span::call_site().located_at(place)
     }
 
-    /// The function as it was written, less the attributes that went to the outer one. Less a `const`, too: under it
-    /// the body would be full of errors.
+    /// The function as it was written, without the attributes that went to the outer one. A `const` is removed, too: it
+    /// would cause errors all over the body.
     pub(crate) fn inner(&self) -> TokenStream {
         let Self { inner_attributes, generics, parameters, output, body, .. } = self;
         let qualifiers = self.qualifiers.iter().filter(|word| !is_word(word, "const"));
@@ -162,7 +162,7 @@ impl MainFn {
         }
     }
 
-    /// tokio refuses arguments where the name is `main`.
+    /// tokio refuses arguments if the name is `main`.
     fn inner_name(&self) -> Ident {
         if self.takes_value() { Ident::new("__daemon_main", self.name.span()) } else { self.name.clone() }
     }
@@ -172,7 +172,7 @@ impl MainFn {
     }
 }
 
-/// Takes out a second `#[daemon]`, which would start a daemon from within the first.
+/// Removes a second `#[daemon]`, which would start a daemon inside the first.
 fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<Attribute> {
     attributes.retain(|attribute| {
         if attribute.is_daemon() {
@@ -183,7 +183,7 @@ fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<At
     attributes
 }
 
-/// Splits off the last parameter where it is `...`.
+/// Splits off the last parameter if it is `...`.
 fn without_variadic(parameters: Group) -> (Group, Option<TokenStream>) {
     let tokens = Vec::from_iter(parameters.stream());
     let mut rest = tokens.as_slice();

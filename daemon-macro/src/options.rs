@@ -40,7 +40,7 @@ impl Options {
         options
     }
 
-    /// A log in the pidfile would be no process id.
+    /// With a log in it, the pidfile would not hold a process id.
     fn refuse_pidfile_as_stream(&self, errors: &mut Errors) {
         let path = |name: &str| {
             let setting = self.setters.iter().find(|setting| setting.key == name)?;
@@ -55,12 +55,12 @@ impl Options {
         }
     }
 
-    /// Whether the option `name` is there, whatever its value.
+    /// Whether the option `name` is given, whatever its value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.given.contains(name)
     }
 
-    /// Reads the whole list. Where no option stands, it goes on behind the next comma.
+    /// Reads the whole list. If something is not an option, reading goes on after the next comma.
     fn read(&mut self, mut tokens: Vec<TokenTree>, errors: &mut Errors) {
         let mut at = 0;
         while let Some(token) = tokens.get(at) {

@@ -13,7 +13,7 @@ use proc_macro2::TokenStream;
 
 use crate::expand::expand;
 
-/// The expansion as text, whatever the spaces in `options` and `item`.
+/// The expansion as text. Spaces in `options` and `item` make no difference.
 fn expanded(options: &str, item: &str) -> String {
     expand(options.parse().unwrap(), item.parse().unwrap()).to_string()
 }

@@ -14,7 +14,7 @@ pub(crate) fn is_group(token: &TokenTree, delimiter: Delimiter) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
 }
 
-/// The token as a message shows it, a group by its opening bracket.
+/// The token as a message shows it. A group is shown by its opening bracket.
 pub(crate) fn shown(token: &TokenTree) -> String {
     match token {
         TokenTree::Group(group) => match group.delimiter() {

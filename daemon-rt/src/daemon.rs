@@ -488,7 +488,7 @@ impl Daemon {
         }
     }
 
-    /// The options that look after logs.
+    /// The options that concern logs.
     pub(crate) fn log_options(&self) -> impl Iterator<Item = &'static dyn Reopening> + use<> {
         let limits = [Some(&self.stdout), self.stderr.as_ref()].map(|stdio| stdio?.limit);
         let rotating = limits.into_iter().flatten().next().map(|limit| limit.code);

@@ -1,4 +1,4 @@
-//! Pages besides the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
+//! Pages in addition to the manual, which is that of the attribute [`daemon`](macro@crate::daemon).
 
 #[doc = include_str!("docs/coming_from.md")]
 pub mod coming_from {}

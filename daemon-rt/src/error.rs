@@ -1,4 +1,4 @@
-//! The one error type: what could not be done, and why. And causes that say more than the system's words.
+//! The one error type: what could not be done, and why. Also causes that say more than the system's description.
 
 #[cfg(test)]
 mod tests;
@@ -21,18 +21,17 @@ use crate::terminal::shown;
 /// uses `{:?}` to print an error that `main` returns, but then the program exits with 1.
 pub struct Error(Box<Details>);
 
-/// Behind a pointer, so that the result of a step that can fail is one word, and not the twelve of an error that hardly
-/// ever occurs.
+/// Boxed, so that the result of a step is one word instead of twelve. Errors are rare.
 struct Details {
     what: Cow<'static, str>,
     why: Option<io::Error>,
-    /// Step and object alone, where `what` says more.
+    /// Step and object alone, if `what` says more.
     step: Option<Cow<'static, str>>,
     /// Not 0.
     exit_status: u8,
     already_running: Option<u32>,
     stderr: String,
-    /// Whose message it is, where that has an option `name`.
+    /// The program's name for the message, if the error came from a start.
     program: Option<String>,
 }
 
@@ -67,7 +66,8 @@ impl Error {
         &self.0.stderr
     }
 
-    /// A mistake that has no cause outside, such as an option out of range. Cold, so that no code is made fast for its sake.
+    /// A mistake without an external cause, such as an option out of range. It is cold, so that nothing is optimized
+    /// for it.
     #[cold]
     pub(crate) fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self::of(what.into(), None)
@@ -89,14 +89,14 @@ impl Error {
         self
     }
 
-    /// Of what it says, everything but step and object tells what was found in the file system.
+    /// Marks everything except step and object as something that was found in the file system.
     pub(crate) fn withhold_all_but(mut self, step: impl Into<Cow<'static, str>>) -> Self {
         self.0.step = Some(step.into());
         self
     }
 
-    /// The step and its object, without what was found in the file system: for a reader who may not look there. None
-    /// where nothing was.
+    /// The step and its object, without anything that was found in the file system: for a reader who may not look
+    /// there. None if the error has no such part.
     pub(crate) fn without_cause(&self) -> Option<&str> {
         match (&self.0.step, &self.0.why) {
             (Some(step), _) => Some(step),
@@ -105,7 +105,7 @@ impl Error {
         }
     }
 
-    /// Another instance is that process.
+    /// The start failed because this process is another instance.
     pub(crate) fn and_already_running(mut self, pid: u32) -> Self {
         self.0.already_running = Some(pid);
         self
@@ -125,7 +125,7 @@ impl Error {
         self.0.program.as_deref()
     }
 
-    /// The system's number of the cause, errno(3).
+    /// The error number of the cause, errno(3).
     pub(crate) fn errno(&self) -> Option<i32> {
         self.0.why.as_ref()?.raw_os_error()
     }
@@ -133,15 +133,16 @@ impl Error {
 
 #[cfg(unix)]
 impl Error {
-    /// What a daemon says of itself: it looks for no other instance, and the launcher reads what it printed.
+    /// For an error that the daemon itself reports: it does not look for another instance, and the launcher reads what
+    /// it printed.
     pub(crate) fn of_daemon(mut self) -> Self {
         self.0.already_running = None;
         self.0.stderr = String::new();
         self
     }
 
-    /// A process of the start ended too early. The exit status is as in a shell: that of the process, or 128 and the
-    /// signal, POSIX sh 2.8.2. An exit with 0 before ready is a failure.
+    /// A process of the start ended too early. The exit status is that of the process, or 128 plus the signal, as in a
+    /// shell (POSIX, sh, 2.8.2). An exit with 0 before it was ready is a failure.
     pub(crate) fn ended(who: &str, status: ExitStatus) -> Self {
         let code = match (status.code(), status.signal()) {
             (Some(0), _) | (None, None) => 1,
@@ -152,10 +153,10 @@ impl Error {
     }
 }
 
-/// On its way from one process to another, but for its exit status.
+/// How an error goes from one process to another, except for its exit status.
 ///
-/// The fields are separated by NUL bytes: no text has one, since names and paths are escaped. What everybody may read
-/// comes first, so that it is not that which is cut off.
+/// NUL bytes separate the fields: no text contains one, because names and paths are escaped. What everybody may read
+/// comes first, so that it is not cut off.
 #[cfg(unix)]
 impl Error {
     pub(crate) fn encode(&self) -> String {
@@ -167,7 +168,8 @@ impl Error {
         format!("{public}\0{what}\0{errno}\0{why}\0{pid}\0{stderr}")
     }
 
-    /// Whatever a hostile daemon wrote. The texts have their control characters escaped already, where they are not its own.
+    /// Decodes whatever a hostile daemon may send. Control characters are escaped again here, because the daemon's own
+    /// text may contain them.
     pub(crate) fn decode(status: u8, text: &str) -> Self {
         let mut fields = text.splitn(6, '\0');
         let mut next = || fields.next().unwrap_or_default();
@@ -222,13 +224,14 @@ impl From<Error> for io::Error {
     }
 }
 
-/// A cause that no system call gives: a file is not taken, for this reason.
+/// A reason to refuse a file that does not come from a system call.
 #[cold]
 pub(crate) fn refused(why: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why.into())
 }
 
-/// `O_NOFOLLOW` makes a symbolic link ELOOP, EMLINK or EFTYPE, open(2): say what it is, and what to name instead.
+/// With `O_NOFOLLOW`, open(2) fails with ELOOP, EMLINK or EFTYPE for a symbolic link. This says what it is, and what to
+/// name instead.
 pub(crate) fn name_target_of_link(error: io::Error, path: &Path) -> io::Error {
     match fs::read_link(path) {
         Ok(target) => {

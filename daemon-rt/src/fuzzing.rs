@@ -1,10 +1,10 @@
-//! What tests/fuzz reaches of the inside. It is there only for a fuzzer.
+//! The internals that tests/fuzz calls. They exist only for a fuzzer.
 
 use std::{io::Write, os::unix::net::UnixStream};
 
 use crate::{start::Incoming, terminal};
 
-/// Reads a report as a leader reads one of a daemon that may send anything.
+/// Reads a report as the leader does, from a daemon that may send anything.
 pub fn report(bytes: &[u8]) {
     let Ok((reader, mut writer)) = UnixStream::pair() else { return };
     let _ = writer.set_nonblocking(true);

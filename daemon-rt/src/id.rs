@@ -1,4 +1,4 @@
-//! Who a user or a group is, as a person writes it.
+//! How a person names a user or a group.
 
 /// A user or a group, by name or number: the value of the options `user` and `group`.
 ///

@@ -1,6 +1,6 @@
-//! What exec handed on: descriptors, ignored signals, blocked signals, and the directory of the launch.
+//! What the program inherited by exec: descriptors, ignored signals, blocked signals, and the directory of the launch.
 //!
-//! It is noted before anything of the program runs: later, nobody can tell an inherited descriptor from one that a
+//! It is noted before any code of the program runs: later, an inherited descriptor could not be told from one that a
 //! constructor or an option opened.
 
 use std::{
@@ -21,8 +21,8 @@ use crate::{
     terminal::shown,
 };
 
-/// How many descriptors are tried where nothing lists them. The limit may be a billion, and descriptors that are handed
-/// on have low numbers.
+/// How many descriptors are tried if nothing lists them. The limit may be a billion, but inherited descriptors have low
+/// numbers.
 const PROBED: RawFd = 1024;
 
 #[derive(Debug)]
@@ -34,14 +34,15 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// Changes only two things. SIGCHLD is no longer ignored, since nobody could learn how a child ended, wait(2). Closed
-    /// standard streams are opened, since a file that the program opens under their numbers would be replaced with them.
+    /// Changes only two things. If SIGCHLD is ignored, it gets its default action: otherwise it cannot be learned how a
+    /// child ended, wait(2). Closed standard streams are opened: otherwise a file that the program opens may get such a
+    /// number, and would be replaced together with the stream.
     pub(crate) fn note() -> Self {
         let ignored_signals = sys::ignored_signals();
         sys::stop_ignoring(libc::SIGCHLD);
         let standard_streams_are_open = sys::STANDARD_STREAMS.into_iter().all(|fd| sys::closes_on_exec(fd).is_ok());
         if !standard_streams_are_open {
-            let _ = null::open(); // an error is reported when the streams are opened
+            let _ = null::open(); // the error is reported when the streams are opened
         }
         let open = if standard_streams_are_open && three_are_open() { Vec::new() } else { open_descriptors() };
         Self {
@@ -57,7 +58,7 @@ impl Inherited {
         self.directory.as_deref().ok()
     }
 
-    /// A path as it was meant in the directory of the launch.
+    /// A path as it was meant at the launch: relative to that directory.
     pub(crate) fn absolute(&self, path: &Path) -> Result<PathBuf, Error> {
         if path.is_absolute() {
             return Ok(path.to_owned());
@@ -70,18 +71,18 @@ impl Inherited {
         path::absolute(directory.join(path)).map_err(unknown)
     }
 
-    /// Whether that path is the directory of the launch, and the process is still there.
+    /// Whether that path is the directory of the launch, and is still the current directory.
     pub(crate) fn is_current(&self, path: &Path) -> bool {
         let is_launch_directory = path == Path::new(".");
         is_launch_directory && matches!((&self.directory, env::current_dir()), (Ok(then), Ok(now)) if *then == now)
     }
 
-    /// Whether the launch handed it on, and nobody has taken, closed or replaced it since.
+    /// Whether the program inherited the descriptor, and has not taken, closed or replaced it since.
     pub(crate) fn has(&self, fd: RawFd) -> bool {
         self.fds.iter().any(|inherited| inherited.fd() == fd && inherited.is_still_inherited())
     }
 
-    /// Hands a descriptor over to the program. It is closed on exec from now on.
+    /// Gives a descriptor to the program. It is closed on exec from now on.
     pub(crate) fn take(&mut self, fd: RawFd) -> Result<OwnedFd, Error> {
         let what = format!("cannot take file descriptor {fd}");
         let cannot = |why| Error::new(format!("{what}: {why}"));
@@ -103,22 +104,22 @@ impl Inherited {
         self.ignored_signals.contains(&libc::SIGINT)
     }
 
-    /// Closes what nobody asked for, so that no pipe or lock of the launcher's lives on with the daemon.
+    /// Closes all other inherited descriptors, so that the daemon keeps no pipe or lock of the launcher alive.
     pub(crate) fn close_descriptors_but(&self, keep: &[RawFd], passed: &Range<RawFd>) {
         let is_wanted = |fd| keep.contains(&fd) || passed.contains(&fd);
         self.fds.iter().filter(|inherited| !is_wanted(inherited.fd())).for_each(InheritedFd::close);
     }
 
-    /// Gives signals their default actions, daemon(7). What `setup` has changed stays, and so does an ignored SIGPIPE,
-    /// which every Rust program has.
+    /// Gives signals their default actions, daemon(7). What `setup` has changed stays, and so does the ignored SIGPIPE
+    /// that every Rust program has.
     pub(crate) fn stop_ignoring_signals(&self) {
         for &signal in self.ignored_signals.iter().filter(|&&signal| signal != libc::SIGPIPE) {
             sys::stop_ignoring(signal);
         }
     }
 
-    /// In the launcher: signals end it as they did before `setup`. SIGCHLD stays blocked, so that the end of its child is
-    /// not missed. Returns what the signals did until now.
+    /// In the launcher: signals can end it again, as before `setup`. SIGCHLD stays blocked, so that the end of its
+    /// child is not missed. Returns the previous actions.
     pub(crate) fn become_interruptible(&self) -> Vec<sys::Action> {
         let mut actions = Vec::new();
         for signal in sys::INTERRUPTING {
@@ -132,29 +133,29 @@ impl Inherited {
         actions
     }
 
-    /// In a program that goes on: what [`note`](Self::note) changed is as it was.
+    /// In a program that goes on: undoes what [`note`](Self::note) changed for SIGCHLD.
     pub(crate) fn ignore_children_again(&self) {
         if self.ignored_signals.contains(&libc::SIGCHLD) && sys::has_default(libc::SIGCHLD) {
             let _ = sys::ignore(libc::SIGCHLD);
         }
     }
 
-    /// Blocks no signal but those that `setup` blocked: `before` is what was blocked at its end.
+    /// Blocks only the signals that `setup` blocked. `before` is what was blocked when it returned.
     pub(crate) fn unblock_signals(&self, before: SigSet) {
-        // Both fail on an unknown operation only, pthread_sigmask(3).
+        // Both fail only on an unknown operation, pthread_sigmask(3).
         let _ = before.thread_set_mask();
         let _ = self.blocked_signals.thread_unblock();
     }
 }
 
-/// On Linux from 6.2 on, the size of that directory is the number of open descriptors, and before it is 0. To ask for
-/// it is much quicker than to list them.
+/// From Linux 6.2 on, the size of that directory is the number of open descriptors. Before, it is 0. Asking for it is
+/// much quicker than listing them.
 fn three_are_open() -> bool {
     fs::metadata("/proc/self/fd").is_ok_and(|directory| directory.len() == 3)
 }
 
-/// The numbers in /proc/self/fd, or in /dev/fd if that shows more than the standard streams. The standard streams may be
-/// missing.
+/// The numbers in /proc/self/fd, or in /dev/fd if that lists more than the standard streams. The standard streams may
+/// be missing from the result.
 pub(crate) fn open_descriptors() -> Vec<RawFd> {
     ["/proc/self/fd", "/dev/fd"]
         .iter()

@@ -1,5 +1,5 @@
-//! What a daemon says when nobody reads its errors: one line of a panic, and of the error that `main` returns, goes to
-//! the system's log while standard error is the null device, or takes no more.
+//! What a daemon says if nobody reads its standard error. If that is the null device, or takes no more, one line of a
+//! panic, and of the error that `main` returns, goes to the system's log.
 
 use std::{
     fs::File,
@@ -25,7 +25,7 @@ use nix::{
 
 use crate::{messages::Messages, null, stderr_buffer::StderrBuffer, sys, syslog, terminal::shown};
 
-/// At most so many panics are logged in a second: a program that survives them may have more than the log can take.
+/// At most this many panics are logged in a second: a program that survives them could flood the log.
 const PANICS: u32 = 10;
 
 /// A file system with fewer free blocks may be full by the next line.
@@ -37,7 +37,8 @@ static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
 struct LastWords {
     name: String,
-    /// The null device, if the start opened standard error on it. Where the program itself does so, it wants no reader.
+    /// The null device, if the start opened standard error on it. If the program itself did so, it does not want its
+    /// words to be read.
     null: Option<libc::dev_t>,
     previous: PanicHook,
 }
@@ -48,7 +49,7 @@ pub(crate) fn arm(name: String, null: Option<libc::dev_t>) {
     panic::set_hook(Box::new(on_panic));
 }
 
-/// What `main` returned, on standard error, and as an exit status.
+/// Prints what `main` returned to standard error, and returns its exit status.
 pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     let Some(words) = LAST_WORDS.get() else { return outcome.report() };
     let is_unread = words.are_unread();
@@ -56,11 +57,12 @@ pub(crate) fn report(outcome: impl Termination) -> ExitCode {
     if !is_unread && !before.may_refuse() {
         return outcome.report();
     }
-    // Only [`Termination`] knows what is printed: it prints into a buffer.
+    // Only [`Termination`] knows what it prints. So it prints into a buffer.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
-    let stderr = stderr.or_else(|_| null::open().map(|null| null.file)); // it is closed
+    let stderr = stderr.or_else(|_| null::open().map(|null| null.file)); // standard error is closed
     let buffer = stderr.and_then(StderrBuffer::new).and_then(|buffer| buffer.install().map(|()| buffer));
-    // With a limit on the size of files, a write to the buffer would end the program. One to the null device would not.
+    // If the size of files is limited, a write to the buffer could end the program. A write to the null device would
+    // not.
     let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
     let status = outcome.report();
     let printed = buffer.and_then(StderrBuffer::read_and_uninstall).unwrap_or_default();
@@ -94,8 +96,8 @@ fn is_affordable() -> bool {
 }
 
 impl LastWords {
-    /// Whether nobody reads standard error now. Until the daemon is ready, the launcher does; later the program may have
-    /// put a file there.
+    /// Whether nobody reads standard error now. Until the daemon is ready, the launcher reads it; later the program may
+    /// have put a file there.
     fn are_unread(&self) -> bool {
         self.null.is_some_and(|null| null::is_open_on(libc::STDERR_FILENO, null))
     }
@@ -108,7 +110,7 @@ impl LastWords {
     }
 }
 
-/// A line for the end that a signal handler brings about, ready in memory.
+/// A line for when a signal handler ends the process. It is prepared in memory.
 pub(crate) struct LastLine {
     stderr: Vec<u8>,
     syslog: Vec<u8>,
@@ -119,7 +121,7 @@ impl LastLine {
         Self { stderr: messages.line(text).unwrap_or_default(), syslog: syslog::line(messages.name(), text) }
     }
 
-    /// On standard error or, where nobody reads that, in the system's log. The process is about to end.
+    /// Prints it on standard error or, if nobody reads that, sends it to the system's log. The process is about to end.
     /// Async-signal-safe, signal-safety(7).
     pub(crate) fn say(&self) {
         let mut deadly = SigSet::from(Signal::SIGXFSZ);
@@ -130,7 +132,7 @@ impl LastLine {
         }
     }
 
-    /// Whether somebody can read it now. It never waits.
+    /// Tries to print it without waiting. Returns whether somebody can read it.
     fn print(&self) -> bool {
         if LAST_WORDS.get().is_some_and(LastWords::are_unread) {
             return false;
@@ -142,7 +144,7 @@ impl LastLine {
     }
 }
 
-/// What can be learned about standard error without writing to it. The panic hook does write, and tells nobody whether
+/// What can be learned about standard error without writing to it. The panic hook does write, but does not say whether
 /// that failed.
 enum Stderr {
     Closed,
@@ -159,9 +161,9 @@ impl Stderr {
                 let has_room = |found: Statvfs| found.blocks_available() >= FREE_BLOCKS;
                 Self::File { size: status.st_size, may_be_full: !fstatvfs(&stderr).is_ok_and(has_room) }
             }
-            // A terminal that hung up says so to no bytes at all, and so does /dev/full.
+            // A write of no bytes fails on a terminal that hung up, and on /dev/full.
             SFlag::S_IFCHR => Self::Other { is_broken: unistd::write(&stderr, &[]).is_err() },
-            // To a socket, even no bytes are a message. The reader of a pipe may have left.
+            // On a socket, even a write of no bytes is a message. The reader of a pipe may have left.
             _ => {
                 let mut stderr = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
                 let _ = poll(&mut stderr, PollTimeout::ZERO);
@@ -183,7 +185,7 @@ impl Stderr {
         }
     }
 
-    /// Whether a write of so many bytes since then has failed, or written less.
+    /// Whether a write of `length` bytes since then has failed, or written less.
     fn refused(&self, length: usize, before: &Self) -> bool {
         match (self, before) {
             (Self::File { size, .. }, Self::File { size: before, .. }) => {

@@ -1,6 +1,7 @@
-//! What started the program, and whether it is to leave that: the table of the manual's option `detach`, row by row.
+//! What started the program, and whether the program is to detach from it: the table of the manual's option `detach`,
+//! row by row.
 //!
-//! All of it is what is seen before `setup`, whose libraries remove variables and close sockets.
+//! Everything is noted before `setup`, because its libraries may remove variables and close sockets.
 
 mod ancestors;
 mod caller;
@@ -77,7 +78,7 @@ enum Evidence {
     Nothing,
 }
 
-/// Programs that watch their child themselves.
+/// Programs that watch their children themselves.
 const SUPERVISORS: [&str; 21] = [
     "tini",
     "tini-static",
@@ -92,18 +93,18 @@ const SUPERVISORS: [&str; 21] = [
     "supervise", // daemontools
     "s6-supervise",
     "supervise-daemon", // OpenRC
-    "dinit",            // a user's, or with logs that go through a pipe
+    "dinit",            // a user's dinit, or one that pipes the logs
     "supervisord",      // on a terminal
     "daemon",           // libslack's
     "inetd",            // with a socket of this machine
     "xinetd",
-    "fghack", // daemontools: keeps what goes to the background before a supervisor's eyes
+    "fghack", // daemontools: keeps programs that background themselves in a supervisor's sight
     "s6-fghack",
     "(sd-stubinit)", // `systemd-nspawn --as-pid2`
 ];
 
-/// The names of a process 1 that starts services, and lets them run in the foreground. Any other program can be a
-/// container's process 1, and there its children's orphans go to it: a shell, node, python, java.
+/// Names of a process 1 that starts services, and keeps them in the foreground. In a container, process 1 can also be
+/// any other program, such as a shell, node, python or java. It then adopts the orphans of its children.
 const INITS: [&str; 18] = [
     "init", // System V, busybox, OpenRC, Upstart, Void's runit-init
     "systemd",
@@ -133,7 +134,7 @@ impl LaunchedBy {
             || evidence.is_systemd_forking()
             || evidence == Evidence::SystemdBefore248;
         let is_inetd = matches!(evidence, Evidence::Parent("inetd" | "xinetd"));
-        // Only a manager that is known to serve connections gives a socket of another kind: ssh and Node do so, too.
+        // For other kinds of sockets, only known managers count: ssh and Node also pass sockets as standard input.
         let has_peer_on_stdin = match standard_streams::socket_family(libc::STDIN_FILENO) {
             Some(libc::AF_INET | libc::AF_INET6) => true,
             Some(_) => is_systemd || is_inetd,
@@ -149,8 +150,8 @@ impl LaunchedBy {
         self.evidence.is_systemd_forking() || [Evidence::Upgrade, Evidence::Nothing].contains(&self.evidence)
     }
 
-    /// The running daemon's supervisor executed the program to take over from it. Whoever launched that waits for nothing
-    /// any more; the pidfile that systemd reads is the daemon's, if `pidfile` is open on it.
+    /// For an upgrade: the running daemon's supervisor executed the program to let it take over. Whatever launched that
+    /// supervisor no longer waits. systemd reads the pidfile of the running daemon, if `pidfile` is open on that file.
     pub(crate) fn be_upgrade(&mut self, pidfile: Option<&File>) {
         let id = |file: Metadata| (file.dev(), file.ino());
         let own = pidfile.and_then(|file| file.metadata().ok()).map(id);
@@ -164,7 +165,7 @@ impl LaunchedBy {
         self.evidence == Evidence::Upgrade
     }
 
-    /// Where a program starts a daemon and goes on: whoever launched that program waits for it, and not for the daemon.
+    /// For `spawn`: whatever launched the program waits for the program, not for the daemon.
     pub(crate) fn forget_manager(&mut self) {
         self.evidence = Evidence::Nothing;
         self.variables.passed_fds = 0..0;
@@ -177,14 +178,14 @@ impl LaunchedBy {
         self.variables.pidfile.as_deref().filter(|_| is_systemd_reading)
     }
 
-    /// The socket of the manager that waits for the program. One that a person's terminal inherited waits for another, and
-    /// is no evidence.
+    /// The socket of the manager that waits for the program. If a person's terminal inherited the variable, its manager
+    /// waits for something else.
     pub(crate) fn notify_socket(&self) -> Option<&OsStr> {
         let waits = ![Evidence::Upgrade, Evidence::Nothing].contains(&self.evidence);
         self.variables.notify_socket.as_deref().filter(|_| waits)
     }
 
-    /// Whether it was another program that systemd started, as far as that shows, and that one started this one.
+    /// Whether systemd started another program, which then started this one, as far as that can be seen.
     pub(crate) fn is_behind_wrapper(&self) -> bool {
         match self.variables.systemd_exec_pid {
             Named::ThisProcess => false,
@@ -198,7 +199,7 @@ impl LaunchedBy {
         self.variables.passed_fds.clone()
     }
 
-    /// Whether libraries of the program may take that variable for a manager's word.
+    /// Whether the program's libraries may trust that variable.
     pub(crate) fn believes(&self, variable: &str) -> bool {
         match self.variables.trust {
             Trust::Everybody | Trust::Systemd => variable != "NOTIFY_SOCKET" || self.variables.notify_socket.is_some(),
@@ -206,24 +207,25 @@ impl LaunchedBy {
         }
     }
 
-    /// Whether this process sees more of the file system than the user who called it, by exec: what it finds there is
-    /// none of that user's business.
+    /// Whether this process, by exec, sees more of the file system than the user who called it. That user must not
+    /// learn what it finds there.
     pub(crate) fn caller_sees_less(&self) -> bool {
         self.caller_sees_less
     }
 
-    /// Whether standard input is the connection, or the socket, that this process is to serve: others like it may run.
+    /// Whether standard input is the connection, or the socket, that this process serves. Several such processes may
+    /// run at once.
     pub(crate) fn has_peer_on_stdin(&self) -> bool {
         self.has_peer_on_stdin
     }
 
-    /// Whether what is written to standard error goes to that peer.
+    /// Whether standard error goes to that peer.
     pub(crate) fn has_peer_on_stderr(&self) -> bool {
         self.has_peer_on_stdin && sys::are_the_same(libc::STDIN_FILENO, libc::STDERR_FILENO)
     }
 }
 
-/// The first row that holds. What is asked of the kernel is asked when its row comes.
+/// The first row that applies. The kernel is asked only when a row needs it.
 fn evidence(variables: &mut Variables, inherited: &Inherited) -> Evidence {
     if getpid().as_raw() == 1 {
         return Evidence::FirstProcess;
@@ -262,13 +264,15 @@ fn evidence(variables: &mut Variables, inherited: &Inherited) -> Evidence {
     if let Some(libc::AF_INET | libc::AF_INET6) = standard_streams::socket_family(libc::STDIN_FILENO) {
         return Evidence::InternetSocket;
     }
-    // A supervisor gives its child a group, or leaves it in its own one. An orphan that it adopted has a third one's.
+    // A supervisor gives its child a process group of its own, or leaves it in the supervisor's. An adopted orphan is
+    // in another group.
     let is_child = parent.group == Group::Shared || parent.group == Group::Own;
     if let Some(name) = SUPERVISORS.into_iter().find(|name| is_child && parent.is_named(name)) {
         return Evidence::Parent(name);
     }
-    // A shell that is process 1 shares its group with what it starts. Whether the parent of a shell's `program &` has
-    // left it to process 1 by now is luck, and so it counts for nothing.
+    // If a shell is process 1, its children are in its group, so they do not count here. For a shell's `program &` it
+    // would be a matter of luck whether the parent has already exited and left it to process 1. So that does not count
+    // either.
     if parent.id == 1
         && parent.may_be_named(&INITS)
         && parent.group != Group::Shared

@@ -64,7 +64,7 @@ mod umask;
 #[cfg(unix)]
 mod upgrades;
 
-// The end of the page hides what rustdoc adds to it.
+// The last line of the page hides what rustdoc appends to it.
 #[allow(rustdoc::invalid_html_tags)]
 #[doc = include_str!("manual.md")]
 pub use daemon_macro::daemon;

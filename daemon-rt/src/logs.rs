@@ -1,4 +1,4 @@
-//! Logs that are renamed while the daemon writes to them, by others or by itself. It opens them anew.
+//! Logs that are renamed while the daemon writes to them, by others or by the daemon itself. The daemon reopens them.
 
 mod complaint;
 mod log;
@@ -62,12 +62,12 @@ pub fn reopen_logs() -> Result<(), Error> {
     watched.logs.iter().try_for_each(Log::result)
 }
 
-/// There is one start in a process. Who comes second, with another option, has the same logs.
+/// There is only one start in a process. If a second option needs the logs, it gets the same ones.
 fn put(logs: &mut Vec<Log>) -> &'static Watched {
     WATCHED.get_or_init(|| Watched { logs: mem::take(logs), turn: Turn::new() })
 }
 
-/// From now on, SIGHUP opens these anew.
+/// From now on, SIGHUP reopens these logs.
 #[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
 pub(crate) fn begin(logs: &mut Vec<Log>) {
     put(logs);
@@ -80,12 +80,12 @@ pub(crate) fn begin(logs: &mut Vec<Log>) {
     unsafe { sys::on_hangup(reopen) }
 }
 
-/// In the foreground the streams are not ours.
+/// In the foreground, the streams are left alone.
 fn put_nothing() {
     let _ = WATCHED.set(Watched { logs: Vec::new(), turn: Turn::of_pid() });
 }
 
-/// In the foreground there is nothing to reopen. But whoever sends SIGHUP because of the logs does not want to end the
+/// In the foreground there is nothing to reopen. But whoever sends SIGHUP because of the logs does not mean to end the
 /// program.
 pub(crate) fn leave_alone() {
     put_nothing();
@@ -97,8 +97,9 @@ pub(crate) fn leave_alone() {
 impl Watched {
     /// Async-signal-safe, signal-safety(7).
     ///
-    /// One caller at a time makes the pass: of two, the slower one could put an older file in place. The second never
-    /// waits, since it may be the thread that the signal interrupted. It makes the pass that runs start over.
+    /// Only one caller at a time makes a pass: of two, the slower one could put an older file in place. The second
+    /// caller never waits, because it may be in the thread that the signal interrupted. Instead it makes the running
+    /// pass start over.
     fn reopen_all(&self) {
         if self.turn.is_anothers() {
             return;

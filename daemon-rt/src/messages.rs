@@ -1,4 +1,4 @@
-//! The messages of a start on standard error, behind the name of the program as those of err(3).
+//! The messages of a start on standard error. They begin with the program's name, as those of err(3).
 
 use std::{
     env,
@@ -12,13 +12,13 @@ use crate::{
     terminal::{escape_controls, shown},
 };
 
-/// Who says them, and who reads them.
+/// Who writes the messages, and who reads them.
 pub(crate) struct Messages {
     /// Each line begins with it.
     name: String,
-    /// False where standard error is the peer of a connection.
+    /// False if standard error is the peer of a connection.
     has_reader: bool,
-    /// Whether the reader may see less of the file system than this process does, and a cause would tell of it.
+    /// Whether the reader may see less of the file system than this process, so that a cause would reveal something.
     withholds_causes: bool,
 }
 
@@ -44,12 +44,12 @@ impl Messages {
         self.name
     }
 
-    /// The text for a place where more people read than the one who started the program.
+    /// The text for a place that more people can read than the one who started the program.
     pub(crate) fn for_everybody(&self, error: &Error) -> String {
         self.text_without_cause(error).map_or_else(|| format!("{error:#}"), str::to_owned)
     }
 
-    /// For a program that shows it to its caller itself.
+    /// For a program that shows the error to its caller itself.
     pub(crate) fn withhold(&self, mut error: Error) -> Error {
         if self.text_without_cause(&error).is_some() {
             let text = self.for_reader(&error);
@@ -58,21 +58,21 @@ impl Messages {
         error.of_program(&self.name)
     }
 
-    /// The text for whoever started the program. A cause that is not for them goes to the system's log.
+    /// The text for whoever started the program. If the cause is not for them, it goes to the system's log.
     pub(crate) fn for_reader(&self, error: &Error) -> String {
         let Some(without_cause) = self.text_without_cause(error) else { return format!("{error:#}") };
         syslog::say(&self.name, &format!("{error:#}"));
         format!("{without_cause}: the cause is in the system's log")
     }
 
-    /// Step and object, where the reader may not know the cause.
+    /// Step and object, if the reader may not know the cause.
     fn text_without_cause<'error>(&self, error: &'error Error) -> Option<&'error str> {
         error.without_cause().filter(|_| self.withholds_causes)
     }
 
     /// Prints what the daemon wrote to standard error, and the message below it. An error of the write is ignored:
-    /// nothing can be done about it. The message goes to the system's log where standard error is the peer of a
-    /// connection, and where its reader may not know the cause.
+    /// nothing can be done about it. The message goes to the system's log if standard error is the peer of a
+    /// connection, or if its reader may not know the cause.
     pub(crate) fn say(&self, error: &Error) {
         if !self.has_reader {
             return syslog::say(&self.name, &format!("{error:#}"));
@@ -80,16 +80,16 @@ impl Messages {
         write(&self.name, &self.for_reader(error), error.stderr());
     }
 
-    /// What [`say`](Self::say) prints for a text without a cause. None where nobody would read it.
+    /// What [`say`](Self::say) prints for a text without a cause. None if nobody would read it.
     pub(crate) fn line(&self, text: &str) -> Option<Vec<u8>> {
         self.has_reader.then(|| line(&self.name, text).into_bytes())
     }
 }
 
 impl Error {
-    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does, and exits with
-    /// [`exit_status`](Self::exit_status): on standard error, what the daemon wrote, and below it the message behind the
-    /// program's name.
+    /// Prints the error of [`start`](Daemon::start) or [`spawn`](Daemon::spawn) as [`run`](Daemon::run) does: to
+    /// standard error, first what the daemon wrote, and then the program's name and the message. It then exits with
+    /// [`exit_status`](Self::exit_status).
     ///
     /// ```no_run
     /// use daemon_rt::Daemon;
@@ -106,7 +106,7 @@ impl Error {
 
 fn write(name: &str, text: &str, stderr: &str) {
     let line = line(name, text);
-    let _ = ignore_signals_of_writes(); // for good, since the exit of the program writes what is buffered
+    let _ = ignore_signals_of_writes(); // for good: when the program exits, it writes what is buffered
     let _ = io::stderr().write_all(format!("{stderr}{line}").as_bytes());
 }
 
@@ -114,8 +114,7 @@ fn line(name: &str, text: &str) -> String {
     escape_controls(format!("{name}: {text}").as_bytes())
 }
 
-/// Prints a line on standard output. Where that takes no more, what it tells of is true all the same, and the exit status
-/// tells it.
+/// Prints a line on standard output. If the write fails, nothing is lost: the exit status says the same.
 pub(crate) fn print(message: &str) {
     if message.is_empty() {
         return;
@@ -123,7 +122,7 @@ pub(crate) fn print(message: &str) {
     let restore = ignore_signals_of_writes();
     let mut stdout = io::stdout().lock();
     let line = format!("{}\n", shown(message));
-    // By itself, so that no rest of it stays in the buffer for the exit of the program to write.
+    // Written directly, so that no rest stays in the buffer until the program exits.
     let _ = stdout.flush().and_then(|()| write_unbuffered(&mut stdout, line.as_bytes()));
     restore();
 }
@@ -143,8 +142,8 @@ fn write_unbuffered(stdout: &mut io::StdoutLock<'_>, line: &[u8]) -> io::Result<
     stdout.write_all(line)
 }
 
-/// A write can end the program, in the middle of the line and with the wrong exit status: by SIGXFSZ, where the size of
-/// files is limited, setrlimit(2), and by SIGPIPE, where nobody reads the pipe and the program does not ignore that.
+/// A write can end the program in the middle of the line, with the wrong exit status: by SIGXFSZ if the size of files
+/// is limited, setrlimit(2), or by SIGPIPE if nobody reads the pipe and the program does not ignore that signal.
 #[cfg(unix)]
 pub(crate) fn ignore_signals_of_writes() -> impl FnOnce() {
     use nix::libc::{SIGPIPE, SIGXFSZ};

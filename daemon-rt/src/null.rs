@@ -16,14 +16,14 @@ const NUMBER: Option<libc::dev_t> =
 
 pub(crate) struct Null {
     pub(crate) file: File,
-    /// Which tells an open descriptor of it from others.
+    /// It tells a descriptor that is open on the device from others.
     pub(crate) number: libc::dev_t,
 }
 
-/// Opens the null device under a number above the standard streams. A standard stream that was closed is open on it
-/// afterwards, so that no other file gets its number.
+/// Opens the null device, with a number above the standard streams. A closed standard stream is then open on it, so
+/// that no other file gets its number.
 ///
-/// A plain file in its place, as by a mistaken `mv` or `>`, would be filled, and read from.
+/// A regular file in its place, left by a mistaken `mv` or `>`, is refused: it would be written to, and read from.
 pub(crate) fn open() -> io::Result<Null> {
     loop {
         let file = File::options().read(true).write(true).open("/dev/null")?;
@@ -38,12 +38,12 @@ pub(crate) fn open() -> io::Result<Null> {
     }
 }
 
-/// Whether that descriptor is open on the device of that number.
+/// Whether that descriptor is open on the device with that number.
 pub(crate) fn is_open_on(fd: RawFd, number: libc::dev_t) -> bool {
     number_of(fd).is_ok_and(|found| found == Some(number))
 }
 
-/// None where it is not a character device.
+/// None if it is not a character device.
 fn number_of(fd: RawFd) -> io::Result<Option<libc::dev_t>> {
     let status = sys::status_of(fd)?;
     Ok((sys::kind_of(&status) == SFlag::S_IFCHR).then_some(status.st_rdev))

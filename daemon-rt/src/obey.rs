@@ -10,16 +10,16 @@ use crate::{
     terminal::shown,
 };
 
-/// As long as `docker stop`, supervisord and dinit wait: somebody may sit at the terminal.
+/// The same time as `docker stop`, supervisord and dinit: somebody may be waiting at the terminal.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A daemon that ends itself when its `stop_timeout` is over gets the time to say so.
+/// If the daemon ends itself when its `stop_timeout` runs out, this gives it the time to say so.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// See [`Daemon::obey`].
 pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
     if is_upgrade() {
-        return Ok(()); // with the arguments of the launch, `restart` for example
+        return Ok(()); // with the arguments of the launch, such as `restart`
     }
     let pidfile = pidfile(daemon, control)?;
     let messages = Messages::of(daemon);
@@ -46,7 +46,7 @@ pub(crate) fn obey(daemon: &mut Daemon, control: Control) -> Result<(), Error> {
 fn pidfile(daemon: &Daemon, control: Control) -> Result<PidFile, Error> {
     let cannot = |why| Error::new(format!("cannot obey `{control}`: {why}"));
     if daemon.lock.is_some() {
-        // The daemon that it is about would be this start.
+        // The only daemon it could be about is this start.
         return Err(cannot("this start has locked the pidfile; call `obey` before `lock`"));
     }
     start::pidfile(daemon)?.map(PidFile::new).ok_or_else(|| cannot("the option `pidfile` is not set"))
@@ -64,7 +64,7 @@ fn stop(pidfile: &PidFile, timeout: Duration, control: Control, messages: &Messa
     say_failure(stopped, control, messages)
 }
 
-/// `setup` and the start may take as long as the supervisor waits for them.
+/// The caller waits as long as the supervisor waits for `setup` and the start.
 fn upgrade(daemon: &Daemon, pidfile: &PidFile, messages: &Messages) -> u8 {
     let timeout = daemon.start_timeout.saturating_mul(2).saturating_add(MARGIN);
     let upgraded = pidfile.upgrade(timeout).map(|()| {
@@ -84,7 +84,7 @@ fn say_failure(done: Result<(), Error>, control: Control, messages: &Messages) -
     error.exit_status()
 }
 
-/// The answer to a question is no message, whatever it is: all of it goes to standard output.
+/// The answer to a question is not an error message, so all of it goes to standard output.
 fn tell_status(pidfile: &PidFile, messages: &Messages) -> u8 {
     let name = messages.name();
     let (text, exit_status) = match pidfile.status() {

@@ -1,4 +1,4 @@
-//! One running instance, seen and stopped by the file that it locks.
+//! The one running instance: a file that it locks shows it, and lets others stop it.
 
 #[cfg_attr(not(unix), path = "elsewhere/actions.rs")]
 mod actions;
@@ -64,8 +64,8 @@ pub struct PidFile {
     path: PathBuf,
 }
 
-/// What a pidfile tells about its daemon. If nobody locks the file, its content does not matter. The number in
-/// brackets is the exit status that the Linux Standard Base gives to the action `status` of an init script.
+/// What a pidfile tells about its daemon. If nobody locks the file, its content does not matter. The number in brackets
+/// is the exit status that the Linux Standard Base gives to the action `status` of an init script.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

@@ -1,4 +1,4 @@
-//! Giving up privileges for good: who the daemon is to be, and how a process becomes that user and no more.
+//! Gives up privileges for good: who the daemon is to be, and how a process becomes that user with no other rights.
 
 mod account;
 mod apart;
@@ -39,8 +39,8 @@ pub(crate) struct Identity {
     changes: &'static dyn Changes,
 }
 
-/// All code that becomes somebody else. Only an [`Identity`] leads to it: the linker leaves it out of a program that sets
-/// neither option.
+/// All code that changes the identity. Only an [`Identity`] refers to it, so the linker leaves it out of a program that
+/// sets neither option.
 trait Changes: fmt::Debug + Sync {
     fn look_up(&self, identity: &Identity) -> Result<Account, Error>;
     fn assume(&self, account: &Account) -> Result<Before, Error>;
@@ -89,20 +89,20 @@ impl Default for Identity {
     }
 }
 
-/// What the launcher found out, for the process in which `main` runs.
+/// What the launcher found out, for the process that runs `main`.
 pub(crate) struct Privileges {
     account: Option<Account>,
     no_new_privs: bool,
 }
 
 impl Privileges {
-    /// In the launcher, where somebody reads of a name that nobody has, or of a step that is not permitted.
+    /// In the launcher, where somebody reads that a name is unknown or a step is not permitted.
     pub(crate) fn new(identity: Option<&Identity>, no_new_privs: bool) -> Result<Self, Error> {
         let look_up = |identity: &Identity| identity.changes.look_up(identity);
         Ok(Self { account: identity.map(look_up).transpose()?, no_new_privs })
     }
 
-    /// Who it is to become, unless it is that already.
+    /// Who the process is to become, if that is somebody else.
     pub(crate) fn another_account(&self) -> Option<&Account> {
         self.account.as_ref().filter(|account| !account.is_current)
     }
@@ -111,14 +111,14 @@ impl Privileges {
         self.account.is_some() || self.no_new_privs
     }
 
-    /// In the leader that is to be the supervisor: it keeps its rights, and hands on signals to the daemon. Whoever may
-    /// signal neither of the two because `user` is set must not do so by way of it.
+    /// In the leader, if it becomes the supervisor. It keeps its rights, and passes signals on to the daemon. `user`
+    /// keeps the caller from signalling the daemon, so the caller must not be able to do it through the supervisor.
     pub(crate) fn leave_caller(&self) -> Result<(), Error> {
         let given = self.account.as_ref().filter(|account| account.user_is_given);
         given.map_or(Ok(()), |account| account.changes.leave_caller())
     }
 
-    /// In the process that runs `main`. After an error it must not run it.
+    /// In the process that runs `main`. After an error, it must not run `main`.
     pub(crate) fn drop_for_good(&self, thread: &SingleThread) -> Result<(), Error> {
         if let Some(account) = &self.account {
             account.changes.become_for_good(account, thread)?;

@@ -1,16 +1,16 @@
-//! Random input of parsers, and what numbers mean without one.
+//! Random input for parsers, and the meaning of numbers, found without a parser.
 
 use std::{env, iter};
 
 use fastrand::Rng;
 
-/// The seeds of a test: the same in every run. One that fails is the last of `CASES=number`.
+/// The seeds of a test. They are the same in every run. If one fails, `CASES=number` makes it the last.
 pub(crate) fn cases() -> impl Iterator<Item = Rng> {
     let number = env::var("CASES").map_or(20_000, |number| number.parse().unwrap());
     (1..=number).map(Rng::with_seed)
 }
 
-/// A number at or next to a limit of a type, of any sign, or any other.
+/// A number at or next to a limit of some type, with either sign, or any other number.
 pub(crate) fn number(rng: &mut Rng) -> i128 {
     let limits = [0, 1, 2, 3, 1 << 15, 1 << 16, 1 << 22, 1 << 31, 1 << 32, 1 << 63, 1 << 64];
     let near = limits[rng.usize(..limits.len())] + rng.i128(-4..=4);
@@ -42,14 +42,14 @@ pub(crate) fn number_text(rng: &mut Rng) -> Vec<u8> {
     text
 }
 
-/// What `digits` say; none where there is none, or something else than `0` to `9`.
+/// The value of `digits`. None if there are none, or anything other than `0` to `9`.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u128> {
     let value = |byte: u8| b"0123456789".iter().position(|&digit| digit == byte);
     let add = |sum: u128, byte: &u8| Some(sum.saturating_mul(10).saturating_add(value(*byte)? as u128));
     digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())
 }
 
-/// Any text that a file of lines may hold.
+/// Any text that a file with lines may contain.
 pub(crate) fn text(rng: &mut Rng, alphabet: &[u8], longest: usize) -> Vec<u8> {
     let length = rng.usize(..=longest);
     iter::repeat_with(|| alphabet[rng.usize(..alphabet.len())]).take(length).collect()

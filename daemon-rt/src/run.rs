@@ -1,4 +1,4 @@
-//! `setup`, the start, and `main` in the process that is the daemon by then.
+//! `setup`, the start, and `main` in the process that has become the daemon.
 
 use std::{
     fmt::Display,
@@ -16,9 +16,9 @@ use crate::{
 /// The process in which a start returns.
 #[cfg_attr(not(unix), allow(dead_code, reason = "without a fork there is one process"))]
 pub(crate) enum Role {
-    /// Where `main` is to run: the daemon or, in the foreground, the only one.
+    /// The process that is to run `main`: the daemon or, in the foreground, the only one.
     Daemon,
-    /// With what came of the daemon.
+    /// The launcher, with what became of the daemon.
     Launcher(Result<Ready, Error>),
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Role {
 pub(crate) struct Ready {
     /// Its process id.
     pub(crate) daemon: u32,
-    /// What it gave to `ready_with`, or nothing.
+    /// What it gave to `ready_with`, or empty.
     pub(crate) message: String,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn run<S, E: Display, T: Termination>(
     main: impl FnOnce(S) -> T,
 ) -> ExitCode {
     if let Err(error) = refuse_second() {
-        Messages::of(daemon).say(&error); // and the manager hears of the first alone
+        Messages::of(daemon).say(&error); // and the manager hears only of the first start
         return error.exit_status().into();
     }
     match set_up(daemon, setup).and_then(|value| Ok((start::start(daemon)?, value))) {
@@ -84,7 +84,7 @@ pub(crate) fn refuse_second() -> Result<(), Error> {
 
 fn set_up<S, E: Display>(daemon: &mut Daemon, setup: impl FnOnce(&mut Daemon) -> Result<S, E>) -> Result<S, Error> {
     start::refuse_ready_in(|| setup(daemon)).map_err(|error| {
-        // It may have failed on what the other instance has: its socket, its port.
+        // `setup` may have failed because the other instance has its socket or its port.
         let own = || Error::new(format!("{error:#}")).and_exit_status(daemon.setup_status);
         start::other_instance(daemon).unwrap_or_else(own)
     })
@@ -106,13 +106,13 @@ fn run_main<T: Termination>(main: impl FnOnce() -> T) -> ExitCode {
     status
 }
 
-/// Leaves the launcher of a daemon that is ready.
+/// Exits the launcher when its daemon is ready.
 fn leave(ready: &Ready) -> ! {
     messages::print(&ready.message);
     exit_now(0)
 }
 
-/// Dropped by a panic that ends `main`, and so the program.
+/// Dropped if a panic ends `main`, and with it the program.
 struct Panicked;
 
 impl Drop for Panicked {

@@ -1,4 +1,4 @@
-//! The start, step by step. What can fail fails in the launcher, where somebody reads it.
+//! The start, step by step. Whatever can fail does so in the launcher, where somebody reads the error.
 
 mod check;
 mod children;
@@ -58,7 +58,7 @@ use crate::{
     threads::{Step, require_single_thread},
 };
 
-/// An error is from before the first fork, or from the foreground.
+/// Errors come from before the first fork, or from the foreground.
 pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     if is_upgrade() && daemon.respawn.is_none() {
         return Err(Error::new("cannot take over from the running daemon: the option `respawn` is not set"));
@@ -73,15 +73,15 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     })
 }
 
-/// Returns in the same process. Streams and descriptors stay what they are, and so do signals, but for a SIGHUP that is
-/// meant for logs, and what ends a process that has a pidfile, or is process 1.
+/// Returns in the same process. Streams, descriptors and signals stay as they are, with two exceptions: SIGHUP, if it
+/// is meant for logs, and the signals that end a process that has a pidfile or is process 1.
 fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     if daemon.launched_by.is_upgrade() {
         return Err(Error::new("cannot take over from the running daemon in the foreground: `detach` is `Never`"));
     }
     let thread = || require_single_thread(Step::GiveUpPrivileges);
     if daemon.gives_up_privileges() {
-        thread()?; // before there is anything to take back
+        thread()?; // before there is anything to undo
     }
     stop_requested::at_start().map_or(Ok(()), AtStart::obey_options)?;
     let mut ready_fd = ReadyFd::take(daemon)?;
@@ -91,7 +91,7 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
         end::watch_exit();
     }
     daemon.log_options().for_each(Reopening::leave_alone);
-    common.apply(thread)?; // asks again: whatever looked up users may have started a thread since
+    common.apply(thread)?; // asks again: the look-up of users may have started a thread since
     sys::handle_termination_of_process_1();
     if let Some(ready_fd) = ready_fd.take_if(|_| !daemon.notify) {
         ready_fd.tell().inspect_err(|_| {
@@ -103,18 +103,18 @@ fn stay_in_foreground(daemon: &mut Daemon) -> Result<(), Error> {
     Ok(())
 }
 
-/// `program` is the line to the one that called `spawn`: it is told, and it answers.
+/// `program` is the socket to the program that called `spawn`. It gets the report, and answers.
 fn become_detached(daemon: &mut Daemon, program: Option<&UnixStream>) -> Result<Role, Error> {
     let step = if daemon.gives_up_privileges() { Step::ForkAndGiveUpPrivileges } else { Step::Fork };
-    require_single_thread(step)?; // before there is anything to take back
+    require_single_thread(step)?; // before there is anything to undo
     let prepared = Prepared::new(daemon)?;
-    let _ = flush(); // what cannot be written stays in the buffer, and comes with the daemon's output
-    let thread = require_single_thread(step)?; // whatever looked up users may have started one since
+    let _ = flush(); // what cannot be written stays in the buffer, and appears in the daemon's output
+    let thread = require_single_thread(step)?; // the look-up of users may have started one since
     detach::detach(thread, &daemon.inherited, prepared, program)
 }
 
-/// What stays in the buffers would be written by the daemon as well. With a limit on the size of files, a write to one
-/// would end the launcher, setrlimit(2).
+/// Otherwise the daemon would also write what is left in the buffers. If the size of files is limited, the write could
+/// end the launcher, setrlimit(2).
 fn flush() -> io::Result<()> {
     let on_limit = sys::ignore(libc::SIGXFSZ);
     let flushed = io::stdout().flush();

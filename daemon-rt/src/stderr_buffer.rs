@@ -1,7 +1,7 @@
 //! A file in memory that takes the place of standard error, so that what is written can be read.
 //!
-//! A daemon whose standard error is the null device may still fail to start, and whoever started it wants to read why:
-//! until it is ready, it has this file instead. [`last_words`](crate::last_words) reads by it what `main` ends with.
+//! A daemon whose standard error is the null device may fail to start, and whoever started it wants to read why. So it
+//! has this file until it is ready. [`last_words`](crate::last_words) also uses one, to read what `main` ends with.
 
 use std::{
     fs::File,
@@ -20,10 +20,10 @@ use nix::{
 
 use crate::sys::{self, StandardStream};
 
-/// How much of what a daemon wrote to standard error is shown: the end of it, which matters most.
+/// How much of a daemon's standard error is shown: the end, which matters most.
 pub(crate) const SHOWN: u64 = 64 * 1024;
 
-/// How often to [`trim`](StderrBuffer::trim) it: a program that writes as fast as it can fills memory for so long.
+/// How often to [`trim`](StderrBuffer::trim) it. A program that writes as fast as it can fills memory for this long.
 pub(crate) const BETWEEN_TRIMS: Duration = Duration::from_millis(100);
 
 pub(crate) struct StderrBuffer {
@@ -54,20 +54,20 @@ impl StderrBuffer {
         Ok(bytes)
     }
 
-    /// Gives back the memory of what is not shown in any case.
+    /// Frees the memory of the text that will not be shown.
     pub(crate) fn trim(&self) {
         let length = self.file.metadata().map_or(0, |metadata| metadata.len());
         if let Some(unseen @ 1..) = length.checked_sub(SHOWN) {
-            let _ = empty(&self.file, unseen); // an error costs memory, and nothing else
+            let _ = empty(&self.file, unseen); // an error only costs memory
         }
     }
 
-    /// Puts the null device back, unless the program has replaced its standard error meanwhile, and gives back the memory.
+    /// Puts the null device back, unless the program has replaced its standard error meanwhile, and frees the memory.
     ///
-    /// A child that was spawned before still writes to the file, and what it writes takes memory until the last such child
-    /// has ended. Nothing better was found: a seal on the file, or a pipe that nobody reads, would end the child by an
-    /// error; a socket that drops everything cannot be opened as `/dev/stderr`, and refuses long texts; and the process
-    /// that would empty the file has left.
+    /// A child that was started before still writes to the file, and that takes memory until the last such child has
+    /// ended. There is no better way: a seal on the file, or a pipe without a reader, would end the child with an
+    /// error. A socket that drops everything cannot be opened as `/dev/stderr`, and refuses long texts. And no process
+    /// is left that could empty the file.
     pub(crate) fn uninstall(self) -> io::Result<()> {
         if !self.is_replaced() {
             sys::redirect(StandardStream::Stderr, self.null.as_fd())?;
@@ -84,7 +84,7 @@ impl StderrBuffer {
     }
 }
 
-/// Whether a write to the file can end the program by SIGXFSZ, setrlimit(2), as one to the null device cannot.
+/// Whether a write to the file can end the program by SIGXFSZ, setrlimit(2). A write to the null device cannot.
 pub(crate) fn has_limit() -> bool {
     getrlimit(Resource::RLIMIT_FSIZE).map_or(true, |(limit, _)| limit != RLIM_INFINITY)
 }
@@ -97,7 +97,7 @@ fn empty(file: &File, length: u64) -> io::Result<()> {
     Ok(fallocate(file, flags, 0, length.try_into().map_err(io::Error::other)?)?)
 }
 
-/// There the file is on a disk, and takes no memory.
+/// On these systems the file is on a disk, and takes no memory.
 #[cfg(not(target_os = "linux"))]
 fn empty(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -112,7 +112,7 @@ fn unlinked_file() -> io::Result<File> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn unlinked_file() -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    // Anybody may have written TMPDIR. Every system has /tmp, POSIX XBD 10.1.
+    // Anybody may have set TMPDIR. Every system has /tmp, POSIX XBD 10.1.
     let path = std::path::Path::new("/tmp").join(format!("stderr-{}", std::process::id()));
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(path)?;

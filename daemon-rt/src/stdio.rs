@@ -1,4 +1,4 @@
-//! What a standard stream of the daemon is to be.
+//! What a standard stream of the daemon is connected to.
 
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
@@ -33,7 +33,7 @@ pub struct Stdio {
     pub(crate) limit: Option<Limit>,
 }
 
-/// Beyond which size a log is rotated, and how many are kept of what it was before.
+/// The size beyond which a log is rotated, and how many old logs are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
     pub(crate) bytes: u64,
@@ -180,7 +180,7 @@ impl Stdio {
         Self::of(Kind::Path(ByPath { path, is_truncated, opening: &OpenFiles }))
     }
 
-    /// The path, where there is one.
+    /// The path, if there is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.kind {
             Kind::Path(file) => Some(&file.path),
@@ -191,7 +191,7 @@ impl Stdio {
 
 #[cfg(unix)]
 impl Limit {
-    /// That of a file which is both streams.
+    /// The limit of a file that is both streams.
     pub(crate) fn common(one: Option<Self>, other: Option<Self>) -> Result<Option<Self>, Error> {
         match (one, other) {
             (Some(one), Some(other)) if (one.bytes, one.keep) != (other.bytes, other.keep) => {

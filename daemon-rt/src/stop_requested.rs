@@ -1,4 +1,4 @@
-//! A request to stop, by SIGTERM or SIGINT, to a program that ends itself.
+//! A request to stop, by SIGTERM or SIGINT, for a program that ends itself.
 
 mod forced_end;
 mod handle;
@@ -151,7 +151,7 @@ impl StopRequested {
             let is_open = request::is_waited_for_by(self.as_fd());
             match is_open.then(|| poll(&mut fds, timeout(left))) {
                 Some(Ok(0) | Err(Errno::EINTR)) => {}
-                // The program closed the descriptor, or a filter of system calls denies it the wait.
+                // The program closed the descriptor, or a filter of system calls forbids the wait.
                 _ if !self.is_set() => thread::sleep(PAUSE),
                 _ => {}
             }
@@ -160,10 +160,10 @@ impl StopRequested {
     }
 }
 
-/// Where there is nothing to wait by: how often the request is looked at.
+/// How often to look for the request if waiting fails.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// In whole milliseconds, and never too short.
+/// In whole milliseconds, rounded up.
 fn timeout(left: Option<Duration>) -> PollTimeout {
     let above = |left: Duration| PollTimeout::try_from(left.saturating_add(Duration::from_millis(1)));
     left.map_or(PollTimeout::NONE, |left| above(left).unwrap_or(PollTimeout::MAX))
@@ -200,40 +200,41 @@ impl Future for StopRequested {
         if !self.is_set() {
             self.handle.wake_later(context.waker());
             if watcher::run().is_err() {
-                context.waker().wake_by_ref(); // there is no thread now; ask again
+                context.waker().wake_by_ref(); // there is no thread now, so ask again
             }
         }
         if self.is_set() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-/// What a start does in a program that waits for a request. [`stop_requested`] alone names it, so that the linker leaves
+/// What a start does in a program that waits for a request. Only [`stop_requested`] refers to it, so the linker leaves
 /// it out of all other programs.
 pub(crate) trait AtStart: Sync {
-    /// Ends the thread: a fork would not copy it.
+    /// Ends the thread, because a fork would not copy it.
     fn pause(&self);
 
-    /// Starts it again where somebody awaits the request.
+    /// Starts the thread again, if anybody awaits the request.
     fn resume(&self);
 
-    /// In the launcher, with the signals blocked: whoever asked the program to stop does not get a daemon.
+    /// In the launcher, with the signals blocked: if the program was asked to stop, no daemon is started.
     fn refuse_if_made(&self) -> Result<(), Error>;
 
-    /// In the daemon, with the signals blocked: a request to the launcher is none to the daemon, nor the other way round.
+    /// In the daemon, with the signals blocked: a request to the launcher does not count for the daemon, and vice
+    /// versa.
     fn renew(&self) -> Result<(), Error>;
 
-    /// In the foreground: from now on the options hold.
+    /// In the foreground: from now on, the options apply.
     fn obey_options(&self) -> Result<(), Error>;
 }
 
 static AT_START: OnceLock<&'static dyn AtStart> = OnceLock::new();
 
-/// None where nobody waits for a request.
+/// None if the program does not wait for a request.
 pub(crate) fn at_start() -> Option<&'static dyn AtStart> {
     AT_START.get().copied()
 }
 
-/// Whoever awaits the request goes on behind the start.
+/// If anything awaits the request, it goes on after the start.
 pub(crate) fn without_thread<T>(start: impl FnOnce() -> T) -> T {
     at_start().inspect(|request| request.pause());
     let started = start();

@@ -1,4 +1,5 @@
-//! The only place with `unsafe`: system calls that nix has no safe wrapper for, each small enough to judge at a glance.
+//! The only module with `unsafe`: system calls for which nix has no safe wrapper. Each is small enough to judge at a
+//! glance.
 #![allow(unsafe_code)]
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -1,7 +1,7 @@
-//! Paths that others may change: a walk from `/` by the descriptors of the directories that were judged.
+//! Paths that others may change. A walk from `/` checks each directory, and goes on by its descriptor.
 //!
-//! Whoever opens a file does so in the directory that the walk returned: a path that is another one at the second look
-//! gains nothing.
+//! A file is then opened in the directory that the walk returned, so it does not help anybody to change the path after
+//! the check.
 
 mod entry;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -25,22 +25,22 @@ use nix::{
 pub(crate) use self::entry::Entry;
 use crate::{error::refused, sys, terminal::shown};
 
-/// As many as Linux follows, `path_resolution(7)`.
+/// The same number as Linux, `path_resolution(7)`.
 const MAX_LINKS: usize = 40;
 
-/// With the NUL byte at its end, limits.h(0p).
+/// Including the NUL byte at its end, limits.h(0p).
 #[allow(clippy::cast_sign_loss, reason = "a positive constant")]
 const MAX_LENGTH: usize = libc::PATH_MAX as usize;
 
-/// A directory that is looked up in, and neither read nor written: where there is `O_PATH`, search permission suffices.
+/// A directory that is only used for look-ups, not read or written. If there is `O_PATH`, search permission suffices.
 pub(crate) const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC).union(SEARCH);
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const SEARCH: OFlag = OFlag::O_PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEARCH: OFlag = OFlag::O_RDONLY;
 
-/// A file that somebody else may have put there. `O_NOCTTY`: a terminal never becomes the controlling one.
-/// `O_NONBLOCK`: a FIFO without a reader is an error, and no wait for one.
+/// The flags for a file that somebody else may have put there. `O_NOCTTY`: a terminal never becomes the controlling
+/// one. `O_NONBLOCK`: a FIFO without a reader is an error, instead of a wait for one.
 pub(crate) const FILE: OFlag =
     OFlag::O_NOFOLLOW.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC).union(LARGE);
 
@@ -50,18 +50,17 @@ const LARGE: OFlag = OFlag::O_LARGEFILE;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const LARGE: OFlag = OFlag::empty();
 
-/// In a sticky directory nobody can replace what is somebody else's, but anybody can put something in place of what is
-/// missing.
+/// In a sticky directory, nobody can replace somebody else's file, but anybody can create one that is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sticky {
-    /// Safe as any directory of the path.
+    /// As safe as any directory of the path.
     Safe,
-    /// Safe, except as the last one.
+    /// Safe, unless it is the last one.
     SafeAbove,
 }
 
-/// Finds a file by an absolute path. An error where somebody but root may put another one at that path, or have it lead
-/// elsewhere.
+/// Finds a file by an absolute path. It is an error if anybody but root may put another file at that path, or make it
+/// lead elsewhere.
 pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
     refuse_too_long(path)?;
     let (path, name) = split(path);
@@ -69,12 +68,13 @@ pub(crate) fn walk(path: &Path, sticky: Sticky) -> io::Result<Entry> {
     Ok(Entry { directory, name: name.to_owned() })
 }
 
-/// A walk takes a longer path, step by step. But what is created is later looked at, and removed, by the path as a whole.
+/// A walk also handles a longer path, step by step. But a new file is later looked at, and removed, by the path as a
+/// whole.
 pub(crate) fn refuse_too_long(path: &Path) -> io::Result<()> {
     if path.as_os_str().len() >= MAX_LENGTH { Err(Errno::ENAMETOOLONG.into()) } else { Ok(()) }
 }
 
-/// Finds a file as open(2) does, whoever may change the path.
+/// Finds a file as open(2) does, no matter who may change the path.
 pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
     let (path, name) = split(path);
     let open = || Ok(openat(AT_FDCWD, path, DIRECTORY, Mode::empty())?);
@@ -82,10 +82,10 @@ pub(crate) fn follow(path: &Path) -> io::Result<Entry> {
     Ok(Entry { directory, name: name.to_owned() })
 }
 
-/// Finds a directory by an absolute path. An error where somebody but root may have the path lead elsewhere, or write in
-/// the directory.
+/// Finds a directory by an absolute path. It is an error if anybody but root may make the path lead elsewhere, or write
+/// in the directory.
 ///
-/// Every step is judged before it is taken: what root alone can change stays what was seen.
+/// Every step is checked before it is taken: what only root can change stays as it was seen.
 pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<OwnedFd> {
     let mut left: VecDeque<_> = components(path).map(OsStr::to_owned).collect();
     let mut links = 0;
@@ -139,15 +139,15 @@ pub(crate) fn walk_to_directory(path: &Path, sticky: Sticky) -> io::Result<Owned
     }
 }
 
-/// The only number that is trusted. In a user namespace all that belongs to nobody inside has one and the same number,
-/// which may also be an ordinary user's, `user_namespaces(7)`.
+/// The only user id that is trusted. In a user namespace, everything that belongs to nobody inside has one and the same
+/// id, which may also be an ordinary user's, `user_namespaces(7)`.
 const ROOT: libc::uid_t = 0;
 
-/// Who may change what a directory holds.
+/// Who may change the entries of a directory.
 #[derive(PartialEq, Eq)]
 enum Writers {
     Root,
-    /// Everybody may add something, and change what is their own.
+    /// Everybody may add an entry, and change their own.
     Sticky,
     Others,
 }
@@ -169,12 +169,13 @@ struct Directory {
 }
 
 impl Directory {
-    /// Asked in a sticky directory. A file system that is mounted there says itself who owns it, and a user's may lie.
+    /// For a sticky directory. A file system that is mounted there says itself who owns it, and a user's file system
+    /// may lie.
     fn is_roots_in(&self, sticky: &Directory) -> bool {
         self.status.st_uid == ROOT && self.status.st_dev == sticky.status.st_dev
     }
 
-    /// Asked in every directory. A user's file system may say that root owns it.
+    /// For every directory. A user's file system may claim that root owns it.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn is_users_mount(&self, above: &Directory) -> bool {
         self.status.st_dev != above.status.st_dev && fuse::is_users(&self.fd, self.status.st_dev)
@@ -211,8 +212,8 @@ fn open_directory_in(directory: Option<&Directory>, name: &OsStr) -> io::Result<
     Ok(Directory { fd, status })
 }
 
-/// Names the step of a directory's path at which the way ended. Where a second look finds none, the error stays what it
-/// was. Its kind always does.
+/// Names the directory of the path at which the look-up failed. If a second look finds no fault, the error stays as it
+/// was. Its kind always stays.
 fn name_directory(error: io::Error, path: &Path) -> io::Error {
     let directory = path.components().as_path(); // without a slash at the end
     let mut steps: Vec<_> = directory.ancestors().filter(|step| !step.as_os_str().is_empty()).collect();
@@ -238,7 +239,7 @@ fn name_directory(error: io::Error, path: &Path) -> io::Error {
     error
 }
 
-/// The same for a file in the directory. To open the directory itself takes no permission to search it.
+/// The same for a file in the directory. Opening the directory itself does not need permission to search it.
 pub(crate) fn name_directory_of(file: &Path, error: io::Error) -> io::Error {
     let (directory, _) = split(file);
     let may_be_searched = || fs::metadata(directory.join(".")).is_ok();

@@ -27,7 +27,7 @@ mod sealed {
     /// What the option says.
     #[derive(Debug, Clone, Copy)]
     pub enum Mask {
-        /// Nothing.
+        /// The option is not set.
         Default,
         Number(u32),
         OfLauncher,

@@ -1,8 +1,9 @@
-//! How the upgrades of a supervisor ended: a file in memory, which whoever asked for one finds among its descriptors. The
-//! two may be of different versions of this library, so the name of the file carries one.
+//! The results of a supervisor's upgrades: a file in memory. Whoever asked for an upgrade finds it among the
+//! supervisor's descriptors. The two may have different versions of this library, so the name of the file contains a
+//! version.
 //!
-//! The first 32 bytes are how many upgrades there were, and how the last one ended: `done` or `failed`, with spaces around
-//! both. They are written last. Behind them is why it failed.
+//! The first 32 bytes say how many upgrades there were, and how the last one ended: `done` or `failed`, with spaces
+//! around both. They are written last. The reason for a failure follows.
 
 #[cfg(test)]
 mod tests;
@@ -36,14 +37,14 @@ pub(crate) struct Last {
 }
 
 impl Upgrades {
-    /// In the supervisor: there were none yet.
+    /// In the supervisor, before any upgrade.
     pub(crate) fn none() -> io::Result<Self> {
         let upgrades = Self(file_in_memory()?);
         upgrades.write(Last::default())?;
         Ok(upgrades)
     }
 
-    /// The ones of that process, if it is a supervisor that can be upgraded.
+    /// The upgrades of that process, if it is a supervisor that can be upgraded.
     pub(crate) fn of(process: Pid) -> io::Result<Option<Self>> {
         let name = format!("/memfd:{NAME} (deleted)");
         for descriptor in fs::read_dir(format!("/proc/{process}/fd"))? {
@@ -55,7 +56,7 @@ impl Upgrades {
         Ok(None)
     }
 
-    /// Notes that one more has ended. It allocates nothing.
+    /// Notes the end of another upgrade. It does not allocate.
     pub(crate) fn note(&self, failure: Option<&[u8]>) -> io::Result<()> {
         let count = self.last()?.count.wrapping_add(1);
         let reason = failure.unwrap_or_default();
@@ -91,7 +92,7 @@ impl Upgrades {
         }
     }
 
-    /// Whoever asks for an upgrade locks it, so that each is told of its own.
+    /// Whoever asks for an upgrade locks it, so that each learns the result of its own.
     pub(crate) fn lock(&self) -> io::Result<bool> {
         sys::lock(self.0.as_fd(), libc::LOCK_EX)
     }

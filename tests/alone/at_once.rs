@@ -15,7 +15,7 @@ const ROUNDS: usize = 1000;
 /// What must not become more.
 #[derive(Debug, PartialEq, Eq)]
 struct Inventory {
-    /// Zombies, too: this process is a subreaper, and nobody's end but that of the daemons is waited for here.
+    /// Zombies, too: this process is a subreaper, and reaps only the daemons.
     children: BTreeSet<i32>,
     processes: usize,
     descriptors: usize,

@@ -1,4 +1,4 @@
-//! What counts all that its process has: children, descriptors, and the memory of whoever has ended.
+//! Tests that count everything in their own process: children, descriptors, and the memory that ended children took.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What a daemon writes to its starters fills none of their memory.
+//! What a daemon writes to the processes that start it does not fill their memory.
 
 use std::{fs, os::unix::fs::MetadataExt};
 
@@ -7,7 +7,7 @@ use support::{Daemon, Launcher, Process, Stage, eventually};
 
 use crate::{PROBE, alone};
 
-/// What of a text is read.
+/// How much of a text is read.
 const LIMIT: usize = 64 << 10;
 
 /// A daemon in `main` that is not ready, and its launcher.
@@ -16,12 +16,12 @@ fn starting(stage: &Stage) -> (Launcher, Daemon) {
     (launcher, stage.daemon())
 }
 
-/// How much memory the file takes that a process has there.
+/// How much memory a process's open file takes, by the number of its descriptor.
 fn memory_of(process: Process, number: i32) -> Option<u64> {
     Some(fs::metadata(format!("/proc/{}/fd/{number}", process.0)).ok()?.blocks() * 512)
 }
 
-/// As much as any child of this process took, and theirs.
+/// The most memory that any child of this process took, or a child of theirs.
 fn largest() -> i64 {
     getrusage(UsageWho::RUSAGE_CHILDREN).expect("what the children used").max_rss()
 }
@@ -45,7 +45,7 @@ fn of_300_megabytes_before_it_is_ready_64_kibibytes_stay() {
     let stage = Stage::new();
     let (launcher, mut daemon) = starting(&stage);
     assert_eq!(daemon.ask("fill-stderr 300"), "");
-    let most = (LIMIT + 4096) as u64; // a page is whole
+    let most = (LIMIT + 4096) as u64; // a page counts as a whole
     eventually("the memory", || (memory_of(daemon.process, 2)? <= most).then_some(()));
     daemon.send("exit 7");
     let launch = launcher.end();

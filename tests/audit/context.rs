@@ -1,4 +1,4 @@
-//! Steps 1 to 11 of daemon(7): what a daemon is in the midst of.
+//! Steps 1 to 11 of daemon(7): the surroundings of a daemon.
 
 use std::{env, fs};
 

@@ -37,7 +37,7 @@ pub(crate) fn all(programs: &[&Program]) -> Vec<Vec<Verdict>> {
 }
 
 fn look(criterion: &Criterion, program: &Program) -> Verdict {
-    // Whoever speaks to a daemon that is gone panics.
+    // Code that speaks to a daemon that is gone panics.
     let verdict = panic::catch_unwind(AssertUnwindSafe(|| (criterion.look)(program)));
     verdict.unwrap_or_else(|_| not_met("main does not answer"))
 }

@@ -200,7 +200,7 @@ pub(crate) fn timeout(program: &Program) -> Verdict {
     met_without(&objections, "the exit status is not 0, and nobody is left")
 }
 
-/// Who may end at once, or as soon as it is ready and finds nobody to tell it.
+/// May end at once, or as soon as it is ready and finds no launcher to tell.
 pub(crate) fn interrupt(program: &Program) -> Verdict {
     let stage = stage();
     if !program.waits() {

@@ -120,7 +120,7 @@ fn notes(compared: &[Compared]) -> String {
     notes.collect::<Vec<_>>().join("\n")
 }
 
-/// What was seen of those who do not meet a criterion; who did the same stands together.
+/// What was seen of programs that do not meet a criterion. Programs with the same result share a row.
 fn seen(compared: &[Compared], verdicts: &Verdicts) -> String {
     let mut lines = Vec::new();
     for (index, criterion) in CRITERIA.iter().enumerate() {

@@ -97,7 +97,7 @@ struct Clients {
 
 impl Clients {
     fn of(stage: &Stage) -> Result<Self, Objection> {
-        // One that does not listen reports.
+        // If it does not listen, it reports instead.
         let port = within(SOON, || match stage.read("port").parse() {
             Err(_) if stage.no_daemon_reported() => None,
             port => Some(port.ok()),

@@ -42,7 +42,7 @@ fn itself_and_detaches_again() {
     assert_eq!(stage.processes(), [second.process]);
 }
 
-/// Process id, pidfile and streams stay. The latter are not its own any more: nobody opens them anew.
+/// Process id, pidfile and streams stay. But the streams are no longer its own, so it does not reopen them.
 #[test]
 fn itself_and_stays() {
     let stage = Stage::new();

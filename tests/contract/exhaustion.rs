@@ -115,7 +115,8 @@ impl Drop for ControlGroup {
     }
 }
 
-/// Whatever step it is that finds no descriptor left. The loader of shared libraries needs one itself, which it closes.
+/// Every step may be the one that finds no free descriptor. The loader of shared libraries needs one, too, and closes
+/// it.
 #[test]
 fn a_limit_of_open_files() {
     let files = ["--stdin", "input", "--stdout", "out", "--stderr", "err", "--pidfile", "pid"];
@@ -158,7 +159,7 @@ fn a_limit_of_the_size_of_files() {
     whole(&stage, limited().args(["--stdout", "log"]));
 }
 
-/// What the daemon writes to its null device before it is ready has no limit, whoever keeps it meanwhile.
+/// Until the daemon is ready, what it writes to its null device has no limit, even if the launcher keeps it.
 #[test]
 fn a_limit_of_the_size_of_files_and_words_for_the_launcher() {
     let stage = Stage::new();
@@ -171,7 +172,7 @@ fn a_limit_of_the_size_of_files_and_words_for_the_launcher() {
     check_whole(&stage, &daemon);
 }
 
-/// Whoever has too little is ended by the loader, the allocator or the kernel, and what it leaves is in nobody's way.
+/// With too little memory, the loader, the allocator or the kernel ends it. Whatever it leaves behind does no harm.
 fn ends_or_is_whole(limit: &str, values: impl Iterator<Item = u32>) {
     // A daemon that is ready has the memory to tell what it sees.
     let options = ["--pidfile", "pid", "--stdout", "log", "--notify", "--ready", "--keep-memory", "262144"];
@@ -301,7 +302,7 @@ fn a_launch_directory_that_cannot_be_read() {
     fs::set_permissions(stage.path("closed"), Permissions::from_mode(0o700)).expect("a mode"); // or it stays in /tmp
 }
 
-/// But for the test's socket.
+/// Empty except for the test's socket.
 #[test]
 fn an_empty_environment() {
     let stage = Stage::new();

@@ -117,7 +117,7 @@ fn a_killed_leader_leaves_nobody_who_blocks_sigterm() {
     nobody_is_left_soon(&stage);
 }
 
-/// It closed its line long before it ended, and by itself: how is its own to say.
+/// It closed its socket long before it ended by itself, so its own exit status counts.
 #[test]
 fn another_program_that_fails_says_so() {
     let stage = Stage::new();
@@ -307,7 +307,7 @@ fn what_was_created_goes_with_a_launcher_that_was_ended() {
     what_was_created_goes(&[]);
 }
 
-/// From inside, it could not be found.
+/// From inside the jail, the file could not be found.
 #[test]
 fn what_was_created_outside_of_a_jail_goes_too() {
     needs_root!();
@@ -325,12 +325,12 @@ fn what_was_created_goes(options: &[&str]) {
     eventually("the removal of what was created", || stage.files().is_empty().then_some(()));
 }
 
-/// The number of a process that was reaped may be another's at once, and so may that of its group, which nobody of ours
-/// keeps any more.
+/// After a process was reaped, its number may go to another process at once. So may the number of its group, if no
+/// process of ours is in it any more.
 #[test]
 fn no_signal_goes_to_the_number_of_a_group_that_nobody_keeps() {
     needs_tools!("strace");
-    // Killed behind its word, killed before, and by itself after a failure.
+    // Killed after its report, killed before it, and ended by itself after a failure.
     for (lie, options, word) in [
         ("ANSWER_KILLS", [].as_slice(), "ready"),
         ("ANSWER_KILLS", &["--block-signal", "SIGTERM"], "ready"),
@@ -357,8 +357,8 @@ fn no_signal_goes_to_the_number_of_a_group_that_nobody_keeps() {
     }
 }
 
-/// How many signals that process sent to the group, each before the leader was reaped, or behind a look that found a
-/// child there.
+/// How many signals that process sent to the group. Each has to come before the leader was reaped, or after a look that
+/// found a child in the group.
 fn signals_to(Process(leader): Process, from: i32, trace: &str) -> usize {
     let own = trace.lines().filter_map(|line| line.strip_prefix(&from.to_string())).map(str::trim);
     let (mut is_kept, mut signals) = (true, 0);

@@ -1,4 +1,4 @@
-//! Names, paths and texts that somebody chose to have a message say what it does not say; and a limit that would have it say
+//! Names, paths and texts that somebody chose to make a message say something else; and a limit that could make it say
 //! nothing.
 
 use std::{
@@ -11,7 +11,7 @@ use support::{Launch, Stage, Syslog, is_root, needs_root};
 
 use crate::PROBE;
 
-/// A second line, an order from right to left, what nobody sees, and an order to the terminal.
+/// It contains a second line, a bidirectional control, invisible characters, and a control sequence for the terminal.
 const NAME: &str = "x\nprobe: all is well\t\u{202e}gol\u{2066}\u{200b}\u{2028}\u{e0041}\u{feff}\u{ad}\r\u{1b}[2J";
 const SHOWN: &str = r"x\nprobe: all is well\t\u{202e}gol\u{2066}\u{200b}\u{2028}\u{e0041}\u{feff}\u{ad}\r\u{1b}[2J";
 
@@ -30,7 +30,7 @@ fn a_path_is_on_one_line() {
     }
 }
 
-/// Root walks it step by step, which has no limit, and looks again by all of it, which has one.
+/// Root walks the path step by step, which has no limit. Then it looks at the whole path again, which has one.
 #[test]
 fn a_path_that_is_too_long_leaves_nothing() {
     for (options, step) in [
@@ -179,7 +179,7 @@ fn a_limit_on_the_size_of_files_does_not_keep_it_from_starting() {
     let launch = limited(&stage, "--print hello --printf hello --stdout log >out 2>err");
     assert_eq!(launch.status, 0, "{launch:?}");
     let daemon = stage.daemon();
-    // In the daemon the signal does what it did.
+    // In the daemon, the signal has its previous action again.
     let ignored = u64::from_str_radix(daemon.sight.get("SigIgn"), 16).expect("a set of signals");
     assert_eq!(ignored & (1 << (nix::libc::SIGXFSZ - 1)), 0);
 }
@@ -198,7 +198,7 @@ fn a_limit_on_the_size_of_files_is_no_end_of_a_daemon_that_cannot_reopen_its_log
     assert_eq!(stage.read("away/log"), full);
 }
 
-/// Who reads the error has all of it, whatever files may hold.
+/// A reader of the error gets all of it, however small files must be.
 #[test]
 fn a_limit_on_the_size_of_files_is_none_on_a_pipe() {
     let stage = Stage::new();

@@ -64,7 +64,7 @@ fn ctrl_c_does_not_reach_the_daemon() {
     let mut daemon = session.stage.daemon();
     daemon.assert_detached();
     for _ in 0..2 {
-        // To a job of the shell: the shell itself may miss one that is typed while it shows its prompt.
+        // Sent to a job of the shell: the shell itself may miss a signal that is typed while it shows its prompt.
         session.terminal.type_in("sleep 1000\n");
         let sleeps = |session: &Session| session.stage.processes().iter().any(|process| process.name() == "sleep");
         eventually("the job", || sleeps(&session).then_some(()));

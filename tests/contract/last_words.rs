@@ -102,7 +102,7 @@ fn nothing_is_told_where_there_is_nothing_to_tell_or_somebody_reads_it() {
         assert_eq!(log.lines(), [""; 0], "{options:?} {command}");
         assert_eq!(stage.read("log").contains("no luck"), command.contains("no luck"));
     }
-    // What the program throws away itself, nobody is to read.
+    // If the program itself throws its words away, they are not meant to be read.
     let stage = Stage::new();
     let log = Syslog::new(&stage);
     let mut daemon = started(&stage, &["--stderr", "log"]);
@@ -174,7 +174,7 @@ fn a_stream_that_takes_no_more() {
         if way == "closed" {
             continue; // stdout is not
         }
-        // What println! says of it is a panic, too.
+        // The panic in println! has last words, too.
         let stage = Stage::new();
         let log = Syslog::new(&stage);
         let mut daemon = with_refusing_stream(&stage, way);
@@ -261,7 +261,7 @@ fn in_the_foreground_the_stream_is_somebody_elses() {
     assert_eq!(log.lines(), [""; 0]);
 }
 
-/// What stands in for the null device has a size, and the null device has none.
+/// The file that stands in for the null device has a size. The null device itself has none.
 #[test]
 fn a_limit_to_the_size_of_files_does_not_end_it() {
     let stage = Stage::new();
@@ -349,7 +349,7 @@ fn it_waits_for_nobody() {
     assert_eq!(end(&mut daemon, "panic no luck"), 101);
     assert!(log.lines().iter().all(|line| line == "noise"));
 
-    // One for streams, who accepts none of them.
+    // A log daemon for streams that accepts no connection.
     let stage = Stage::new();
     stage.open_to_all();
     let address = UnixAddr::new(&stage.path("log.socket")).expect("an address");
@@ -399,7 +399,7 @@ fn in_a_jail_it_takes_a_socket_there() {
     }
 }
 
-/// The peer of a connection has no use for it.
+/// The peer of a connection has no use for the error.
 #[test]
 fn under_inetd_the_error_of_a_start_goes_there() {
     needs_root!();

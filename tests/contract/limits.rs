@@ -13,10 +13,10 @@ use support::{Daemon, Launch, Launcher, Process, Stage, eventually, is_root, nee
 
 use crate::{PROBE, preload};
 
-/// What of a text is read.
+/// How much of a text is read.
 const LIMIT: usize = 64 << 10;
 
-/// More than the launcher takes that waits for a leader in vain, asks the group to end, and kills it.
+/// Longer than it takes the launcher to wait for a leader in vain, ask the group to end, and kill it.
 const AT_LAST: Duration = Duration::from_secs(40);
 
 /// A daemon in `main` that is not ready, and its launcher.
@@ -76,7 +76,7 @@ fn behind_half_a_word_the_launchers_end_counts() {
     }
 }
 
-/// The leader reads the report, and sees the daemon's end before that of the report.
+/// The leader reads the report, and sees the daemon's end before the end of the report.
 #[test]
 fn an_error_counts_that_comes_with_the_end() {
     needs_root!();
@@ -91,7 +91,7 @@ fn an_error_counts_that_comes_with_the_end() {
     assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
 }
 
-/// Each byte would be in time, if the time began anew.
+/// Each byte would be in time if the deadline started again.
 #[test]
 fn a_word_that_comes_drop_by_drop_is_late() {
     let stage = Stage::new();
@@ -105,7 +105,8 @@ fn a_word_that_comes_drop_by_drop_is_late() {
     assert_eq!((launch.status, launch.stderr.as_str()), (1, LATE));
 }
 
-/// Neither what follows the word, nor another process that it names: a manager would watch, and end, that one.
+/// Neither the text after the report counts, nor another process that it names: a manager would watch that process, and
+/// end it.
 #[test]
 fn what_a_daemon_says_of_itself_does_not_count() {
     let stage = Stage::new();
@@ -121,7 +122,7 @@ fn what_a_daemon_says_of_itself_does_not_count() {
     assert_eq!(String::from_utf8_lossy(&heard[..length]), format!("MAINPID={}\nREADY=1", daemon.process.0));
 }
 
-/// How much memory the file takes that a process has there.
+/// How much memory a process's open file takes, by the number of its descriptor.
 fn memory_of(process: Process, number: i32) -> Option<u64> {
     Some(fs::metadata(format!("/proc/{}/fd/{number}", process.0)).ok()?.blocks() * 512)
 }
@@ -155,7 +156,7 @@ fn a_leader_that_the_daemon_stops_sees_no_time_pass() {
     assert_eq!(stage.processes(), [], "left behind");
 }
 
-/// A start whose leader does that before it answers `ready()`.
+/// A start in which the leader does this before it answers `ready()`.
 fn answering(stage: &Stage, lie: &str, options: &[&str]) -> Option<(Launcher, Daemon)> {
     let library = preload::library(lie)?;
     let launcher = stage.start(stage.command(PROBE).env("LD_PRELOAD", library).arg("--notify").args(options));

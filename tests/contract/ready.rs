@@ -37,7 +37,7 @@ fn the_launcher_waits_until_the_daemon_is_ready() {
 fn a_ready_that_gets_no_answer_is_none() {
     let stage = Stage::new();
     let mut command = stage.command("strace");
-    // The leader's second word is its answer: it is killed instead.
+    // The leader's second message is its answer. It is killed instead of sending it.
     command.args(["-f", "-qq", "-o", "trace", "-e", "trace=sendto", "-e", "inject=sendto:signal=SIGKILL:when=2"]);
     if stage.command("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         return skip("strace");
@@ -127,7 +127,7 @@ fn it_returns_when_the_launcher_knows() {
     assert_eq!(launcher.end().status, 0);
 }
 
-/// What is said to it, it reads when it goes on.
+/// What it is sent meanwhile, it reads when it continues.
 #[test]
 fn it_does_not_wait_for_a_launcher_that_is_stopped() {
     let stage = Stage::new();
@@ -196,7 +196,7 @@ fn the_launcher_hears_of_a_daemon_that_waited_too_long() {
     assert_eq!(stage.processes(), [], "left behind");
 }
 
-/// From then on the daemon is ready, and the exit status says so.
+/// The daemon is ready from then on, and the exit status must say so.
 #[test]
 fn ctrl_c_is_too_late_once_the_launcher_has_answered() {
     let stage = Stage::new();

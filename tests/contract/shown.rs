@@ -225,7 +225,7 @@ fn a_stream_that_the_program_closed_stays_so() {
     assert_eq!(daemon.look().descriptors().get(&2), None);
 }
 
-/// What it writes is lost, as in the null device, and is no error that would end it.
+/// What it writes is lost, as in the null device, without an error that would end it.
 #[test]
 fn a_child_that_was_started_before_goes_on_writing_after_ready() {
     let stage = Stage::new();

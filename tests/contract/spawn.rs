@@ -53,7 +53,7 @@ fn the_daemon_is_one() {
     assert_eq!(descriptors.len(), 4, "{sight:?}"); // what the client has opened stays open: its connection
 }
 
-/// A client may end the process of that number.
+/// A client may end the process with that number.
 #[test]
 fn a_number_that_the_daemon_gives_does_not_count() {
     let stage = Stage::new();
@@ -61,7 +61,7 @@ fn a_number_that_the_daemon_gives_does_not_count() {
     client.send("spawn --notify");
     let mut daemon = stage.daemon();
     daemon.ask("to-leader 0 1"); // ready
-    daemon.ask(&format!("to-leader 1 {}", 4 + (64 << 10))); // of a long text, the part that is read: process 0x01010101
+    daemon.ask(&format!("to-leader 1 {}", 4 + (64 << 10))); // only a part of a long text is read: process 0x01010101
     assert_eq!(client.answer().lines().next(), Some(format!("pid={}", daemon.process.0).as_str()));
 }
 
@@ -97,7 +97,7 @@ fn the_client_is_no_parent_of_the_daemon() {
     assert_eq!(client.look().get("children"), "");
 }
 
-/// The launcher between the two is not the handler's to reap.
+/// The handler does not reap the launcher between the two.
 #[test]
 fn a_handler_that_reaps_every_child_takes_nobody() {
     let stage = Stage::new();
@@ -266,7 +266,7 @@ fn nobody_is_left_where_the_client_is_killed() {
     eventually("the end of everybody", || stage.processes().is_empty().then_some(()));
 }
 
-/// Whoever acted as another user meanwhile would not hear of it, `PR_SET_PDEATHSIG(2const)`.
+/// A client that acted as another user meanwhile would not be told, `PR_SET_PDEATHSIG(2const)`.
 #[test]
 fn nobody_is_left_where_the_client_of_a_users_daemon_is_killed() {
     needs_root!();
@@ -330,7 +330,7 @@ fn a_client_that_ends_leaves_no_pidfile() {
     }
 }
 
-/// That of a start that failed may be gone: another instance may have come since.
+/// The lock of a failed start may be gone: another instance may have come since.
 #[test]
 fn a_lock_is_for_one_start() {
     let stage = Stage::new();
@@ -381,7 +381,7 @@ fn the_daemon_ends_while_a_thread_holds_standard_output() {
     assert_eq!(stage.files(), [""; 0]);
 }
 
-/// Whatever a daemon says, a client may print it.
+/// A client may print whatever a daemon says.
 #[test]
 fn what_a_daemon_forges_is_fit_for_a_terminal() {
     let stage = Stage::new();

@@ -52,7 +52,7 @@ fn where_the_other_start_fails_the_daemon_is_its_own() {
     assert_eq!(stage.read("pid"), format!("{}\n", second.process.0));
 }
 
-/// Nobody waits for ever, and nobody longer than for a daemon of its own.
+/// No client waits for ever, or longer than for a daemon of its own.
 #[test]
 fn the_wait_has_an_end() {
     let stage = Stage::new();
@@ -120,7 +120,7 @@ fn ctrl_c_ends_the_wait() {
     assert!(first.process.is_alive());
 }
 
-/// A person who starts one is told at once that there is one.
+/// Somebody who starts one in another way is told at once that there is one.
 #[test]
 fn a_start_of_another_kind_does_not_wait() {
     for program in [&[PROBE][..], &[CLIENT, "start"]] {

@@ -203,7 +203,7 @@ fn a_failed_start_leaves_the_launcher_as_it_was() {
     }
 }
 
-/// What SIGKILL ended, nobody else waits for.
+/// Nobody else reaps what SIGKILL ended.
 #[test]
 fn a_failed_start_leaves_no_zombie() {
     let stage = Stage::new();
@@ -297,7 +297,7 @@ fn a_manager_hears_of_the_end() {
     }
 }
 
-/// A panic's, but not those of the error that the program's own `main` returns: the library does not see it.
+/// The last words of a panic do, but not the error that the program's own `main` returns: the library does not see it.
 #[test]
 fn the_last_words_of_a_panic_go_to_the_systems_log() {
     needs_root!();

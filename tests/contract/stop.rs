@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT, where the program has no say in them: the pidfile goes with the daemon, and process 1 ends, too.
+//! SIGTERM and SIGINT, if the program does not handle them: the pidfile is removed with the daemon, and process 1 ends,
+//! too.
 
 use std::{
     fs::{self, File},
@@ -72,7 +73,7 @@ fn the_pidfile_goes_and_the_signal_ends_the_daemon() {
     }
 }
 
-/// A part of the program that was started without the attribute has its own process to end.
+/// The same in a program without the attribute.
 #[test]
 fn it_goes_where_the_start_was_called() {
     for start in ["start --pidfile pid", "start --pidfile pid --foreground"] {
@@ -134,7 +135,7 @@ fn a_worker_ends_by_default_and_leaves_the_pidfile() {
     assert_eq!(stage.files(), NOTHING);
 }
 
-/// The same number, and another process: nothing but the kernel tells them apart.
+/// Both have the same number, but they are different processes: only the kernel can tell them apart.
 #[test]
 fn a_worker_that_is_process_1_as_well_leaves_the_pidfile() {
     needs_root!();
@@ -225,7 +226,7 @@ fn somebody_elses_file_stays() {
     assert_eq!(stage.read("pid"), "somebody else's");
 }
 
-/// Without the descriptor there is no lock, and another daemon may have taken it.
+/// Without the descriptor there is no lock, and another daemon may have taken it since.
 #[test]
 fn a_daemon_that_closed_its_descriptors_leaves_the_file_to_the_next() {
     let stage = Stage::new();
@@ -296,7 +297,7 @@ fn a_setup_that_waits_with_the_lock_in_hand_leaves_no_file() {
     assert_eq!(stage.files(), ["configuration"]);
 }
 
-/// At moments that lie closely, beyond the end of the start.
+/// The moments are close to each other, and go on past the end of the start.
 #[test]
 fn a_stop_in_the_middle_of_a_start_leaves_no_file() {
     for options in [&[][..], &["--foreground"], &["--notify", "--ready"]] {

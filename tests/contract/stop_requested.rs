@@ -75,7 +75,7 @@ fn in_the_foreground_too() {
     }
 }
 
-/// No process of the start has a part in it.
+/// No process of a start takes part in this.
 #[test]
 fn before_any_start() {
     for form in FORMS {
@@ -90,7 +90,7 @@ fn before_any_start() {
     }
 }
 
-/// What `setup` listens by waits for the daemon's signals, and for none of the launcher's.
+/// A value from `setup` reports the daemon's signals, and none of the launcher's.
 #[test]
 fn what_setup_got_is_the_daemons() {
     for form in FORMS {
@@ -106,7 +106,7 @@ fn what_setup_got_is_the_daemons() {
     }
 }
 
-/// Who was told before a start that it would be woken is woken behind it, in whichever process.
+/// A task that awaited the request before a start is woken after it, in whichever process.
 #[test]
 fn what_was_awaited_before_the_start_is_awaited_behind_it() {
     for options in [&["--foreground"][..], &[]] {
@@ -154,7 +154,7 @@ fn what_setup_got_takes_no_more_descriptors() {
     assert_eq!(in_setup, in_main);
 }
 
-/// Ctrl-C during `setup`, which goes on: there is no daemon then.
+/// Ctrl-C comes during `setup`, which goes on. No daemon is started then.
 #[test]
 fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
@@ -176,7 +176,7 @@ fn a_launcher_that_was_asked_to_stop_starts_no_daemon() {
     }
 }
 
-/// The launcher goes on in the program, and is stopped by the next signal.
+/// The launcher goes on in the program, and the next signal stops it.
 #[test]
 fn a_program_that_was_asked_to_stop_gets_its_signals_back() {
     let stage = Stage::new();
@@ -209,7 +209,7 @@ fn a_launcher_that_waits_ends_by_the_signal() {
     eventually("the daemon's end", || (!daemon.process.is_alive()).then_some(()));
 }
 
-/// Of the launcher and of the leader, neither stops the daemon by its signals.
+/// The daemon is not stopped by signals to the launcher or the leader.
 #[test]
 fn the_request_to_a_client_is_not_its_servers() {
     let stage = Stage::new();
@@ -249,7 +249,7 @@ fn a_second_signal_ends_it_if_it_comes_later() {
                 daemon.process.signal(signal);
             }
             daemon.look();
-            std::thread::sleep(LATER); // no state of anything tells that a second is over
+            std::thread::sleep(LATER); // nothing shows that a second is over
             daemon.process.signal(second);
             eventually("its end", || (!daemon.process.is_alive()).then_some(()));
             let launch = launcher.end();
@@ -281,7 +281,7 @@ fn it_has_its_time_and_no_more() {
     }
 }
 
-/// In the foreground the program goes on, and its time with it.
+/// In the foreground, the program goes on, and so does its time limit.
 #[test]
 fn a_request_to_setup_counts() {
     let stage = Stage::new();
@@ -344,7 +344,7 @@ fn as_process_1_it_exits_with_the_status_that_a_shell_has() {
     }
 }
 
-/// It starts nothing.
+/// It starts no daemon.
 #[test]
 fn a_program_that_is_process_1_ends_by_the_second_signal() {
     needs_root!();
@@ -354,7 +354,7 @@ fn a_program_that_is_process_1_ends_by_the_second_signal() {
     assert_eq!(program.ask("listen-to-stop"), "");
     program.process.signal(Signal::SIGTERM);
     is_requested(&mut program);
-    std::thread::sleep(LATER); // no state of anything tells that a second is over
+    std::thread::sleep(LATER); // nothing shows that a second is over
     program.process.signal(Signal::SIGTERM);
     assert_eq!(launcher.end().status, 128 + 15);
 }
@@ -370,7 +370,7 @@ fn what_a_system_call_said_it_says_still() {
     is_requested(&mut daemon);
 }
 
-/// The handler that was there before is there still.
+/// The handler from before still exists.
 #[test]
 fn a_worker_does_what_it_would_have_done() {
     let stage = Stage::new();
@@ -400,7 +400,7 @@ fn a_worker_ends_by_default() {
     }
 }
 
-/// Another request than its parent's, and the pidfile stays the parent's.
+/// It is a request of its own, and the pidfile stays the parent's.
 #[test]
 fn a_worker_may_listen_itself() {
     for fork in ["fork-and-listen", "fork-and-listen-as-process-1"] {
@@ -426,7 +426,7 @@ fn a_worker_may_listen_itself() {
     }
 }
 
-/// What its parent was asked is not its own, and neither is its parent's time.
+/// The worker was not asked, so neither the request nor the time limit of its parent applies to it.
 #[test]
 fn a_worker_of_a_daemon_that_stops_has_its_own_time() {
     let stage = Stage::new();
@@ -443,7 +443,7 @@ fn a_worker_of_a_daemon_that_stops_has_its_own_time() {
     eventually("one that was asked", || stage.path("asked").exists().then_some(()));
 }
 
-/// It may still have a copy of whatever the thread waits by.
+/// The worker may still have a copy of the descriptor that the thread waits for.
 #[test]
 fn a_worker_keeps_no_start_from_ending_the_thread() {
     let stage = Stage::new();
@@ -456,7 +456,7 @@ fn a_worker_keeps_no_start_from_ending_the_thread() {
     assert!(client.answer().starts_with("pid="));
 }
 
-/// Who had no success may go on without.
+/// A program for which the call failed may go on without it.
 #[test]
 fn without_a_descriptor_the_signals_do_what_they_did() {
     for free in 0..5 {
@@ -475,7 +475,7 @@ fn without_a_descriptor_the_signals_do_what_they_did() {
     }
 }
 
-/// As with closefrom(3): what it opens then is its own.
+/// As with closefrom(3): files that it opens then are its own.
 #[test]
 fn a_program_that_takes_the_numbers_is_left_alone() {
     for form in ["wait", "wait-timeout", "flag", "threads", "block-on"] {
@@ -549,7 +549,7 @@ fn takes_numbers(program: &mut Daemon) {
     assert_eq!(program.ask("take-numbers"), "");
 }
 
-/// Nor does the manager's word go there.
+/// The message to the manager does not go there either.
 #[test]
 fn a_program_that_takes_the_managers_number_is_left_alone() {
     let stage = Stage::new();
@@ -588,14 +588,14 @@ fn a_signal_that_is_blocked_ends_it_too() {
     daemon.process.signal(Signal::SIGINT);
     is_requested(&mut daemon);
     assert_eq!(daemon.ask("block-signal SIGINT"), "");
-    std::thread::sleep(LATER); // no state of anything tells that a second is over
+    std::thread::sleep(LATER); // nothing shows that a second is over
     daemon.process.signal(Signal::SIGTERM);
     let status = daemon.wait();
     assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGINT, _)), "{status:?}");
     assert_eq!(stage.files(), ["log"]);
 }
 
-/// The timer's may be the one that is ignored.
+/// The timer must not use the signal that is ignored.
 #[test]
 fn it_has_no_more_time_where_sigterm_is_ignored() {
     let stage = Stage::new();
@@ -637,7 +637,7 @@ fn a_signal_that_the_launcher_ignored_is_a_request_to_the_daemon() {
 #[test]
 fn beside_every_other_listener_that_was_first() {
     for listener in ["signal-hook", "tokio", "sigaction", "informed-sigaction", "ctrlc"] {
-        // A pidfile has a handler of its own, whose place the listener has taken.
+        // A pidfile has a handler of its own, which the listener has replaced.
         for options in [&[][..], &["--pidfile", "pid"]] {
             let stage = Stage::new();
             let mut daemon = stage.started(&mut probe(&stage, options));
@@ -649,7 +649,7 @@ fn beside_every_other_listener_that_was_first() {
             daemon.process.signal(signal);
             eventually("the signal", || (daemon.ask("heard") == "1").then_some(()));
             is_requested(&mut daemon);
-            let again = if listener == "tokio" { "0" } else { "1" }; // it is asked for the next one
+            let again = if listener == "tokio" { "0" } else { "1" }; // the program asks it for the next request
             assert_eq!(daemon.ask("heard"), again, "{listener}: once");
             returns(daemon);
             assert_eq!(stage.files(), NOTHING, "{listener}");
@@ -673,7 +673,7 @@ fn beside_a_listener_that_comes_later() {
     }
 }
 
-/// As the documentation says: one of them refuses, and one takes the place.
+/// As the documentation says: one of them refuses, and one replaces the handler.
 #[test]
 fn beside_ctrlc() {
     let stage = Stage::new();
@@ -689,7 +689,7 @@ fn beside_ctrlc() {
     assert_eq!(daemon.ask("is-stop-requested"), "false");
 }
 
-/// The start has its own: nobody else's.
+/// The start uses one of its own.
 #[test]
 fn from_several_threads_at_once() {
     let stage = Stage::new();
@@ -730,7 +730,7 @@ fn without_a_thread_it_is_awaited_too() {
     assert_eq!(daemon.answer(), "");
 }
 
-/// The runtime of a `setup` that awaited it is in nobody's way.
+/// The runtime of a `setup` that awaited it does not hinder the start.
 #[test]
 fn what_setup_awaited_leaves_no_thread() {
     let stage = Stage::new();
@@ -810,7 +810,7 @@ fn the_handler_allocates_nothing_and_locks_nothing() {
     assert_eq!(stage.files(), ["log"]);
 }
 
-/// A pipe that nobody reads any more, or that is full, keeps it from nothing.
+/// A pipe that has no reader or is full does not keep it from ending.
 #[test]
 fn a_standard_error_that_takes_nothing_does_not_keep_it() {
     let stage = Stage::new();
@@ -820,7 +820,7 @@ fn a_standard_error_that_takes_nothing_does_not_keep_it() {
     daemon.wait();
 }
 
-/// Nor does a log that may not grow: it is ended by the signal that asked, not by SIGXFSZ.
+/// Nor does a log that must not grow: the signal that asked ends it, not SIGXFSZ.
 #[test]
 fn a_limit_on_the_size_of_files_does_not_end_it() {
     let stage = Stage::new();

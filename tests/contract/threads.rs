@@ -1,4 +1,4 @@
-//! Who else runs in a program's memory when it forks, or gives up privileges.
+//! What else runs in a program's memory when it forks, or gives up privileges.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use support::{Stage, is_root, needs_glibc, needs_root, needs_tools, skip};
 
 use crate::{PROBE, preload};
 
-/// Though the kernel has not put it away yet.
+/// Even if the kernel has not removed it yet.
 #[test]
 fn a_joined_thread_is_none_in_1000_starts() {
     let stage = Stage::new();
@@ -26,7 +26,7 @@ fn behind(stage: &Stage, lie: &str) -> Option<Command> {
     Some(command)
 }
 
-/// It is no thread of the program's, and starts when the program's own were counted already.
+/// The program did not start this thread. It starts after the program's own threads were counted.
 #[test]
 fn a_thread_that_the_look_up_of_the_user_starts() {
     needs_root!();
@@ -48,7 +48,7 @@ fn a_thread_that_the_look_up_of_the_user_starts() {
     }
 }
 
-/// It has the same locks, and what it has open and may do stays with it.
+/// It has the same locks, and keeps its open files and its rights.
 #[test]
 fn a_process_that_shares_the_memory() {
     let refused = |cannot: &str, when: &str| {
@@ -64,7 +64,7 @@ fn a_process_that_shares_the_memory() {
         let Some(mut command) = behind(&stage, "A_PROCESS_SHARES_MEMORY") else { return };
         stage.refuses(command.args(options), &format!("probe: {line}"));
     }
-    // Where nothing changes, it is nobody's business.
+    // If nothing is changed, it does not matter.
     let stage = Stage::new();
     let Some(mut command) = behind(&stage, "A_PROCESS_SHARES_MEMORY") else { return };
     let launcher = stage.start(command.args(["--detach", "never"]));
@@ -75,7 +75,8 @@ fn a_process_that_shares_the_memory() {
 
 const LOST: &str = "start threads after the fork: in `main`, or after `start`";
 
-/// One that nobody named has the program's name to the kernel. That libc knows nothing of it makes it nobody else's.
+/// A thread without a name of its own has the program's name, as the kernel shows it. It still counts if libc does not
+/// know it.
 #[test]
 fn a_thread_without_a_name_that_libc_does_not_know() {
     let stage = Stage::new();
@@ -101,7 +102,7 @@ fn jemallocs_thread_is_named() {
     drop(stage.started(&mut with("background_thread:false")));
 }
 
-/// It forks its own thread as it should.
+/// The emulator forks its own thread properly.
 #[test]
 fn an_emulators_thread_is_none_of_the_programs() {
     let stage = Stage::new();
@@ -120,7 +121,7 @@ fn an_emulators_thread_is_none_of_the_programs() {
     fs::remove_file(stage.path("log")).expect("remove");
     let line = format!("probe: cannot fork: 2 other threads would be lost (unnamed, second); {LOST}");
     stage.refuses(behind_qemu().arg("--thread"), &line);
-    // Whatever the program does with its ids, that thread has its own.
+    // Whatever the program does with its ids, that thread keeps its own.
     if is_root() {
         let line = "probe: cannot give up privileges: a thread of the emulator that runs this program would keep them";
         for detach in ["always", "never"] {

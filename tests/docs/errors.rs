@@ -7,7 +7,7 @@ use proc_macro2::{TokenStream, TokenTree};
 /// Words in capitals stand for anything on the page, as braces do in the sources.
 const PAGE: &str = include_str!("../../daemon-rt/src/docs/errors.md");
 
-/// What a part of a message says: what stands between the places where a value is put in.
+/// What a part of a message says: the text between the places for values.
 type Said = Vec<String>;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The models in Promela are of the sources as they are, and spin finds no error in them.
+//! The models in Promela name functions that exist in the sources, and spin finds no error in the models.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -44,7 +44,7 @@ fn holds(model: &str) {
     run(stage.command("spin").args(["-a", "model"]));
     // A process that may be stopped leaves no order out.
     run(stage.command("cc").args(["-O1", "-w", "-DSAFETY", "-DNOREDUCE", "-DMEMLIM=512", "-o", "verify", "pan.c"]));
-    let verdict = run(stage.command(stage.path("verify")).args(["-E", "-n"])); // at the end it is asked who may be waiting
+    let verdict = run(stage.command(stage.path("verify")).args(["-E", "-n"])); // at the end: who may still be waiting
     assert!(verdict.contains(" errors: 0\n") && !verdict.contains("not completed"), "{verdict}");
 }
 

@@ -40,7 +40,7 @@ fn unit_is_that_of_the_service() {
     assert!(file.contains(&blocks[0]), "{}", blocks[0]);
 }
 
-/// Nothing else is claimed of the others than what the audit found.
+/// The README claims nothing about other libraries but what the audit found.
 #[test]
 fn grades_are_those_of_the_audit() {
     let audit = fs::read_to_string(root().join("daemon-rt/src/docs/side_by_side.md")).expect("the audit");
@@ -94,7 +94,7 @@ fn message_is_what_the_example_prints() {
     assert_eq!(blocks("text"), [launch.stderr.replace(&address, "127.0.0.1:8080")]);
 }
 
-/// What the attribute expects, by its own message, is what the table has.
+/// The table has exactly the options that the attribute's own message lists.
 #[test]
 fn table_has_every_option() {
     let message = fs::read_to_string(root().join("tests/ui/fail/unknown_key.stderr")).expect("a message");

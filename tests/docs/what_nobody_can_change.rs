@@ -24,7 +24,7 @@ fn found<T>(what: &str, look: impl Fn(&Stage, &mut Daemon) -> T) -> [T; 2] {
         let stage = Stage::new();
         let launcher = stage.start(stage.command(PROBE).args(["--make", what]).args(options));
         let mut daemon = stage.daemon();
-        // What is the launcher's goes with it.
+        // The launcher's part is gone with the launcher.
         let has_gone = || launcher.process == daemon.process || !launcher.process.is_alive();
         eventually("the launcher's end", || has_gone().then_some(()));
         look(&stage, &mut daemon)

@@ -106,7 +106,7 @@ fn runs_once_with_a_pidfile() {
     let (service, address) = started(&stage, &["--pidfile", "service.pid"]);
     assert_eq!(stage.read("service.pid").trim_end(), service.0.to_string());
 
-    // The port is taken as well: that it is the other instance's is the better news.
+    // The port is taken, too, but that another instance has it says more.
     let second = launch(&stage, &["--pidfile", "service.pid", "--listen", &address.to_string()]);
     let why = format!("cannot lock {}: already running as process {}", stage.path("service.pid").display(), service.0);
     assert_eq!((second.status, second.stderr), (1, format!("service: {why}\n")));

@@ -124,8 +124,8 @@ fn in_a_shared_pid_namespace_it_detaches_from_a_terminal() {
     is_left_to_process_1(&stage.daemon(), "init");
 }
 
-/// What a shell runs in the background ignores SIGINT, POSIX sh 2.11, and that is what counts: its parent may be the
-/// shell or process 1 by the time that it looks.
+/// A command that a shell runs in the background ignores SIGINT, POSIX sh 2.11. That is the evidence that counts,
+/// because its parent may be the shell or already process 1 when it looks.
 #[test]
 fn in_the_background_of_a_shell_that_leaves_it_detaches_every_time() {
     needs_root!();
@@ -193,7 +193,7 @@ fn what_setsid_left_with_a_pipe_or_a_terminal_detaches() {
     is_left_to_process_1(&stage.daemon(), "init");
 }
 
-/// Orphans go to a small init, too: that it has a name does not make it the one who started them.
+/// A small init also gets orphans. So its name does not show that it started them.
 #[test]
 fn in_the_background_of_a_shell_below_a_small_init_it_detaches_every_time() {
     needs_root!();
@@ -208,7 +208,7 @@ fn in_the_background_of_a_shell_below_a_small_init_it_detaches_every_time() {
     }
 }
 
-/// It would be hung up on with the terminal.
+/// It would be hung up together with the terminal.
 #[test]
 fn an_orphan_with_a_terminal_detaches() {
     needs_root!();
@@ -240,7 +240,7 @@ fn a_shell_that_is_process_1_goes_on_without_terminal_and_pipe() {
     let _ = shell.wait();
 }
 
-/// By all but its name it looks as an init does: it puts the children that it detaches into sessions of their own.
+/// It looks like an init in everything but its name: the children that it detaches are in sessions of their own.
 #[test]
 fn a_program_that_is_process_1_is_no_init() {
     needs_root!();
@@ -260,7 +260,7 @@ fn a_program_that_is_process_1_is_no_init() {
     }
 }
 
-/// The same program by the name of an init starts services, for all that is known.
+/// As far as anybody can see, the same program with the name of an init starts services.
 #[test]
 fn process_1_is_an_init_by_its_name() {
     needs_root!();

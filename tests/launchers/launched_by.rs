@@ -96,7 +96,7 @@ fn a_systemd_before_248_is_known_by_its_name() {
 fn what_a_service_starts_in_turn_is_no_service() {
     let stage = Stage::new();
     for (name, command) in [
-        ("systemd", format!("SYSTEMD_EXEC_PID=1 {PROBE}")), // of a newer one, and another process is meant
+        ("systemd", format!("SYSTEMD_EXEC_PID=1 {PROBE}")), // a newer one's, which names another process
         ("systemd", format!("env -u INVOCATION_ID {PROBE}")), // a shell of a user of that name
         ("systemd", format!("{PROBE} & wait")),             // which it does not run in the background
         ("system", PROBE.to_owned()),

@@ -112,7 +112,7 @@ fn node_holds_no_pipe_of_it() {
     }
 }
 
-/// A parent that does not wait may have left by the time that the program looks: then it is a daemon already.
+/// If the parent does not wait, it may have exited when the program looks: then the program is a daemon already.
 #[test]
 fn node_leaves_it_behind() {
     needs_root!();

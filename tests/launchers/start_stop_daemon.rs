@@ -20,7 +20,7 @@ fn in_silence(launch: &Launch) {
 
 fn stop(stage: &Stage, machine: &Machine, daemon: &Daemon) {
     in_silence(&stage.launch(&mut start_stop_daemon(machine, "--stop --retry 5 --pidfile $PWD/pid --exec \"$1\"")));
-    // In its exit, a process loses its program, by which the tool knows it, before it is a zombie.
+    // When a process exits, it loses its program file, by which the tool knows it, shortly before it becomes a zombie.
     eventually("its end", || (!daemon.process.is_alive()).then_some(()));
 }
 
@@ -51,7 +51,7 @@ fn a_script_starts_one_daemon() {
     stop(&stage, &machine, &daemon);
 }
 
-/// It makes the daemon itself, and writes the number of its child: a second detach would leave a wrong one.
+/// The tool makes the daemon itself, and writes its child's number: after a second detach, that would be wrong.
 #[test]
 fn in_its_background_the_program_stays_who_it_is() {
     needs_root!();
@@ -112,7 +112,8 @@ fn it_waits_in_vain_for_a_program_that_does_not_tell() {
     assert!(program.process.is_alive(), "it runs, and the script believes that it does not");
 }
 
-/// Both when it failed in the launcher, and in `main`: of the time that the script would wait, nothing is waited for.
+/// This holds if it failed in the launcher, and if it failed in `main`: the script does not wait for the rest of its
+/// time.
 #[test]
 fn it_does_not_wait_for_a_program_that_failed() {
     needs_root!();
@@ -140,7 +141,7 @@ fn it_does_not_wait_for_a_program_that_failed() {
     }
 }
 
-/// The number in the pidfile is another one by then, and newlines stand behind it.
+/// By then the number in the pidfile is a different one, followed by newlines.
 #[test]
 fn it_stops_a_daemon_that_was_upgraded() {
     needs_root!();
@@ -162,7 +163,7 @@ fn it_stops_a_daemon_that_was_upgraded() {
     assert_eq!(stage.files(), [""; 0]);
 }
 
-/// A number that another program left is not this one's.
+/// A number that another program left is not taken for this one's.
 #[test]
 fn a_stale_pidfile_hinders_nobody() {
     needs_root!();

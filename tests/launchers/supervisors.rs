@@ -75,7 +75,7 @@ fn fghack() {
     }
 }
 
-/// A `run` that starts the program as a child of its own has lost it by the time that it ends.
+/// If `run` starts the program as its child, the child is lost when `run` ends.
 #[test]
 fn without_exec_the_parent_is_a_shell_and_it_detaches() {
     needs_tools!("runsv");
@@ -91,7 +91,7 @@ fn without_exec_the_parent_is_a_shell_and_it_detaches() {
     assert!(daemon.process.is_alive() && stage.no_daemon_reported());
 }
 
-/// s6's notification-fd: the program keeps the descriptor, and writes a line to it.
+/// s6's notification-fd: the program keeps the descriptor, and writes a newline to it.
 #[test]
 fn s6_hears_that_the_program_is_ready() {
     needs_tools!("s6-supervise", "s6-svwait");

@@ -148,7 +148,7 @@ fn notify_without_privileges() {
     assert_is_nobody(&is_active_when_ready(&systemd));
 }
 
-/// Exec gives it privileges, so that nobody's word counts but systemd's.
+/// Exec gives it privileges, so only systemd's variables count.
 #[test]
 fn notify_with_file_capabilities() {
     needs_tools!("setcap");
@@ -180,7 +180,7 @@ fn is_active_when_ready(systemd: &Systemd) -> Daemon {
     daemon
 }
 
-/// Until systemd has the daemon for the main process, it hears nothing from it.
+/// systemd hears nothing from the daemon until it is the main process.
 #[test]
 fn what_is_said_behind_ready_is_heard() {
     let Some(systemd) = boot(

@@ -71,7 +71,7 @@ fn the_directory_is_one_in_the_jail() {
     }
 }
 
-/// Linux before 5.6 has no openat2(2), and the filters of containers have forbidden it.
+/// Before Linux 5.6 there is no openat2(2), and some containers' filters forbid it.
 #[test]
 fn without_a_look_ahead_the_start_itself_tells() {
     needs_root!();
@@ -110,7 +110,7 @@ fn no_descriptor_leads_out() {
     }
 }
 
-/// What the test above looks for is what it would find.
+/// Shows that the test above would find a way out.
 #[test]
 fn a_descriptor_would_lead_out() {
     needs_root!();
@@ -149,7 +149,7 @@ fn an_open_directory_is_refused() {
     };
     refused(&stage, &mut inherited(&["--keep-fds", "7"]), &format!("{line}7, /usr, would lead out of it"));
     refused(&stage, &mut inherited(&["--foreground"]), &format!("{line}7, /usr, would lead out of it"));
-    drop(started(&stage, &mut inherited(&[]))); // closed, as what nobody asked for
+    drop(started(&stage, &mut inherited(&[]))); // closed, because it is not kept
     refused(
         &stage,
         inherited(&["--stdin"]).arg("inherited-directory"),

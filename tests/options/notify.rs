@@ -123,7 +123,7 @@ fn after_a_detach_the_launcher_speaks_for_the_daemon() {
     daemon.wait();
 }
 
-/// The daemon of a supervisor comes and goes, and the service is there as long as the supervisor.
+/// The daemon of a supervisor comes and goes, but the service exists as long as the supervisor.
 #[test]
 fn with_respawn_the_manager_is_told_of_the_supervisor_and_of_no_daemon() {
     let stage = Stage::new();
@@ -178,7 +178,7 @@ fn without_notify_nothing_is_said() {
     }
 }
 
-/// In the process that fails, and from the launcher where that is another one.
+/// In the process that fails, or from the launcher, if that is another process.
 #[test]
 fn the_manager_hears_why_a_start_fails() {
     let stage = Stage::new();
@@ -282,7 +282,7 @@ fn the_manager_does_not_hear_of_a_second_start() {
     manager.hears_nothing();
 }
 
-/// Behind a terminal, the variable is left over from whatever started that.
+/// On a terminal, the variable is left over from whatever started the terminal.
 #[test]
 fn a_manager_of_somebody_else() {
     let stage = Stage::new();
@@ -299,7 +299,7 @@ fn a_manager_of_somebody_else() {
     manager.hears_nothing();
 }
 
-/// A stream on one is not the terminal of the session.
+/// A stream on a terminal does not make it the terminal of the session.
 #[test]
 fn a_terminal_of_somebody_elses_is_no_person() {
     let stage = Stage::new();
@@ -315,7 +315,7 @@ fn a_terminal_of_somebody_elses_is_no_person() {
     assert_eq!(manager.hears(), ("READY=1".to_owned(), daemon.process));
 }
 
-/// Where the device is missing that means the session's terminal, a stream on a terminal tells as much.
+/// If the device that means the session's terminal is missing, a stream on a terminal counts instead.
 #[test]
 fn a_person_is_known_without_the_device_of_their_terminal() {
     needs_root!();
@@ -431,7 +431,7 @@ fn what_the_manager_passed_follows_the_daemon() {
     assert_eq!(open, [0, 1, 2, 3, 4], "{:?}", daemon.sight);
 }
 
-/// `systemfd --no-pid` and its like, whose program is behind another one.
+/// As with `systemfd --no-pid`, which starts the program through another one.
 #[test]
 fn descriptors_that_are_passed_to_whoever_comes_stay_open() {
     let stage = Stage::new();
@@ -442,7 +442,7 @@ fn descriptors_that_are_passed_to_whoever_comes_stay_open() {
     assert_eq!(open, [0, 1, 2, 3, 4], "{:?}", daemon.sight);
 }
 
-/// A variable that names another process means that one, and its count is of that one's descriptors.
+/// If a variable names another process, it is meant for that one, and counts that one's descriptors.
 #[test]
 fn what_another_process_was_passed_is_left_alone() {
     let stage = Stage::new();
@@ -457,7 +457,7 @@ fn what_another_process_was_passed_is_left_alone() {
     assert!(!daemon.sight.descriptors().contains_key(&3), "{:?}", daemon.sight);
 }
 
-/// Numbers that nobody writes are no numbers.
+/// Numbers that no manager writes do not count as numbers.
 #[test]
 fn variables_that_make_no_sense() {
     for (key, value) in [

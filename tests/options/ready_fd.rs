@@ -11,7 +11,8 @@ use support::Stage;
 
 use crate::PROBE;
 
-/// A newline and the end: nobody else holds the pipe of a supervisor, a child that the program starts neither.
+/// The supervisor gets a newline and the end of the pipe, because no other process holds the pipe, not even a child of
+/// the program.
 #[test]
 fn a_supervisor_gets_a_newline_and_the_end_of_its_pipe() {
     for (options, detaches) in
@@ -41,7 +42,7 @@ fn a_supervisor_gets_a_newline_and_the_end_of_its_pipe() {
     }
 }
 
-/// What a script has open by that number is none of a supervisor's.
+/// If a script has something open with that number, no supervisor waits for it.
 #[test]
 fn what_is_no_pipe_to_write_to_is_left_alone() {
     let stage = Stage::new();
@@ -58,7 +59,7 @@ fn what_is_no_pipe_to_write_to_is_left_alone() {
     assert!(program.look().descriptors()[&3].starts_with("pipe:"), "its other end");
 }
 
-/// Nobody is held up, and no SIGPIPE ends anybody.
+/// Nobody waits, and SIGPIPE ends no process.
 #[test]
 fn a_supervisor_that_does_not_read() {
     let stage = Stage::new();

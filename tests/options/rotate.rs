@@ -113,7 +113,7 @@ fn what_a_higher_number_had_kept_is_removed() {
     assert_eq!(stage.read("log.2"), "log.1");
 }
 
-/// It is in nobody's way.
+/// It does no harm.
 #[test]
 fn what_is_beyond_and_no_file_stays() {
     let stage = Stage::new();
@@ -135,7 +135,7 @@ fn what_is_behind_a_gap_stays() {
     assert_eq!((stage.read("log.2"), stage.read("log.3")), ("log.1".into(), "log.3".into()));
 }
 
-/// Whoever has the old file open finds all of it there: nothing is truncated.
+/// If somebody has the old file open, all of its text is there: nothing is truncated.
 #[test]
 fn where_none_is_kept_it_starts_over() {
     let stage = Stage::new();
@@ -187,7 +187,7 @@ fn root_gives_the_new_one_to_whose_the_log_was() {
     }
 }
 
-/// What the old group was allowed, the user's own group is not.
+/// The old group's permissions are not given to the user's own group.
 #[test]
 fn a_user_who_cannot_give_it_to_the_group_lets_no_other_read_it() {
     needs_root!();

@@ -92,7 +92,7 @@ fn streams_that_change_places() {
     assert_eq!(daemon.sight.descriptors().len(), 3);
 }
 
-/// Which the launcher closes in vain: its own line is still to be written there.
+/// The launcher must not close it: its own line is still to be written there.
 #[test]
 fn the_launcher_keeps_a_stream_that_it_gives_away() {
     let stage = Stage::new();

@@ -78,8 +78,8 @@ fn a_file_that_is_no_pidfile_keeps_every_byte() {
     }
 }
 
-/// Whoever makes it do anything else than what it was written for can change no byte of the file, and so have root signal
-/// another process.
+/// An attacker who makes it do something else cannot change a byte of the file, and so cannot make root signal another
+/// process.
 #[test]
 fn a_daemon_that_gave_up_root_cannot_put_another_number_into_its_pidfile() {
     needs_root!();
@@ -157,7 +157,7 @@ fn what_the_crate_daemonize_left_is_replaced() {
     assert!(matches!(PidFile::new(&path).status(), Ok(Status::Running { .. })));
 }
 
-/// As an older program left it. Somebody may have opened it when he could.
+/// An older program left it like this. Somebody may have opened it while that was possible.
 #[test]
 fn a_loose_file_is_replaced_and_whoever_has_it_open_has_nothing() {
     for mode in [0o644, 0o666, 0o660, 0o604] {
@@ -179,7 +179,8 @@ fn a_loose_file_is_replaced_and_whoever_has_it_open_has_nothing() {
     }
 }
 
-/// Whoever could open the old file can lock it, and another start may be about to replace it: that is no reason to give up.
+/// Anybody who could open the old file can lock it, or another start may be about to replace it: neither is a reason to
+/// give up.
 #[test]
 fn a_loose_file_that_somebody_has_locked_is_waited_for() {
     for mode in [0o644, 0o666] {
@@ -197,7 +198,7 @@ fn a_loose_file_that_somebody_has_locked_is_waited_for() {
     }
 }
 
-/// It cannot be replaced where its directory is somebody else's, who made it for this user.
+/// It cannot be replaced if its directory belongs to somebody else, who created the file for this user.
 #[test]
 fn a_loose_file_that_cannot_be_replaced_is_closed_to_others() {
     needs_root!();
@@ -224,7 +225,7 @@ fn a_loose_file_that_cannot_be_replaced_is_closed_to_others() {
     }
 }
 
-/// A lock that anybody may hold says nothing about the process that the file names.
+/// If anybody may hold the lock, it says nothing about the process that the file names.
 #[test]
 fn nobody_is_signalled_who_is_not_known_to_hold_it() {
     needs_root!();
@@ -247,8 +248,8 @@ fn nobody_is_signalled_who_is_not_known_to_hold_it() {
     assert!(bystander.is_unharmed());
 }
 
-/// The kernel tells that the number has a record lock, and it is the number of a process that has nothing to do with the
-/// file any more: of another program here, and of another user's later, when the number is given out again.
+/// The kernel shows a record lock with that number. But the number belongs to a process that no longer has anything to
+/// do with the file: here it has executed another program, and later it may be another user's process.
 #[test]
 fn a_record_lock_that_outlives_its_process_names_nobody() {
     needs_root!();
@@ -277,8 +278,8 @@ fn record_lock(path: &Path) -> Option<i32> {
     (i32::from(lock.l_type) != libc::F_UNLCK).then_some(lock.l_pid)
 }
 
-/// Where nobody lets root look, the record lock counts, but for a process that began after the number was written: it got
-/// the number, and with it the lock of a worker, from a daemon that has ended.
+/// If root may not look, the record lock counts, unless the process was started after the number was written. In that
+/// case it got the number, and with it the lock of a worker, after the daemon had ended.
 #[test]
 fn a_record_lock_does_not_make_a_later_process_the_daemon() {
     needs_root!();
@@ -332,7 +333,7 @@ fn a_number_without_its_newline_is_half_written() {
     started(&stage);
 }
 
-/// On such a file system the file is never the one that was opened.
+/// On this file system, the file at the path never seems to be the one that was opened.
 #[test]
 fn a_file_system_whose_inode_numbers_change_keeps_nobody_for_ever() {
     let Some(library) = preload::library("INODES_CHANGE") else { return };
@@ -346,7 +347,7 @@ fn a_file_system_whose_inode_numbers_change_keeps_nobody_for_ever() {
     assert!(start.elapsed() < Duration::from_secs(20));
 }
 
-/// Such as a file of a network, or of the daemon's own FUSE. The look at the pidfile needs no answer of it.
+/// It may be on a network file system, or on the daemon's own FUSE. Looking at the pidfile does not need its answer.
 #[test]
 fn a_descriptor_that_does_not_answer_keeps_nobody_from_stopping_the_daemon() {
     let Some(library) = preload::library("STAT_WAITS") else { return };
@@ -357,8 +358,8 @@ fn a_descriptor_that_does_not_answer_keeps_nobody_from_stopping_the_daemon() {
     assert!(!daemon.process.is_alive());
 }
 
-/// The daemon has closed its pidfile, which a worker still holds. Nobody finds the file before all of the daemon's
-/// descriptors are seen, and one of them is on a file system of its own, whose server has stopped.
+/// The daemon has closed its pidfile, which a worker still holds. So all of the daemon's descriptors are looked at, and
+/// one of them is on a file system whose server has stopped.
 #[test]
 fn a_file_system_that_does_not_answer_keeps_nobody_from_asking_for_the_daemon() {
     needs_root!();

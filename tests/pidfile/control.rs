@@ -56,7 +56,7 @@ fn status_knows_a_start_that_is_under_way() {
     assert_eq!(PidFile::new(stage.path("pid")).status().expect("a status"), Status::Starting);
 }
 
-/// A start has the lock a moment before it empties what the last daemon left.
+/// A start holds the lock for a moment before it erases the number of the last daemon.
 #[test]
 fn status_is_not_confused_by_a_number_that_is_about_to_go() {
     let stage = Stage::new();
@@ -158,7 +158,7 @@ fn reload_reaches_who_handles_it_and_spares_who_would_die() {
     }
 }
 
-/// Whatever stands in a file that somebody holds, who does not run from it: no signal is ever sent.
+/// Whatever a held file contains, no signal is sent if its holder is not the process that it names.
 #[test]
 fn a_number_alone_gets_nobody_signalled() {
     let stage = Stage::new();

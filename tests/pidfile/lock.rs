@@ -112,8 +112,8 @@ fn setup_may_lock_it_early() {
     assert_eq!(launch.stderr, "probe: cannot lock a pidfile: the option `pidfile` is not set\n");
 }
 
-/// Without that capability, the descriptors of a process that has it have numbers and no more. The kernel names the daemon
-/// all the same, fcntl(2).
+/// If a process has that capability, a caller without it sees only the numbers of its descriptors. The kernel still
+/// names the daemon, fcntl(2).
 #[test]
 fn a_caller_that_may_not_look_at_the_daemon_still_learns_that_it_runs() {
     needs_root!();
@@ -197,7 +197,7 @@ fn it_is_removed_after_a_failed_start() {
     }
 }
 
-/// Nobody is there who would take it back but the leader.
+/// Only the leader is left to remove it.
 #[test]
 fn it_is_removed_when_the_launcher_was_killed_and_the_daemon_ignores_sigterm() {
     let stage = Stage::new();
@@ -210,7 +210,7 @@ fn it_is_removed_when_the_launcher_was_killed_and_the_daemon_ignores_sigterm() {
     assert_eq!(stage.files(), [] as [&str; 0]);
 }
 
-/// The launcher failed, and the daemon, which left its group, was not ended: there is still one instance.
+/// The launcher failed, but the daemon had left its group and was not ended: there is still one instance.
 #[test]
 fn a_daemon_that_outlives_its_failed_start_keeps_it() {
     let stage = Stage::new();
@@ -477,7 +477,7 @@ fn a_daemon_that_is_killed_leaves_a_number_that_is_no_promise() {
     assert_eq!(stopped, Stopped::NotRunning);
 }
 
-/// The directory that is at fault is named, and neither the file nor the directory above.
+/// The message names the directory that is at fault, not the file or the directory above.
 #[test]
 fn a_directory_that_is_not_there_or_not_for_everybody() {
     let stage = Stage::new();
@@ -513,7 +513,8 @@ fn a_directory_that_is_not_there_or_not_for_everybody() {
     fs::set_permissions(stage.path("run"), Permissions::from_mode(0o700)).expect("change the mode");
 }
 
-/// From version 4 on, NFS locks only what is open for writing. A file of root's would be open for it after root is given up.
+/// From version 4 on, NFS locks only files that are open for writing. Root's file would then stay open for writing
+/// after root is given up.
 #[test]
 fn on_nfs_an_ordinary_user_has_one_and_root_has_none() {
     needs_tools!("setpriv");
@@ -542,7 +543,7 @@ fn on_nfs_an_ordinary_user_has_one_and_root_has_none() {
         status.stdout.starts_with(&format!("probe has been running as process {}", daemon.process.0)),
         "{status:?}"
     );
-    // It leaves the file, and whoever stops it removes that.
+    // It leaves the file behind, and whoever stops it removes the file.
     assert_eq!(stage.launch(probe().args(["--obey", "stop"])).stdout, "probe has ended\n");
     assert!(!stage.path("pid").exists());
     let mut daemon = stage.started(&mut probe());

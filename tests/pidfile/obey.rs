@@ -1,4 +1,5 @@
-//! The command line of a daemon, tried on one that never ran, runs, starts, hangs, is dead, or is somebody else's.
+//! The command line of a daemon, for a daemon that never ran, runs, starts, hangs, is dead, or belongs to somebody
+//! else.
 
 use std::{
     fs::{self, File, Permissions},
@@ -142,7 +143,7 @@ fn one_that_a_reload_would_end() {
     end(&mut daemon);
 }
 
-/// It has written its number, and is not ready yet: whoever waits for it learns that it was ended.
+/// It has written its number, and is not ready yet. Its launcher learns that it was ended.
 #[test]
 fn one_that_starts() {
     for (word, is_started_again) in [("stop", false), ("restart", true)] {

@@ -1,4 +1,4 @@
-//! What somebody can do who may write where the daemon's files are, and whom `user` names, while root starts it.
+//! What an attacker can do who may write where the daemon's files are, or who is the `user`, while root starts it.
 
 use std::{
     fs::{self, Permissions},
@@ -158,7 +158,7 @@ fn a_hard_link_in_the_users_log_directory() {
     }
 }
 
-/// A file that root's groups may write to is none that the user may.
+/// A file that only root's groups may write to is not one that the user may write to.
 #[test]
 fn a_hard_link_to_a_file_of_a_group_of_roots() {
     needs_root!();
@@ -213,7 +213,7 @@ fn a_linked_parent_directory() {
     assert!(!of_root.join("new").exists());
 }
 
-/// What root alone can change is followed as root: up, and along a link to another place.
+/// Links that only root can change are followed as root: upwards, and to another place.
 #[test]
 fn a_way_that_root_laid() {
     needs_root!();
@@ -244,7 +244,7 @@ fn forty_links_in_a_row() {
     refused(&stage, &["--pidfile", "41/pid"], "cannot lock {}/41/pid: too many symbolic links lead to it");
 }
 
-/// Nobody has more rights to lose.
+/// A daemon that stays root gives up no rights.
 #[test]
 fn a_daemon_that_stays_root_opens_as_root() {
     needs_root!();
@@ -415,7 +415,7 @@ fn what_was_created_in_vain_is_removed_as_the_user() {
     }
 }
 
-/// A launcher that stays the user would lock the pidfile, and chroot, as somebody else.
+/// A launcher that stayed the user would lock the pidfile, and chroot, as the wrong user.
 #[test]
 fn a_launcher_that_cannot_be_root_again_gives_up() {
     needs_root!();

@@ -1,5 +1,5 @@
-//! What somebody can do who calls a program that has more rights than he has: a bit for set-user-ID or set-group-ID, or
-//! file capabilities, gave it these. He writes its environment, and reads its errors.
+//! What an attacker can do by calling a program that has more rights than they have, from a set-user-ID or set-group-ID
+//! bit or from file capabilities. The attacker controls its environment, and reads its errors.
 
 use std::{
     fs::{self, Permissions},
@@ -143,7 +143,7 @@ fn a_socket_of_the_callers_hears_nothing() {
     }
 }
 
-/// Whoever leaves his child behind, and waits until process 1 has it, has it look as a service does.
+/// A caller who exits, and waits until process 1 has adopted the program, can make it look like a service.
 #[test]
 fn an_orphan_can_pass_for_a_service_and_gains_nothing() {
     let Some((stage, probe)) = set_user_id() else { return };
@@ -163,7 +163,7 @@ fn an_orphan_can_pass_for_a_service_and_gains_nothing() {
     assert_hears_nothing(&socket);
 }
 
-/// Libraries of the program would take them for a manager's word.
+/// The program's libraries would take them for the word of a manager.
 #[test]
 fn variables_of_the_callers_do_not_come_to_mean_the_daemon() {
     let Some((stage, probe)) = set_user_id() else { return };
@@ -360,7 +360,7 @@ fn the_cause_is_in_the_systems_log() {
     }
 }
 
-/// It is the program's own, and what is wrong with an option is no secret of the file system.
+/// The program's own text and mistakes in options reveal nothing about the file system.
 #[test]
 fn what_has_no_cause_is_said_in_full() {
     let Some((stage, probe)) = set_user_id() else { return };
@@ -373,7 +373,7 @@ fn what_has_no_cause_is_said_in_full() {
     }
 }
 
-/// A log may hold what others said. What is in memory is this daemon's.
+/// A log may hold what others wrote. The file in memory holds only what this daemon wrote.
 #[test]
 fn the_end_of_a_log_is_not_shown() {
     let Some((stage, probe)) = set_user_id() else { return };
@@ -389,7 +389,7 @@ fn the_end_of_a_log_is_not_shown() {
     assert_eq!(stage.read("locked/log"), "no luck\n");
 }
 
-/// Which is why, is told to whoever could have looked himself.
+/// This cause is shown only to those who could have looked themselves.
 const MISSING: &str = "cannot open stdout {}/missing/log: there is no directory {}/missing";
 const WITHHELD: &str = "cannot open stdout {}/missing/log: the cause is in the system's log";
 
@@ -416,7 +416,7 @@ fn a_program_that_may_look_anywhere_tells_nothing() {
     }
 }
 
-/// It sees what its caller sees; but its environment is the caller's all the same.
+/// It sees no more than its caller, but the environment still comes from the caller.
 #[test]
 fn a_program_that_may_bind_low_ports_tells_its_causes() {
     let stage = Stage::new();

@@ -130,8 +130,7 @@ fn user_and_group_alone_or_both() {
     }
 }
 
-/// As the group database has it: the test's own, seen by the launcher alone.
-/// As in an image with nothing but the program.
+/// As in an image that contains only the program: the launcher sees an empty /etc.
 #[test]
 fn without_a_user_database_numbers_will_do() {
     needs_root!();
@@ -436,7 +435,7 @@ fn a_step_that_fails_or_lies_ends_the_start() {
             let mut preload = OsString::from("LD_PRELOAD=");
             preload.push(&library);
             not_started(&stage, command.arg(preload).arg(PROBE).args(options).args(foreground), &line);
-            // Alone, a process that has changed already may not remove it.
+            // If the process has changed already, it alone may not remove the file.
             let left: &[&str] = if foreground.is_empty() { &[] } else { &["pid"] };
             assert!(stage.files().iter().all(|file| left.contains(&file.as_str())), "{lie}");
             assert_eq!(stage.read("pid"), "");
@@ -444,7 +443,7 @@ fn a_step_that_fails_or_lies_ends_the_start() {
     }
 }
 
-/// A user namespace in which this user is root, and nobody else is anybody.
+/// A user namespace in which this user is root, and in which there is no other user.
 #[test]
 fn in_a_user_namespace_where_the_change_is_denied() {
     needs_ordinary_user!();

@@ -1,5 +1,5 @@
-//! Root that may do less than the user: without the capabilities that make root what it is, or on a file system that
-//! lets the user in and nobody else.
+//! Root that may do less than the user: without the capabilities that root usually has, or on a file system that admits
+//! only the user.
 
 use std::{
     fs,
@@ -57,7 +57,7 @@ fn without_capabilities_it_works_in_the_users_directory() {
     assert_eq!(owner(&stage.path("of-user/err")), (uid, gid, 0o640));
 }
 
-/// The path is root's, and so the launcher opens what is there; but that only the user may.
+/// The path belongs to root, so the launcher opens what is there; but only the user may.
 #[test]
 fn without_capabilities_the_user_opens_the_users_log() {
     needs_root!();
@@ -103,7 +103,7 @@ impl Drop for OfRoot {
     }
 }
 
-/// FUSE without `allow_other` and `allow_root`: whoever has an id that is not the user's is not let in.
+/// FUSE without `allow_other` and `allow_root`: a process is admitted only if all its ids are the user's.
 struct Mounted(Child);
 
 impl Mounted {
@@ -209,7 +209,7 @@ fn on_fuse_a_server_that_does_not_answer_holds_nobody_up_for_ever() {
     assert!(stage.no_daemon_reported());
 }
 
-/// A server that has read a request has its caller wait for the answer, and even SIGKILL does not end that.
+/// When a server has read a request, the caller has to wait for the answer, and even SIGKILL does not end that.
 #[test]
 fn on_fuse_a_server_that_has_the_request_and_does_not_answer_holds_up_no_reader_of_the_launcher() {
     let stage = stage();
@@ -233,7 +233,7 @@ fn on_fuse_a_failed_start_leaves_nothing() {
     let launch = stage.launch(mounted.probe(&stage).args(["--stdout", "mnt/log", "--stderr", "mnt/none/err"]));
     let line = format!("cannot open stderr {} as user nobody", stage.path("mnt/none/err").display());
     assert_eq!(launch.stderr, format!("probe: {line}: there is no directory {}\n", stage.path("mnt/none").display()));
-    // The server keeps a file that was open when it was removed by another name, until it hears that it was closed.
+    // If a file is removed while it is open, the server keeps it by another name until it hears that it was closed.
     let is_empty = || fs::read_dir(stage.path("of-user")).expect("the directory").next().is_none();
     eventually("an empty directory", || is_empty().then_some(()));
 }

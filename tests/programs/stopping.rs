@@ -67,7 +67,7 @@ fn clone() -> Result<StopRequested, Failure> {
     Ok(stop.ok_or("nobody listens")?)
 }
 
-/// In the runtime of a `setup`, say, which gives up after that time.
+/// For example in the runtime of a `setup`, which gives up after that time.
 pub(crate) fn await_for(time: Duration) -> Result<(), Failure> {
     let stop = clone()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -122,7 +122,7 @@ pub(crate) fn is_woken() -> bool {
     IS_WOKEN.load(SeqCst)
 }
 
-/// Is woken behind one whose waker panics.
+/// It is woken after another one whose waker panics.
 pub(crate) fn await_beside_a_panic() -> Result<(), Failure> {
     struct Panics;
     impl Wake for Panics {
@@ -136,7 +136,7 @@ pub(crate) fn await_beside_a_panic() -> Result<(), Failure> {
     Ok(())
 }
 
-/// With no more than so many descriptors free. Whether it listens.
+/// With only that many free descriptors. Returns whether the program listens.
 pub(crate) fn listen_with(free: usize) -> Result<bool, Failure> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64, hard)?;

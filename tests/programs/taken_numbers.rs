@@ -60,7 +60,7 @@ pub(crate) fn take() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What came of it: nothing was written to it, none of the numbers stands for anything else, and it takes words both ways.
+/// Checks the result: nothing was written to it, none of the numbers has become anything else, and words go both ways.
 pub(crate) fn look() -> Result<(), Box<dyn Error>> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let (own, peer, numbers) = taken.as_mut().ok_or("no number was taken")?;

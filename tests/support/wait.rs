@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take that is expected to happen at once.
+/// How long anything may take that should happen at once.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Looks until there is something to see.

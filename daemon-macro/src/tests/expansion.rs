@@ -1,4 +1,4 @@
-//! What the attribute makes of a program that it understands, and of one that it understands in part.
+//! How the attribute expands, for programs that it understands and for those that it understands in part.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
@@ -36,7 +36,7 @@ fn keys_lend_their_place_to_the_methods() {
     }
 }
 
-/// Every token that is no group, wherever it stands.
+/// Every token that is not a group, at any depth.
 fn leaves(tokens: TokenStream) -> Vec<TokenTree> {
     let flat = |token| match token {
         TokenTree::Group(group) => leaves(group.stream()),

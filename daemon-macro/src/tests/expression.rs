@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{errors::Errors, options::Options};
 
-/// Values with what could be taken for their end.
+/// Values that contain what could be taken for their end.
 const VALUES: &[&str] = &[
     "0o022",
     "[3, 4]",
@@ -86,11 +86,11 @@ fn a_value_ends_where_a_whole_parser_ends_it() {
         mutator.mutate(&mut options, &other);
         let options = TokenStream::from_iter(options);
         let Ok(expected) = whole_parser::options(&options) else { continue };
-        // Rust has neither a type `A + B` behind `->`, where `dyn` is missing, nor keywords for labels; syn takes both.
+        // syn takes two things that Rust does not: a type `A + B` after `->` without `dyn`, and keywords as labels.
         let text = options.to_string();
         let has = |part| text.contains(part);
         let is_no_rust = has("->") && has("+") || has("'let") || has("'for");
-        // Known options are checked, and refused where they stand twice.
+        // Known options are checked, and refused if they are given twice.
         let is_unknown = |key: &str| ["one", "two", "three", "a", "b"].contains(&key);
         if expected.iter().all(|(key, _)| is_unknown(key)) && !is_no_rust {
             let found = Options::parse(options.clone(), &mut Errors::default()).unknown;

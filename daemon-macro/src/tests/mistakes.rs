@@ -1,4 +1,4 @@
-//! What is said of mistakes, and where.
+//! What the attribute says about mistakes, and where.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use proc_macro2::TokenTree;
 use super::seeds;
 use crate::expand::expand;
 
-/// The mistakes of `tests/ui/fail` without a compiler, and so within a blink: the same messages, in the same places.
+/// The mistakes of `tests/ui/fail`, without a compiler and so much faster: the same messages, in the same places.
 #[test]
 fn what_the_compiler_shows_is_said() {
     if seeds::are_missing("what_the_compiler_shows_is_said") {
@@ -15,19 +15,20 @@ fn what_the_compiler_shows_is_said() {
     }
     let files = seeds::files("tests/ui/fail");
     assert!(files.len() > 50, "only {} files are found", files.len());
-    // What tokio makes of its `main` is not known here.
+    // How tokio expands its `main` is not known here.
     for file in files.into_iter().filter(|file| !file.ends_with("runtime_above.rs")) {
         let shown = fs::read_to_string(file.with_extension("stderr")).unwrap();
-        // What else the compiler finds has a number, or comes from a token of the expansion.
+        // The compiler's own errors have a number, or come from a token of the expansion.
         let is_compilers = ["error[E", "this error originates"].iter().any(|sign| shown.contains(sign));
         let expected = if is_compilers { Vec::new() } else { messages(&shown) };
-        // A second use is the mistake of the first.
+        // The mistake is in the first use of the attribute. A second use is itself a mistake of the first.
         let said: Vec<_> = seeds::uses_in(&file).into_iter().take(1).flat_map(said).collect();
         assert_eq!(said, expected, "{}", file.display());
     }
 }
 
-/// Messages with line and column, as the compiler prints them: `error: message`, and below it ` --> file:line:column`.
+/// Messages with line and column, as the compiler prints them: `error: message`, and on the next line ` -->
+/// file:line:column`.
 fn messages(shown: &str) -> Vec<(String, String)> {
     let lines: Vec<_> = shown.lines().collect();
     let message = |pair: &[&str]| {

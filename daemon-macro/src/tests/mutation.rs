@@ -8,7 +8,7 @@ use std::{
 use fastrand::Rng;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 
-/// What may be put anywhere. The lexer joins the punctuation as it is joined here.
+/// What may be inserted anywhere. The lexer joins punctuation as it is joined here.
 const WORDS: &str = r##"
     name stdin stdout umask pidfile keep_fds notify setup crate umaks pid_file typo r#umask r#fn r#main
     main fn pub async unsafe extern const where struct impl dyn as move if else match loop break return for let mut ref
@@ -19,14 +19,14 @@ const WORDS: &str = r##"
     () (a: A, b: B) (...) [3, 4] {} { a } #[daemon] #[daemon(a)] #[a::b] #![c]
 "##;
 
-/// The seeds of a test: the same in every run. One that fails is the last of `CASES=number`.
+/// The seeds of a test. They are the same in every run. If one fails, `CASES=number` makes it the last.
 pub(super) fn cases() -> RangeInclusive<u64> {
     1..=env::var("CASES").map_or(4000, |number| number.parse().unwrap())
 }
 
 pub(super) struct Mutator {
     rng: Rng,
-    /// Those of the groups that it makes.
+    /// The delimiters of the groups that it makes.
     delimiters: &'static [Delimiter],
     words: Vec<TokenTree>,
 }
@@ -37,7 +37,7 @@ impl Mutator {
         Self { rng: Rng::with_seed(0), delimiters, words }
     }
 
-    /// From here on the choices are those of this seed.
+    /// From here on, the choices follow from this seed.
     pub(super) fn seed(&mut self, seed: u64) {
         self.rng.seed(seed);
     }
@@ -46,7 +46,7 @@ impl Mutator {
         &choices[self.rng.usize(..choices.len())]
     }
 
-    /// Makes up to four changes. `others` may lend some of theirs.
+    /// Makes up to four changes. They may insert tokens from `others`.
     pub(super) fn mutate(&mut self, tokens: &mut Vec<TokenTree>, others: &[TokenTree]) {
         for _ in 0..self.rng.u8(..5) {
             self.change(tokens, others);

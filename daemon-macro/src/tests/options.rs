@@ -1,4 +1,4 @@
-//! Options whose values or names are judged.
+//! Options whose values or names are checked.
 
 use super::{expanded, normal};
 use crate::edit_distance::edit_distance;

@@ -1,4 +1,4 @@
-//! Spans of their own for tokens: what was changed at random has those of several files, or none.
+//! Gives each token a span of its own. After random changes, tokens have the spans of several files, or none.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ impl Places {
         Self { spans: text.parse::<TokenStream>().unwrap().into_iter().map(|token| token.span()).collect(), next: 0 }
     }
 
-    /// The tokens, one behind the other, and where each stream of them is, in bytes.
+    /// The tokens, one after the other, and where each stream of them is, in bytes.
     pub(super) fn give<const N: usize>(&mut self, streams: [Vec<TokenTree>; N]) -> [(TokenStream, Range<usize>); N] {
         self.next = 0;
         streams.map(|tokens| {
@@ -50,7 +50,7 @@ impl Places {
         self.spans[self.next - 1]
     }
 
-    /// The end of the last place that was taken.
+    /// The end of the last place that was given.
     fn reached(&self) -> usize {
         1 + 2 * self.next
     }

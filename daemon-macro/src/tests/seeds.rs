@@ -1,4 +1,4 @@
-//! Uses of the attribute to start from: those in this repository's examples and tests, mistakes included.
+//! Uses of the attribute to start from: those in this repository's examples and tests, including the mistakes.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ pub(super) struct Use {
     pub(super) item: Vec<TokenTree>,
 }
 
-/// Not in the package that a registry has, which is this directory alone.
+/// The package in a registry has only this directory, not the repository.
 pub(super) fn are_missing(test: &str) -> bool {
     let are_missing = !directory("tests/ui").exists();
     if are_missing {
-        let _ = writeln!(io::stderr(), "skipped: needs the repository: {test}"); // past the capture of a test's output
+        let _ = writeln!(io::stderr(), "skipped: needs the repository: {test}"); // past a test's captured output
     }
     are_missing
 }
@@ -35,7 +35,7 @@ pub(super) fn uses_in(file: &Path) -> Vec<Use> {
     uses
 }
 
-/// The Rust files below a directory of the repository, in an order that a directory does not have of its own.
+/// The Rust files below a directory of the repository, sorted, because a directory has no order of its own.
 pub(super) fn files(directory: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     find_files(&self::directory(directory), &mut files);
@@ -58,7 +58,7 @@ fn find_files(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// At any depth: some stand in a `macro_rules` macro.
+/// At any depth: some are in a `macro_rules` macro.
 fn find_uses(tokens: TokenStream, uses: &mut Vec<Use>) {
     let trees = Vec::from_iter(tokens);
     for (at, tree) in trees.iter().enumerate() {
@@ -71,7 +71,7 @@ fn find_uses(tokens: TokenStream, uses: &mut Vec<Use>) {
 }
 
 fn options(attribute: TokenStream) -> Option<TokenStream> {
-    // The second is what one of the tests renames it to.
+    // One of the tests renames it to the second.
     let names_it = |tree: &TokenTree| ["daemon", "attribute"].contains(&tree.to_string().as_str());
     match Vec::from_iter(attribute).as_slice() {
         [.., name, TokenTree::Group(options)] if names_it(name) => Some(options.stream()),

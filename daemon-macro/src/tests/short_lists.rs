@@ -1,4 +1,4 @@
-//! All short lists of what can stand in options and items.
+//! All short lists of tokens that can occur in options and items.
 
 use super::expanded;
 

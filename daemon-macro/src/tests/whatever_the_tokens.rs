@@ -1,4 +1,4 @@
-//! What holds whatever tokens the attribute is given: it expands, `main` stays, and every mistake is shown in its
+//! What is true for any tokens that the attribute is given: it expands, `main` stays, and every mistake is shown in its
 //! place.
 
 use std::{
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{expand::expand, tokens::is_word};
 
-/// One use of the attribute, each token of which has a span of its own.
+/// One use of the attribute. Each of its tokens has a span of its own.
 struct Case {
     number: u64,
     options: TokenStream,
     item: TokenStream,
-    /// Where the spans of each of the two are, in bytes.
+    /// Where the spans of the options and of the item are, in bytes.
     places: [Range<usize>; 2],
 }
 
@@ -58,7 +58,7 @@ impl Case {
             let is_in =
                 |place: &Range<usize>| place.start <= start.start && start.start <= end.start && end.end <= place.end;
             let is_in_input = self.places.iter().any(is_in);
-            // Nothing is at no place.
+            // An empty item has no place.
             assert!(is_in_input || self.item.is_empty(), "{} is at no place in {self}", error[2]);
         }
     }
@@ -68,7 +68,7 @@ impl Case {
             return;
         }
         assert!(has_main(expansion), "no main in {self}: {expansion}");
-        // The compiler hands nothing else to an attribute, but for what a `macro_rules` macro passes on.
+        // The compiler gives nothing else to an attribute, except for what a `macro_rules` macro passes on.
         let is_function = syn::parse2::<ItemFn>(self.item.clone()).is_ok();
         if !is_function || has_invisible_group(&self.options) || has_invisible_group(&self.item) {
             return;

@@ -1,4 +1,4 @@
-//! Options as syn finds them, which parses whole expressions.
+//! Options as syn finds them: it parses whole expressions.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::TokenStreamExt;
@@ -37,7 +37,7 @@ fn expression(input: ParseStream) -> syn::Result<String> {
     Ok(without_spaces(&text))
 }
 
-/// The lexer's spaces are other ones than those of tokens that were put together.
+/// The lexer puts other spaces between tokens than those of tokens that were put together.
 pub(super) fn without_spaces(tokens: &TokenStream) -> String {
     tokens.to_string().replace(char::is_whitespace, "")
 }

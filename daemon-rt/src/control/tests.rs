@@ -11,7 +11,7 @@ fn each_word_is_read_as_it_is_written() {
     assert_eq!(format!("{:>6}|{:<6}|", Control::Run, Control::Stop), "   run|stop  |");
 }
 
-/// clap shows it behind `invalid value 'strat' for '<CONTROL>': `.
+/// clap shows it after `invalid value 'strat' for '<CONTROL>': `.
 #[test]
 fn any_other_word_is_an_error_that_names_all_of_them() {
     for (word, in_words) in [("strat", "strat"), ("", ""), ("Start", "Start"), ("stop ", "stop "), ("a\nb", "a\\nb")] {

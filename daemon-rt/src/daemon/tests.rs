@@ -1,7 +1,7 @@
 use super::Daemon;
 use crate::Stdio;
 
-/// Where code is in memory is the secret of address space layout randomization, and no log's business.
+/// Address space layout randomization keeps the addresses of code secret. No log should show them.
 #[test]
 fn its_debug_output_tells_no_address() {
     let mut daemon = Daemon::new();

@@ -1,4 +1,4 @@
-//! What exec handed on, where nothing is to be done about it.
+//! What the program inherited by exec. Nothing needs to be done about it here.
 
 /// A file descriptor's number; the same type as `std::os::fd::RawFd`, which not every platform has.
 pub(crate) type RawFd = i32;

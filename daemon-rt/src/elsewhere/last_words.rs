@@ -1,4 +1,4 @@
-//! The end of `main` where there is no system log.
+//! The end of `main` on systems without a system log.
 
 use std::process::{ExitCode, Termination};
 

@@ -1,4 +1,4 @@
-//! Where there is no fork, the program stays with whatever started it.
+//! Without fork, the program stays with whatever started it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ impl LaunchedBy {
         Self(())
     }
 
-    /// Whether the program detaches by itself: not on this platform.
+    /// Whether the program detaches with `Detach::Auto`. It does not on this platform.
     #[must_use]
     pub fn detaches(&self) -> bool {
         false

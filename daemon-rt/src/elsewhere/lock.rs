@@ -1,4 +1,4 @@
-//! Where there is no flock(2), nobody holds a lock.
+//! Without flock(2), no process holds a lock.
 
 #[derive(Debug)]
 pub(crate) enum Lock {}

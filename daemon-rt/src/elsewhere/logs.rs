@@ -1,8 +1,8 @@
-//! Logs where the streams stay what they are.
+//! Logs on systems where the streams stay as they are.
 
 use crate::Error;
 
-/// There is nothing to reopen.
+/// Does nothing, because there is nothing to reopen.
 ///
 /// # Errors
 ///
@@ -11,7 +11,7 @@ pub fn reopen_logs() -> Result<(), Error> {
     Ok(())
 }
 
-/// There is nothing to rotate.
+/// Does nothing, because there is nothing to rotate.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Where there is no flock(2), no file tells that a daemon runs.
+//! Without flock(2), no file says that a daemon runs.
 
 use crate::{Control, Daemon, Error};
 

@@ -1,4 +1,4 @@
-//! No pidfds.
+//! Systems without pidfds.
 
 use std::{
     io,

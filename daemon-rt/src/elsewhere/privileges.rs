@@ -1,8 +1,8 @@
-//! There are no such users and groups.
+//! Systems without such users and groups.
 
 use crate::Id;
 
-/// Who the daemon is to be: the options `user` and `group`.
+/// The identity that the daemon is to have: the options `user` and `group`.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     pub(crate) user: Option<Id>,

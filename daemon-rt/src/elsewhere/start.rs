@@ -1,4 +1,4 @@
-//! The start where there is no fork: `main` runs in the foreground.
+//! The start on systems without fork: `main` runs in the foreground.
 
 use std::{
     ffi::OsString,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::{Daemon, Detach, Error, messages, run::Role};
 
-/// Whether the program is still to tell a person that it is ready.
+/// Whether the program still has to say that it is ready.
 static IS_AWAITED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
@@ -33,7 +33,7 @@ pub(crate) fn start(daemon: &mut Daemon) -> Result<Role, Error> {
     }
 }
 
-/// The option `chroot`, which cannot be obeyed.
+/// The option `chroot`, which is an error here.
 #[derive(Debug)]
 pub(crate) struct Root(());
 
@@ -43,7 +43,7 @@ impl Root {
     }
 }
 
-/// The environment stays what it is.
+/// The environment stays as it is.
 pub(crate) trait Keeping: fmt::Debug + Send + Sync {}
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
 
 impl Keeping for KeepEnv {}
 
-/// The option `respawn` does nothing in the foreground.
+/// The option `respawn` has no effect in the foreground.
 pub(crate) trait Supervising: fmt::Debug {}
 
 pub(crate) fn set_respawn(_: &mut Daemon, _: crate::Respawn) {}
@@ -62,7 +62,7 @@ pub(crate) fn is_upgrade() -> bool {
 }
 
 pub(crate) mod streams {
-    /// Streams stay what they are: there are no logs to reopen or to rotate.
+    /// Streams stay as they are: there are no logs to reopen or rotate.
     pub(crate) trait Reopening: std::fmt::Debug {}
 
     #[derive(Debug)]
@@ -75,7 +75,7 @@ pub(crate) mod streams {
 
     impl Reopening for RotateLogs {}
 
-    /// Nor files to open.
+    /// There are no files to open.
     pub(crate) trait Opening: std::fmt::Debug + Sync + std::panic::RefUnwindSafe {}
 
     #[derive(Debug)]
@@ -108,7 +108,7 @@ pub(crate) fn exit_now(status: u8) -> ! {
     process::exit(status.into())
 }
 
-/// Nobody waits for the program to be ready.
+/// Does nothing, because no launcher waits for the program.
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ pub fn ready() -> Result<(), Error> {
     ready_with("")
 }
 
-/// As [`ready`], with one line that is printed on standard output, once.
+/// The same as [`ready`], with one line that is printed once, on standard output.
 ///
 /// # Errors
 ///
@@ -129,7 +129,7 @@ pub fn ready_with(message: impl AsRef<str>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A daemon that was started by a program that goes on: not on this platform.
+/// A daemon that a program started while it goes on itself. There is none on this platform.
 #[derive(Debug, Clone)]
 pub struct Spawned(());
 

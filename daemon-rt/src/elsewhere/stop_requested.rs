@@ -1,4 +1,4 @@
-//! The request to stop where there are no signals: nobody makes it.
+//! The request to stop, on systems without signals: it is never made.
 
 use std::{
     pin::Pin,
@@ -9,7 +9,8 @@ use std::{
 
 use crate::Error;
 
-/// Returns what a request to stop is waited for by. On this platform none is ever made: Ctrl-C ends the program.
+/// Returns a value that tells the program of a request to stop. On this platform there never is one: Ctrl-C ends the
+/// program.
 ///
 /// # Errors
 ///
@@ -23,7 +24,7 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 pub struct StopRequested(());
 
 impl StopRequested {
-    /// Whether the request is made.
+    /// Whether the request is made. It never is on this platform.
     #[must_use]
     pub fn is_set(&self) -> bool {
         false

@@ -1,4 +1,4 @@
-//! A limit on the time that a program takes to stop, where there is no `timer_create(2)`: alarm(2).
+//! The limit of `stop_timeout` on systems without `timer_create(2)`: alarm(2).
 
 use std::{io, time::Duration};
 
@@ -14,11 +14,11 @@ impl StopTimer {
         Ok(Self)
     }
 
-    /// Takes the place of the program's own alarm. Async-signal-safe, signal-safety(7).
+    /// Replaces the program's own alarm. Async-signal-safe, signal-safety(7).
     #[allow(clippy::unused_self, reason = "as where a timer is made")]
     pub(crate) fn start(&self, after: Duration) {
         handle_also(libc::SIGALRM);
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0); // it counts in seconds, and 0 is none
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0); // it counts in seconds, and 0 means none
         alarm::set(seconds.try_into().unwrap_or(u32::MAX));
     }
 }

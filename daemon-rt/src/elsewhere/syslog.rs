@@ -1,3 +1,3 @@
-//! No system log.
+//! Systems without a system log.
 
 pub(crate) fn say(_: &str, _: &str) {}

@@ -30,7 +30,7 @@ fn as_an_error_of_io_it_keeps_the_kind() {
 #[cfg(unix)]
 const STEP: &str = "cannot open stdout /x";
 
-/// The cause tells what was found in the file system, and so does the text.
+/// Both the cause and the text show what was found in the file system.
 #[cfg(unix)]
 fn withheld() -> Error {
     Error::because(format!("{STEP} as user nobody"), io::Error::from_raw_os_error(nix::libc::ENOENT))
@@ -58,7 +58,7 @@ fn another_process_gets_all_of_it() {
     }
 }
 
-/// However much of it arrives, what everybody may read has no cause in it.
+/// However much of it arrives, the public part contains no cause.
 #[cfg(unix)]
 #[test]
 fn what_is_cut_off_tells_no_cause() {
@@ -76,7 +76,7 @@ fn no_exit_status_is_success() {
     assert_eq!(Error::new("no luck").and_exit_status(78).exit_status(), 78);
 }
 
-/// Where `main` returns it.
+/// When `main` returns it.
 #[cfg(unix)]
 #[test]
 fn what_the_daemon_wrote_is_not_lost() {

@@ -1,5 +1,5 @@
-//! The processes above this one, as far as they stand in for it: shells and wrappers, which have the variables of a
-//! manager for whomever they run.
+//! The processes above this one that stand in for it: shells and wrappers, which pass a manager's variables on to what
+//! they run.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
@@ -10,7 +10,7 @@ use crate::proc::{self, Stat};
 
 const SHELLS: [&str; 11] = ["sh", "dash", "bash", "ash", "busybox", "zsh", "ksh", "mksh", "fish", "tcsh", "csh"];
 
-/// Programs that run another one for its own sake, and wait for its end. Those that exec it are never seen: env, nice,
+/// Programs that run another one on its behalf, and wait for its end. Those that exec it are never seen: env, nice,
 /// nohup, chrt, setpriv, systemd-cat, chroot.
 const WRAPPERS: [&str; 22] = [
     "su",
@@ -37,17 +37,17 @@ const WRAPPERS: [&str; 22] = [
     "bwrap",
 ];
 
-/// More than anybody nests. Numbers that are given anew meanwhile could lead in a circle.
+/// More levels than anybody uses. If numbers are reused meanwhile, the parents could form a circle.
 const MOST: usize = 64;
 
 pub(super) struct Ancestors {
     /// Shells and wrappers, from the parent upwards.
     between: Vec<pid_t>,
-    /// The first that is neither. None where it is in another pid namespace, whose numbers mean nothing here.
+    /// The first ancestor that is neither. None if it is in another pid namespace, whose numbers mean nothing here.
     first: Option<First>,
 }
 
-/// Who started what is above this process for its own sake.
+/// The program that started the shells and wrappers above this process.
 struct First {
     id: pid_t,
     name: Option<String>,
@@ -76,22 +76,22 @@ impl Ancestors {
         Self { between, first: None }
     }
 
-    /// Whether systemd wrote its variables for this process, when it started the one of that number. Below another one
-    /// than a shell or a wrapper, they are that one's own.
+    /// Whether systemd set its variables for this process, if the process that it started has that number. Below any
+    /// program that is not a shell or a wrapper, the variables are meant for that program.
     pub(super) fn lead_to(&self, systemd_exec_pid: Option<u32>) -> bool {
         let is_named = |&id: &pid_t| u32::try_from(id).ok() == systemd_exec_pid;
         self.first.is_none() || self.between.iter().any(is_named)
     }
 
-    /// Whether it was the first of them that wrote this variable, which is seen where it does not have it itself,
-    /// although it has `beside`, which both inherited.
+    /// Whether the first ancestor set this variable itself. That is so if its own environment lacks the variable, but
+    /// has `beside`, which both inherited.
     pub(super) fn wrote(&self, variable: (&str, &OsStr), beside: (&str, &OsStr)) -> bool {
         let Some(environment) = self.first.as_ref().and_then(First::environment) else { return false };
         environment.has(beside) && !environment.has(variable)
     }
 
-    /// Whether supervisord wrote that it supervises this process, and not one that started it. That is known by the name
-    /// of the former, and by the environment of the latter, which says the same.
+    /// Whether supervisord supervises this process, and not one that started it. Supervisord is known by its name. A
+    /// supervised program is known by its own environment, which has the variable, too.
     pub(super) fn are_supervisord(&self) -> bool {
         let Some(first) = &self.first else { return true };
         let is_supervised = || {
@@ -102,8 +102,8 @@ impl Ancestors {
     }
 }
 
-/// Variables as exec passed them, which is not shown to everybody, and is gone where the program wrote over it: as those
-/// do that change what ps(1) shows.
+/// The environment that a program got by exec. Not everybody may read it, and a program may have overwritten it, as
+/// those do that change their title in ps(1).
 struct Passed(Vec<u8>);
 
 impl First {
@@ -128,13 +128,13 @@ impl Passed {
     }
 }
 
-/// A process's name, and its parent. A name may have parentheses of its own, proc(5).
+/// A process's name, and its parent. The name may contain parentheses, proc(5).
 fn look_at(id: pid_t) -> Option<(String, pid_t)> {
     let stat = Stat::of(id).ok()?;
     Some((stat.name()?.to_owned(), stat.field(4)?.parse().ok()?))
 }
 
-/// A script that is executed by its name has that name, and its shell as the zeroth argument, execve(2).
+/// A script that is executed by its name has that name, and its shell is the zeroth argument, execve(2).
 fn stands_in(id: pid_t, name: &str) -> bool {
     let is = |names: &[&str], name: &str| names.iter().any(|known| kept_of(known) == name);
     is(&SHELLS, name) || is(&WRAPPERS, name) || interpreter(id, name).is_some_and(|shell| is(&SHELLS, &shell))
@@ -146,7 +146,7 @@ fn interpreter(id: pid_t, script: &str) -> Option<String> {
     let mut arguments =
         line.split(|&byte| byte == 0).map(|argument| Path::new(OsStr::from_bytes(argument)).file_name());
     let interpreter = arguments.next()??;
-    // Behind an argument of the first line, if it has one.
+    // The script may follow an argument from its first line.
     let mut may_be_script = arguments.take(2).flatten().map(OsStr::as_bytes);
     let is_script = may_be_script.any(|name| name.get(..15).unwrap_or(name) == script.as_bytes());
     is_script.then(|| String::from_utf8_lossy(interpreter.as_bytes()).into_owned())

@@ -1,4 +1,4 @@
-//! The process that started this one, or the one that was left with it.
+//! The parent: the process that started this one, or that adopted it.
 
 use std::{fs, thread, time::Duration};
 
@@ -9,19 +9,20 @@ use nix::{
 
 use crate::proc::{self, Stat};
 
-/// Programs that fork, and leave the child to process 1 or to a subreaper: until they have, the parent is luck.
+/// Programs that fork and exit, so that process 1 or a subreaper adopts the child. Until they have exited, which parent
+/// is seen is a matter of luck.
 const LEAVING: [&str; 3] = ["daemonize", "setsid", "start-stop-daemon"];
 
-/// How long such a parent may sleep. One that sleeps longer waits for its child.
+/// How long such a parent may sleep. If it sleeps longer, it is waiting for its child.
 const SLEEPS: Duration = Duration::from_millis(100);
 
-/// How long it may take, where others have the processors.
+/// How long it may take to exit on a busy machine.
 const LEAVES: Duration = Duration::from_secs(5);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 pub(super) struct Parent {
-    /// 0 where it is in another pid namespace, `pid_namespaces(7)`.
+    /// 0 if it is in another pid namespace, `pid_namespaces(7)`.
     pub(super) id: pid_t,
     pub(super) group: Group,
     name: Option<String>,
@@ -30,9 +31,9 @@ pub(super) struct Parent {
 /// The process group that this process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
-    /// It leads it.
+    /// This process leads it.
     Own,
-    /// The parent is in it as well.
+    /// The parent is in it, too.
     Shared,
     Another,
 }
@@ -59,7 +60,7 @@ impl Parent {
         self.name.as_deref() == Some(kept_of(name))
     }
 
-    /// Whether it may be one of these: it is, or nobody tells its name.
+    /// Whether it may have one of these names: it has one of them, or its name is unknown.
     pub(super) fn may_be_named(&self, names: &[&str]) -> bool {
         self.name.is_none() || names.iter().any(|name| self.is_named(name))
     }
@@ -81,7 +82,7 @@ impl Group {
     }
 }
 
-/// That of its program's file, unless it named itself.
+/// The name of its program file, unless it renamed itself.
 fn name(id: pid_t) -> Option<String> {
     if !proc::is_of_this_namespace() {
         return None;
@@ -90,7 +91,7 @@ fn name(id: pid_t) -> Option<String> {
     Some(name.trim_end_matches('\n').to_owned())
 }
 
-/// Also where nothing shows that it runs.
+/// Also true if nothing shows that it runs.
 fn is_asleep(id: pid_t) -> bool {
     !Stat::of(id).is_ok_and(|stat| stat.field(3) == Some("R"))
 }

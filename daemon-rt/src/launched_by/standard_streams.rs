@@ -1,4 +1,4 @@
-//! The standard streams, and the terminal, that the program was given.
+//! The standard streams, and the terminal, that the program got.
 
 use std::{
     fs::File,
@@ -9,7 +9,8 @@ use nix::{libc, sys::stat::SFlag};
 
 use crate::sys;
 
-/// A session without one cannot open it (ENXIO), tty(4). Where that device is missing, a stream stands in for it.
+/// A session without a terminal cannot open it (ENXIO), tty(4). If that device file is missing, a stream that is a
+/// terminal counts instead.
 pub(super) fn have_controlling_terminal() -> bool {
     match File::options().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty") {
         Ok(_) => true,
@@ -22,7 +23,7 @@ pub(super) fn socket_family(fd: RawFd) -> Option<libc::c_int> {
     is(fd, SFlag::S_IFSOCK).then(|| sys::socket_family(fd).ok())?
 }
 
-/// Whether nobody waits at the other end of one of the standard streams: no terminal, pipe or socket.
+/// Whether nobody waits at the other end of a standard stream: none is a terminal, pipe or socket.
 pub(super) fn are_nobodys() -> bool {
     sys::STANDARD_STREAMS
         .into_iter()

@@ -1,4 +1,4 @@
-//! The variables by which managers say who they are, noted once.
+//! The variables by which managers identify themselves, noted once.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use crate::sys;
 /// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
 const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
 
-/// Where systemd listens, and nobody else can, `sd_notify(3)`.
+/// Where systemd listens. Nobody else can listen there, `sd_notify(3)`.
 const SYSTEMD: &str = "/run/systemd/notify";
 
 #[derive(Debug)]
@@ -34,30 +34,30 @@ pub(super) struct Variables {
     pub(super) has_supervisor_enabled: bool,
     pub(super) listen_pid: Named,
     pub(super) notify_socket: Option<OsString>,
-    /// Whether what a manager wrote was found to be for another service, below which this process is.
+    /// Whether a manager's variables turned out to be meant for a service above this process.
     pub(super) was_anothers: bool,
     pub(super) passed_fds: Range<RawFd>,
     pub(super) pidfile: Option<PathBuf>,
 }
 
-/// Whose word the variables are.
+/// Who may have set the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// That of somebody with the rights of this process.
+    /// Somebody with the rights of this process.
     Everybody,
-    /// Exec gave this process more rights than that one has, and it is systemd by all that is seen: a service of its can
-    /// have file capabilities.
+    /// Exec gave this process more rights than its caller has, but everything shows that systemd started it: a service
+    /// may have file capabilities.
     Systemd,
-    /// Exec gave this process more rights than that one has.
+    /// Somebody with fewer rights: exec gave this process more.
     Nobody,
 }
 
-/// The process that a variable names. A child's copy of it names another one than the child.
+/// The process that a variable names. If a child inherits the variable, it names another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Nobody,
     ThisProcess,
-    /// Its number, where it is one.
+    /// The number, if it is one.
     Another(Option<u32>),
 }
 
@@ -80,8 +80,8 @@ impl Variables {
         }
     }
 
-    /// Anybody may have written these variables. One whose parent has left it to process 1 can pass for a service, too:
-    /// so nothing that is believed here has this process open, write or send what its caller could not.
+    /// Anybody may have set these variables. A process that was left to process 1 can also pass for a service. So
+    /// whatever is trusted here must not make this process open, write or send anything that its caller could not.
     fn of_privileged() -> Self {
         let systemd_exec_pid = Named::by("SYSTEMD_EXEC_PID");
         let is_believed = systemd_exec_pid == Named::ThisProcess && getppid().as_raw() == 1;
@@ -90,7 +90,7 @@ impl Variables {
             trust: if is_believed { Trust::Systemd } else { Trust::Nobody },
             systemd_exec_pid: if is_believed { systemd_exec_pid } else { Named::Nobody },
             has_invocation_id: false,
-            has_supervisor_enabled: false, // where systemd is believed, that row comes first
+            has_supervisor_enabled: false, // if systemd is trusted, its row comes first
             listen_pid,
             notify_socket: env::var_os("NOTIFY_SOCKET").filter(|socket| is_believed && socket == SYSTEMD),
             was_anothers: false,
@@ -99,8 +99,8 @@ impl Variables {
         }
     }
 
-    /// Forgets what a manager wrote for another process than this one and its wrappers: whatever a service starts in turn
-    /// has its variables, too. It is asked only where there are any.
+    /// Forgets a manager's variables that are not meant for this process or its wrappers, since everything below a
+    /// service inherits them. Ancestors are looked at only if there are such variables.
     pub(super) fn forget_anothers(&mut self, parent: pid_t) {
         let is_heir = matches!(self.systemd_exec_pid, Named::Another(_)) && self.notify_socket.is_some();
         if !is_heir && !self.has_supervisor_enabled {
@@ -135,12 +135,13 @@ impl Named {
     }
 }
 
-/// Whether the variable is the number of this process.
+/// Whether the variable is this process's number.
 pub(crate) fn names_this_process(key: &str) -> bool {
     Named::by(key) == Named::ThisProcess
 }
 
-/// `LISTEN_PID` may be missing, as by `systemfd --no-pid`, whose program is behind another one: libraries take it so.
+/// `LISTEN_PID` may be missing, as with `systemfd --no-pid`, which starts the program through another one. Libraries
+/// accept that, too.
 fn passed_fds(are_ours: bool) -> Range<RawFd> {
     let count = env::var_os("LISTEN_FDS").filter(|_| are_ours);
     FIRST_PASSED..count.and_then(|count| number(&count)).map_or(FIRST_PASSED, end)
@@ -150,7 +151,7 @@ fn end(count: u32) -> RawFd {
     RawFd::try_from(count).ok().and_then(|count| FIRST_PASSED.checked_add(count)).unwrap_or(FIRST_PASSED)
 }
 
-/// Decimal digits and nothing else.
+/// Only decimal digits count.
 fn number(value: &OsStr) -> Option<u32> {
     let value = value.to_str()?;
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok())?

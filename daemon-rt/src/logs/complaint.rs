@@ -1,4 +1,4 @@
-//! What is said of a log that could not be renamed or opened: once, until it can.
+//! What is said when a log could not be renamed or opened. It is said once, until it works again.
 
 use std::{
     io::Write,
@@ -14,7 +14,7 @@ use crate::{
     sys::{self, StandardStream},
 };
 
-/// The fields that change are atomic because a signal handler changes them. One caller at a time does.
+/// Fields that change are atomic, because a signal handler changes them. Only one caller at a time does.
 pub(super) struct Complaint {
     /// What could not be done.
     what: String,
@@ -31,7 +31,7 @@ impl Complaint {
         Self { what, line, refusal: AtomicI32::new(0), is_told: AtomicBool::new(false) }
     }
 
-    /// There is nothing to complain of any more.
+    /// The problem is over.
     pub(super) fn settle(&self) {
         self.forget();
         self.is_told.store(false, Relaxed);
@@ -42,8 +42,8 @@ impl Complaint {
         self.refusal.store(0, Relaxed);
     }
 
-    /// Says in the old log, once, why it stays in use. Only in a regular file: a FIFO may be full, or have no reader.
-    /// Async-signal-safe, signal-safety(7).
+    /// Writes once to the old log why it stays in use. Only if it is a regular file: a FIFO may be full, or have no
+    /// reader. Async-signal-safe, signal-safety(7).
     pub(super) fn make(&self, refusal: Refusal, old: StandardStream) {
         self.refusal.store(refusal.into(), Relaxed);
         let is_file = sys::status_of(old.as_raw_fd()).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFREG);
@@ -52,7 +52,7 @@ impl Complaint {
         }
         let mut buffer = [0; 128];
         let mut rest = &mut buffer[..];
-        let _ = writeln!(rest, "{refusal}"); // cut off where there is no more room
+        let _ = writeln!(rest, "{refusal}"); // cut off if there is no more room
         let unused = rest.len();
         let why = buffer.split_at(buffer.len().saturating_sub(unused)).0;
         let on_limit = sys::ignore(libc::SIGXFSZ); // the file may have reached its limit, setrlimit(2)
@@ -60,7 +60,7 @@ impl Complaint {
         on_limit.restore();
     }
 
-    /// What is still to be said, for another place, since the log does not take it.
+    /// What has not been said yet, because the log does not take it. It can then be said elsewhere.
     pub(super) fn untold(&self) -> Option<String> {
         let is_told = self.is_told.swap(true, Relaxed);
         self.result().err().filter(|_| !is_told).map(|error| format!("{error:#}"))

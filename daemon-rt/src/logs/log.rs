@@ -1,4 +1,4 @@
-//! One log: the file of a stream that was given by its path, or of both.
+//! One log: the file, given by its path, of one stream or of both.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -15,12 +15,12 @@ use crate::{
 };
 
 pub(crate) struct Log {
-    /// As the daemon sees it, which may be from a jail.
+    /// As the daemon sees it, possibly from inside a jail.
     pub(super) location: Location,
     streams: &'static [StandardStream],
     complaint: Complaint,
-    /// It is pinned: a file of the program's is not taken for a log that was removed, or whose streams the program has
-    /// closed.
+    /// Pinned, so that a file of the program cannot be taken for a log that was removed or whose streams the program
+    /// has closed.
     pub(super) in_place: PinnedFile,
     pub(super) rotation: Option<Rotation>,
 }
@@ -44,7 +44,7 @@ impl Log {
         }
     }
 
-    /// Redirects the streams of this log to the file that its path leads to now. Async-signal-safe, signal-safety(7).
+    /// Redirects the streams of this log to the file that its path names now. Async-signal-safe, signal-safety(7).
     pub(super) fn reopen(&self) {
         let Some(first) = self.own_streams().next() else { return self.complaint.forget() };
         match self.location.open(geteuid()).and_then(|opened| self.put_in_place(opened)) {
@@ -53,7 +53,7 @@ impl Log {
         }
     }
 
-    /// A stream that the program itself redirected stays as it is, and so does one that a child is given before it execs.
+    /// If the program has redirected a stream itself, that stays. So does a stream that a child gets before its exec.
     pub(super) fn own_streams(&self) -> impl Iterator<Item = StandardStream> {
         self.streams.iter().copied().filter(|stream| self.in_place.is_open_on(stream.as_raw_fd()))
     }

@@ -1,7 +1,7 @@
-//! Opening a log by rules that hold although others may write in its directory.
+//! Opens a log by rules that are safe even if others may write in its directory.
 //!
-//! The launcher does it, and a signal handler does it again: everything in here is on the list of signal-safety(7), and
-//! nothing allocates or locks.
+//! The launcher calls it, and later a signal handler does: so everything in here is on the list of signal-safety(7),
+//! and nothing allocates or locks.
 
 use std::{
     ffi::{CStr, CString, NulError},
@@ -23,37 +23,37 @@ use nix::{
 
 use crate::{error::refused, sys, trusted_path};
 
-/// What a log is opened for.
+/// The flags to open a log.
 const APPEND: OFlag = trusted_path::FILE.union(OFlag::O_WRONLY).union(OFlag::O_APPEND);
 
 /// The owner may write a log, and the group may read it.
 pub(crate) const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR).union(Mode::S_IRGRP);
 
-/// Gives up where the file keeps vanishing.
+/// After so many attempts it gives up on a file that keeps vanishing.
 const ATTEMPTS: usize = 100;
 
 pub(crate) struct Opened {
     pub(crate) file: OwnedFd,
     pub(crate) status: FileStat,
-    /// Whether it was missing, and is created.
+    /// Whether the file was missing, and was created.
     pub(crate) is_new: bool,
 }
 
-/// Why a log is not opened.
+/// Why a log was not opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Refusal {
     System(Errno),
-    /// Others may have put it there, to read what the daemon writes.
+    /// Others may have put it there to read what the daemon writes.
     AnothersFile,
-    /// Others may have put it there, to have the daemon write to a file that is meant for something else.
+    /// Others may have put it there to make the daemon write to a different file.
     SecondLink,
-    /// The link leads to a file of somebody else's. One to the daemon's own file would gain an attacker nothing.
+    /// The link leads to another user's file. A link to the daemon's own file would gain an attacker nothing.
     SecondLinkToAnothersFile,
-    /// What has a number of a rotation.
+    /// A file with the number of a rotation.
     NotAFile,
 }
 
-/// Where a log is. It is kept in two parts, since a signal handler may not allocate to take a path apart.
+/// Where a log is, in two parts: a signal handler may not allocate to split a path.
 pub(crate) struct Location {
     directory: CString,
     name: CString,
@@ -65,12 +65,12 @@ impl Location {
         Ok(Self { directory: CString::new(directory.as_os_str().as_bytes())?, name: CString::new(name.as_bytes())? })
     }
 
-    /// Opens the file to append to, and creates it where it is missing, for `owner`.
+    /// Opens the file for appending. Creates it for `owner` if it is missing.
     pub(crate) fn open(&self, owner: Uid) -> Result<Opened, Refusal> {
         for_appending(self.open_directory()?.as_fd(), &self.name, owner, MODE)
     }
 
-    /// The descriptor is not kept: it would lead out of a jail.
+    /// The descriptor is not kept, because it would be a way out of a jail.
     pub(super) fn open_directory(&self) -> nix::Result<OwnedFd> {
         open(self.directory.as_c_str(), trusted_path::DIRECTORY, Mode::empty())
     }
@@ -80,7 +80,7 @@ impl Location {
     }
 }
 
-/// Opens a file in that directory to append to, and creates it where it is missing, for `owner`.
+/// Opens a file in that directory for appending. Creates it for `owner` if it is missing.
 pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid, mode: Mode) -> Result<Opened, Refusal> {
     let mut seen = Errno::ENOENT;
     for _ in 0..ATTEMPTS {
@@ -96,7 +96,7 @@ pub(crate) fn for_appending(directory: BorrowedFd<'_>, name: &CStr, owner: Uid, 
     Err(seen.into())
 }
 
-/// Takes `O_NONBLOCK` back, which was for the open alone.
+/// Removes `O_NONBLOCK`, which was meant only for the open.
 pub(crate) fn let_block(file: BorrowedFd<'_>) -> nix::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
@@ -111,17 +111,18 @@ pub(super) fn open_existing(directory: BorrowedFd<'_>, name: &CStr, owner: Uid) 
     Ok(Opened { file, status, is_new: false })
 }
 
-/// The rules of `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), which need not be on.
+/// The rules of `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), which may be turned
+/// off.
 fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) -> Result<(), Refusal> {
     if ![SFlag::S_IFREG, SFlag::S_IFIFO].contains(&sys::kind_of(file)) {
-        return Ok(()); // only root creates a device
+        return Ok(()); // only root can create a device
     }
     let is_roots = |uid| Uid::from_raw(uid).is_root();
     let is_trusted = |uid| uid == owner.as_raw() || is_roots(uid);
     let is_open = directory.st_mode & (libc::S_IWGRP | libc::S_IWOTH) != 0;
     let others_may_write = is_open || !is_trusted(directory.st_uid);
     let has_second_link = file.st_nlink > 1;
-    // In a user namespace, somebody else may have the owner's number.
+    // In a user namespace, somebody else's files may have the owner's number.
     let may_be_planted = file.st_uid == owner.as_raw() && (is_open || !is_roots(directory.st_uid));
     if others_may_write && !is_trusted(file.st_uid) || may_be_planted && !is_own(opened)? {
         Err(Refusal::AnothersFile)
@@ -134,9 +135,9 @@ fn judge(opened: &OwnedFd, file: &FileStat, directory: &FileStat, owner: Uid) ->
     }
 }
 
-/// Whether a file that has this user's number is this user's. In a user namespace the files of everybody outside have one
-/// number, which may be that, `user_namespaces(7)`; but only the owner, or root of a namespace with the owner in it, can
-/// set `O_NOATIME`, fcntl(2).
+/// Whether a file with this user's number really belongs to this user. In a user namespace, the files of everybody
+/// outside have one number, which may be this one, `user_namespaces(7)`. But only the owner, or root of a namespace
+/// that contains the owner, can set `O_NOATIME`, fcntl(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_own(file: &OwnedFd) -> nix::Result<bool> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
@@ -152,13 +153,13 @@ fn is_own(_: &OwnedFd) -> nix::Result<bool> {
     Ok(true)
 }
 
-/// `O_EXCL` follows no symbolic link, open(2). What was created is removed again on an error.
+/// `O_EXCL` follows no symbolic link, open(2). On an error, the new file is removed again.
 fn create(directory: BorrowedFd<'_>, name: &CStr, mode: Mode) -> nix::Result<Opened> {
     let file = openat(directory, name, APPEND | OFlag::O_CREAT | OFlag::O_EXCL, mode)?;
     match let_block(file.as_fd()).and_then(|()| fstat(&file)) {
         Ok(status) => {
             if Mode::from_bits_truncate(status.st_mode) != mode {
-                // Gives back what the umask took away. A file system that has modes of its own may refuse.
+                // Restores the bits that the umask took away. A file system with modes of its own may refuse.
                 let _ = fchmod(&file, mode);
             }
             Ok(Opened { file, status, is_new: true })
@@ -171,12 +172,12 @@ fn create(directory: BorrowedFd<'_>, name: &CStr, mode: Mode) -> nix::Result<Ope
 }
 
 impl Refusal {
-    /// What `O_NOFOLLOW` makes of a symbolic link, open(2). The system's words would not tell the cause.
+    /// Whether open(2) failed because `O_NOFOLLOW` met a symbolic link. The system's own description would not say so.
     fn is_link(self) -> bool {
         matches!(self, Self::System(Errno::ELOOP | Errno::EMLINK))
     }
 
-    /// With the text by which it is displayed.
+    /// The error with the text that is displayed.
     pub(crate) fn explained(self) -> io::Error {
         if self.is_link() { refused(self.to_string()) } else { self.into() }
     }
@@ -188,7 +189,7 @@ impl From<Errno> for Refusal {
     }
 }
 
-/// As one number, for an atomic field: no error number is negative.
+/// One number for an atomic field. No error number is negative.
 impl From<Refusal> for i32 {
     fn from(refusal: Refusal) -> Self {
         match refusal {

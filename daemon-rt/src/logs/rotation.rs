@@ -1,4 +1,4 @@
-//! The end of one log: beyond its limit it gets a number, and a new file takes its place.
+//! The rotation of one log: beyond its limit, it gets a number, and a new file takes its place.
 
 use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
@@ -27,25 +27,25 @@ use crate::{
     syslog,
 };
 
-/// How long another program may take for its rotation. Whoever may read the log may lock it, too, and would let it grow for
-/// ever.
+/// How long another program may take for its rotation. Anybody who may read the log can also lock it, and could
+/// otherwise let it grow for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Rotation {
     program: String,
     limit: Limit,
     complaint: Complaint,
-    /// Since when the log is beyond its limit, and another process has it locked.
+    /// Since when the log has been beyond its limit while another process has locked it.
     locked_since: Mutex<Option<Instant>>,
-    /// Where none is kept: what was the log, until it is removed.
+    /// If none is kept: the old log, until it is removed.
     unkept: Mutex<Option<FileId>>,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 enum Outcome {
-    /// It is rotated, or need not be.
+    /// It is rotated, or does not need to be.
     Done,
-    /// Somebody else has it locked.
+    /// Somebody else has locked it.
     Waits,
 }
 
@@ -71,7 +71,7 @@ impl Log {
         let Some(stream) = self.own_streams().next() else { return rotation.complaint.forget() };
         match self.try_to_rotate(rotation, stream) {
             Ok(Outcome::Done) => rotation.complaint.settle(),
-            Ok(Outcome::Waits) => {} // what was told before still holds
+            Ok(Outcome::Waits) => {} // what was said before is still true
             Err(refusal) => {
                 rotation.complaint.make(refusal, stream);
                 if let Some(untold) = rotation.complaint.untold() {
@@ -86,12 +86,13 @@ impl Log {
         self.rotation.as_ref().map_or(Ok(()), |rotation| rotation.complaint.result())
     }
 
-    /// All is done in one directory, by its descriptor: what the path leads to meanwhile makes no difference.
+    /// All this is done in one directory, by its descriptor, so it does not matter if the path leads elsewhere
+    /// meanwhile.
     fn try_to_rotate(&self, rotation: &Rotation, stream: StandardStream) -> Result<Outcome, Refusal> {
         let directory = self.location.open_directory()?;
         let numbered = Numbered { directory: directory.as_fd(), name: self.location.name(), keep: rotation.limit.keep };
         let outcome = self.look(rotation, &numbered, stream)?;
-        // Now that nobody writes to it here, whether it was this pass that put the new file in place, or a later one.
+        // Only now does this process no longer write to it. The new file may have been put in place by an earlier pass.
         let mut unkept = rotation.unkept();
         unkept.map_or(Ok(()), |log| numbered.remove_log(log))?;
         *unkept = None;
@@ -110,9 +111,10 @@ impl Log {
         if size <= rotation.limit.bytes {
             return Ok(Outcome::Done);
         }
-        // A description of its own: children have that of the streams, and would hold the lock as long as they live.
+        // This opens the file anew: children share the description of the streams, and would hold the lock as long as
+        // they live.
         let lock = match open_existing(directory, self.location.name(), geteuid()) {
-            // It is being rotated.
+            // Somebody else is rotating it.
             Err(Refusal::System(Errno::ENOENT)) => return self.go_on(directory, &current).map(|()| Outcome::Done),
             opened => Lock(opened?.file),
         };
@@ -122,7 +124,7 @@ impl Log {
                 *rotation.locked_since() = Some(since);
                 return Ok(Outcome::Waits);
             }
-            *rotation.locked_since() = Some(since); // whoever holds it for so long is not waited for again
+            *rotation.locked_since() = Some(since); // a lock that was held for too long is not waited for again
         }
         let is_ours = || self.is_in_place(directory); // not if another program was quicker
         if is_ours()? && numbered.rotate(is_ours)? && rotation.limit.keep == 0 {
@@ -133,7 +135,7 @@ impl Log {
         Ok(Outcome::Done)
     }
 
-    /// Whether the name leads to the file that the streams are open on.
+    /// Whether the name leads to the file that the streams have open.
     fn is_in_place(&self, directory: BorrowedFd<'_>) -> Result<bool, Refusal> {
         match fstatat(directory, self.location.name().as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) => Ok(self.in_place.is(FileId::of(&status))),
@@ -142,9 +144,9 @@ impl Log {
         }
     }
 
-    /// Goes on in the file that the name leads to now. A missing one is created like the old one.
+    /// Goes on in the file that the name leads to now. If it is missing, it is created like the old one.
     fn go_on(&self, directory: BorrowedFd<'_>, old: &FileStat) -> Result<(), Refusal> {
-        let nobody_elses = Mode::S_IRUSR | Mode::S_IWUSR; // until it is known what the others may
+        let nobody_elses = Mode::S_IRUSR | Mode::S_IWUSR; // until it is clear what others may do
         let opened = for_appending(directory, self.location.name(), geteuid(), nobody_elses)?;
         if opened.is_new {
             become_like(old, &opened);
@@ -153,8 +155,8 @@ impl Log {
     }
 }
 
-/// Gives the new file the mode of the old one, and its owner and group, if this process may. What a group was allowed is
-/// nothing for another.
+/// Gives the new file the mode of the old one, and its owner and group if this process may. If the group differs, it
+/// gets no permissions.
 fn become_like(old: &FileStat, new: &Opened) {
     let gid = Some(Gid::from_raw(old.st_gid)).filter(|gid| gid.as_raw() != new.status.st_gid);
     let is_same_group = gid.is_none() || fchown(&new.file, None, gid).is_ok();
@@ -163,7 +165,7 @@ fn become_like(old: &FileStat, new: &Opened) {
         let _ = fchown(&new.file, uid, None);
     }
     let mode = Mode::from_bits_truncate(old.st_mode) & (Mode::S_IRWXU | Mode::S_IRWXG | Mode::S_IRWXO);
-    // A file system that has modes of its own may refuse.
+    // A file system with modes of its own may refuse.
     let _ = fchmod(&new.file, if is_same_group { mode } else { mode - Mode::S_IRWXG });
 }
 
@@ -177,11 +179,11 @@ impl Rotation {
     }
 }
 
-/// Keeps other programs that write to the log from rotating it, too.
+/// Keeps other programs that write to the log from rotating it at the same time.
 struct Lock(OwnedFd);
 
 impl Lock {
-    /// Whether it was free. A file system that has no locks has none for the others either.
+    /// Whether it was free. If the file system has no locks, the others have none either.
     fn take(&self) -> bool {
         sys::lock(self.0.as_fd(), libc::LOCK_EX).unwrap_or(true)
     }

@@ -1,4 +1,4 @@
-//! The thread that looks whether a log is beyond its limit, and the call that does it instead.
+//! The thread that checks whether a log is beyond its limit, and the call that does so instead.
 
 use std::{
     sync::{
@@ -15,18 +15,18 @@ use crate::{
     sys::{self, ThisProcess},
 };
 
-/// How often the thread looks.
+/// How often the thread checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A thread that was joined is there until the kernel has removed it, and unshare(2) would be refused.
+/// How long a joined thread may still be seen: until the kernel has removed it, unshare(2) would fail.
 const LINGERS: Duration = Duration::from_secs(1);
 
-/// Enough for what it does, which is no code of the program's.
+/// Enough, because the thread runs none of the program's code.
 const STACK: usize = 128 * 1024;
 
 static ROTATOR: OnceLock<Rotator> = OnceLock::new();
 
-/// The thread's number.
+/// The thread's id.
 static THREAD: AtomicI32 = AtomicI32::new(0);
 
 /// Whether it is to end.
@@ -37,13 +37,15 @@ struct Rotator {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Rotates the logs that are beyond their limits, as the thread of [`Stdio::rotate`](crate::Stdio::rotate) does, and ends
-/// that thread: from the first call on, the program itself has to call, as often as it wants the sizes looked at.
+/// Rotates the logs that are beyond their limits, as the thread of [`Stdio::rotate`](crate::Stdio::rotate) does. The
+/// first call ends that thread. From then on, the program itself has to call this function, as often as the sizes are
+/// to be checked.
 ///
-/// When it returns, the thread is gone. So call it first in a `main` that must not have a second thread: one that forks
-/// workers, or that puts itself into a sandbox which holds for the calling thread alone, as those of Landlock, seccomp(2),
-/// capset(2) and unshare(2). A thread outside would be the way out of it. From inside, the rotation must be able to rename
-/// and create files in the directory of the log.
+/// When the first call returns, the thread is gone. So if `main` must not have a second thread, call this first. Two
+/// kinds of programs need that: those that fork workers, and those that put themselves into a sandbox that only holds
+/// for the calling thread, such as those of Landlock, seccomp(2), capset(2) and unshare(2). A thread outside the
+/// sandbox would be a way out of it. Inside the sandbox, the rotation must be allowed to rename and create files in the
+/// directory of the log.
 ///
 /// ```no_run
 /// use std::{thread, time::Duration};
@@ -61,16 +63,16 @@ struct Rotator {
 /// }
 /// ```
 ///
-/// In the foreground it does nothing. It is not for signal handlers.
+/// In the foreground it does nothing. Do not call it in a signal handler.
 ///
 /// # Errors
 ///
-/// A log that is beyond its limit cannot be rotated; the stream stays what it was. Or no log has a limit. Or the process is
-/// a worker that was forked from the daemon: the logs are the daemon's to rotate.
+/// A log that is beyond its limit cannot be rotated. The stream then stays as it was. It is also an error if no log has
+/// a limit, or if the process is a worker that was forked from the daemon: only the daemon rotates its logs.
 ///
 /// # Platform-specific behavior
 ///
-/// Where there is no fork it does nothing.
+/// On systems without fork, it does nothing.
 pub fn rotate_logs() -> Result<(), Error> {
     let (Some(rotator), Some(watched)) = (ROTATOR.get(), WATCHED.get()) else {
         return Err(Error::new("cannot rotate logs: no log was given with `rotate`"));
@@ -80,12 +82,12 @@ pub fn rotate_logs() -> Result<(), Error> {
     }
     rotator.end_thread();
     while !watched.rotate_all() {
-        thread::sleep(Duration::from_millis(1)); // another thread is at it
+        thread::sleep(Duration::from_millis(1)); // another thread is doing it
     }
     watched.logs.iter().try_for_each(Log::result_of_rotation)
 }
 
-/// In the daemon: starts the thread, if any of these has a limit.
+/// In the daemon: starts the thread if any of these logs has a limit.
 pub(crate) fn begin(logs: &mut Vec<Log>) -> Result<(), Error> {
     let watched = put(logs);
     let look = || {
@@ -100,7 +102,7 @@ pub(crate) fn begin(logs: &mut Vec<Log>) -> Result<(), Error> {
     };
     let thread = watched.logs.iter().any(Log::has_limit).then(|| {
         let builder = thread::Builder::new().name("rotate-logs".into()).stack_size(STACK);
-        builder.spawn(look) // all signals are blocked until `main`, and in the thread for ever
+        builder.spawn(look) // all signals are blocked until `main`, and stay blocked in the thread
     });
     let thread =
         thread.transpose().map_err(|error| Error::because("cannot start the thread that rotates logs", error))?;
@@ -116,7 +118,7 @@ pub(crate) fn leave_alone() {
 
 impl Rotator {
     fn end_thread(&self) {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner); // a second caller waits as well
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner); // a second caller waits, too
         if let Some(thread) = thread.take() {
             IS_OVER.store(true, SeqCst);
             thread.thread().unpark();
@@ -130,7 +132,7 @@ impl Rotator {
 }
 
 impl Watched {
-    /// False where another caller is at the logs.
+    /// False if another caller is working on the logs.
     fn rotate_all(&self) -> bool {
         if !self.turn.take() {
             return false;
@@ -138,7 +140,7 @@ impl Watched {
         self.logs.iter().for_each(Log::rotate);
         self.turn.release();
         if ASKED.load(SeqCst) {
-            self.reopen_all(); // who asked meanwhile left it to this one
+            self.reopen_all(); // another caller asked meanwhile, and left it to this one
         }
         true
     }

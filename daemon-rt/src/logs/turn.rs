@@ -1,4 +1,5 @@
-//! Whose turn it is to reopen the logs: that of one caller at a time, in the process that they belong to.
+//! Whose turn it is to reopen the logs. Only one caller at a time has it, and only in the process that the logs belong
+//! to.
 
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
@@ -6,11 +7,11 @@ use nix::unistd::getpid;
 
 use crate::sys;
 
-/// All but the constructors is async-signal-safe.
+/// Everything but the constructors is async-signal-safe.
 ///
-/// The word is the number of the process to which the state in memory belongs, negative while a pass runs. A forked
-/// worker finds 0, even if a pass ran when it was forked: its copy of the state is its own. A child that shares the
-/// memory (`CLONE_VM`) but not the descriptors finds the number of another process.
+/// The word is the id of the process to which the state in memory belongs. It is negative while a pass runs. A forked
+/// worker finds 0, even if a pass was running at the fork, because its copy of the state is its own. A child that
+/// shares the memory (`CLONE_VM`) but not the descriptors finds the id of another process.
 pub(super) struct Turn {
     word: &'static AtomicI32,
     is_wiped_on_fork: bool,
@@ -24,7 +25,7 @@ impl Turn {
         Self { word, is_wiped_on_fork: true }
     }
 
-    /// Takes every process with another number for a worker, also a child that shares the memory.
+    /// Takes every process with another id for a worker, also a child that shares the memory.
     pub(super) fn of_pid() -> Self {
         static WORD: AtomicI32 = AtomicI32::new(0);
         Self { word: &WORD, is_wiped_on_fork: false }
@@ -40,7 +41,7 @@ impl Turn {
         self.word.load(SeqCst) == -own()
     }
 
-    /// Whether this caller has the turn now: no pass was running.
+    /// Takes the turn, if no pass is running. Returns whether it has it.
     pub(super) fn take(&self) -> bool {
         let own = own();
         let is_free = |word| word != -own && !self.means_another(word);

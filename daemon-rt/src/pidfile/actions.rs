@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{Error, launched_by, terminal::shown};
 
-/// Exit statuses of the Linux Standard Base: an action that the service has not, and one for a service that runs.
+/// Exit statuses of the Linux Standard Base: for an action that the service does not support, and for a service that
+/// does not run.
 pub(super) const UNIMPLEMENTED: u8 = 3;
 const NOT_RUNNING: u8 = 7;
 
-/// How long a process may take to end after SIGKILL. It takes time only where the process waits for a device.
+/// How long a process may take to end after SIGKILL. It takes time only if the process is waiting for a device.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
 pub(super) fn status(path: &Path) -> Result<Status, Error> {
@@ -41,7 +42,7 @@ pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
-    // A supervisor hands the signal on.
+    // A supervisor passes the signal on.
     let refuse_to_end = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
         .into_iter()
         .flatten()
@@ -58,7 +59,7 @@ pub(super) fn reload(path: &Path) -> Result<(), Error> {
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     if launched_by::is_upgrade() && holder::find(path)?.is_some_and(|(process, _)| process.pid == getppid()) {
-        return Ok(Stopped::NotRunning); // launched to restart it, this program takes over from it
+        return Ok(Stopped::NotRunning); // this program was launched to restart it, and takes over from it
     }
     let Some((process, daemon)) = signal_holder(path, libc::SIGTERM, |_, _| Ok(()))? else {
         return Ok(Stopped::NotRunning);
@@ -72,15 +73,16 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
         }
         Stopped::Killed
     };
-    // A supervisor that is killed ends the daemon, which takes a moment.
+    // If a supervisor is killed, its daemon ends, too, after a moment.
     daemon.as_ref().map_or(Ok(true), |daemon| wait(daemon, AFTER_KILL))?;
     Lock::remove_unheld(path);
     Ok(stopped)
 }
 
-/// Signals the process that holds the file, if there is one and nothing speaks against it. Returns it, and its daemon.
+/// Signals the process that holds the file, if there is one and `refuse` agrees. Returns it, and its daemon.
 ///
-/// If it is gone right after that, it may have ended before the signal, and an upgrade may have put another in its place.
+/// If it is gone right after that, it may have ended before the signal, and an upgrade may have put another process in
+/// its place. So it looks again.
 fn signal_holder(
     path: &Path,
     signal: i32,

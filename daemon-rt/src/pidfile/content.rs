@@ -1,4 +1,4 @@
-//! What stands in a pidfile: a process id in decimal and a newline, or several.
+//! The content of a pidfile: a process id in decimal and a newline, or several newlines.
 
 #[cfg(test)]
 mod tests;
@@ -9,18 +9,18 @@ use nix::unistd::Pid;
 
 use crate::sys;
 
-/// More than any program puts around a process id.
+/// More than any program writes around a process id.
 const LIMIT: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Empty,
-    /// A process id without its newline: half written, or by a program that writes none.
+    /// A process id without its newline: half written, or from a program that writes none.
     Unfinished(Pid),
     Pid(Pid),
-    /// At most one number, with other white space, or none that a process can have.
+    /// At most one number, with other white space or out of the range of process ids.
     Unusual,
-    /// No pidfile at all.
+    /// Not a pidfile at all.
     Foreign,
 }
 
@@ -29,7 +29,7 @@ impl Content {
         let mut bytes = [0; LIMIT + 1];
         let mut length = 0;
         loop {
-            // A file system of a network may be interrupted.
+            // A network file system may be interrupted.
             match sys::uninterrupted(|| file.read_at(&mut bytes[length..], length as u64))? {
                 0 => return Ok(Self::parse(&bytes[..length])),
                 read => length += read,
@@ -37,7 +37,7 @@ impl Content {
         }
     }
 
-    /// Neither a sign nor a leading zero: to kill(2), 0 is the caller's process group, and -1 is everyone.
+    /// Accepts neither a sign nor a leading zero: to kill(2), 0 is the caller's process group, and -1 is every process.
     fn parse(bytes: &[u8]) -> Self {
         let is_space = u8::is_ascii_whitespace;
         let numbers = bytes.split(is_space).filter(|word| !word.is_empty()).count();

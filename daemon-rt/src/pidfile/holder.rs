@@ -1,4 +1,4 @@
-//! Who holds a pidfile, by every evidence that there is.
+//! Who holds a pidfile, by all the evidence that there is.
 
 use std::{
     fs::File,
@@ -24,23 +24,23 @@ use crate::{
     terminal::shown,
 };
 
-/// It is init, except in a container, where it may be the daemon.
+/// This is init, except in a container, where it may be the daemon.
 const INIT: Pid = Pid::from_raw(1);
 
-/// Whether the kernel tells every caller who holds the file: elsewhere, a number may have to be taken at its word.
+/// Whether the kernel shows every caller who holds the file. On other systems, the number may have to be trusted.
 const IS_TOLD: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// How long a look may hold the lock.
+/// How long somebody who only looks at the file may hold the lock.
 pub(super) const A_LOOK: Duration = Duration::from_millis(100);
 
-/// How long a process that holds the lock may take to write its number: a start has two forks before that, and the
+/// How long a process that holds the lock may take to write its number: a start forks twice before it does, and the
 /// machine may be busy.
 pub(super) const UNTIL_NAMED: Duration = Duration::from_secs(5);
 
 /// How long a start that has just locked the file may take to erase the old number.
 const UNTIL_ERASED: Duration = Duration::from_millis(500);
 
-/// How long to try a file that keeps being replaced.
+/// How long to retry if the file keeps being replaced.
 pub(super) const UNTIL_CLEAR: Duration = Duration::from_secs(2);
 
 /// The exit status of the Linux Standard Base for a caller without permission.
@@ -54,25 +54,25 @@ enum Look {
 
 pub(super) enum Seen {
     Nobody(Content),
-    /// Somebody holds the file, and has not written a number yet.
+    /// Somebody holds the file, but has not written a number yet.
     Unnamed,
     Holder(Process, File),
 }
 
-/// The daemon of the process that the file names, if that is a supervisor.
+/// The daemon of the process that the file names, if that process is a supervisor.
 pub(super) fn daemon_of(process: &Process, file: &File) -> Option<Pid> {
     sys::record_locker(file.as_fd(), Record::DaemonOf(process.pid)).ok().flatten()
 }
 
-/// The process that holds the lock, and its daemon where it is a supervisor. One that is starting gets the time to write its
-/// number.
+/// The process that holds the lock, and its daemon if it is a supervisor. A process that is starting gets the time to
+/// write its number.
 pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Error> {
     match seek(path, UNTIL_NAMED)? {
         Seen::Nobody(_) => Ok(None),
         Seen::Unnamed => Err(cannot_tell(path, "it names no process yet")),
         Seen::Holder(process, file) => {
             let daemon = daemon_of(&process, &file).and_then(|pid| Process::open(pid).ok().flatten());
-            // By now no other process can get the number.
+            // From here on, no other process can get the number.
             let daemon = daemon.filter(|daemon| daemon_of(&process, &file) == Some(daemon.pid));
             Ok(Some((process, daemon)))
         }
@@ -91,7 +91,7 @@ pub(super) fn seek(path: &Path, until_named: Duration) -> Result<Seen, Error> {
             (Ok(Some(process)), _) => return Ok(Seen::Holder(process, file)),
             (_, Content::Empty | Content::Unfinished(_)) if elapsed < until_named => {}
             (_, Content::Empty | Content::Unfinished(_)) => return Ok(Seen::Unnamed),
-            (Ok(None), _) if elapsed < UNTIL_NAMED => {} // one daemon after another, on a busy machine
+            (Ok(None), _) if elapsed < UNTIL_NAMED => {} // daemons that follow one another on a busy machine
             (Ok(None), _) => return Err(cannot_tell(path, "it keeps changing")),
             (Err(_), _) if elapsed < UNTIL_ERASED => {}
             (Err(error), _) => return Err(error),
@@ -114,22 +114,23 @@ fn look(path: &Path) -> Result<Look, Error> {
             let content = Content::read(&file).map_err(|error| failed("cannot read", path, error))?;
             return Ok(if is_free { Look::Unlocked(content) } else { Look::Locked(file, content) });
         }
-        // Where the file system changes the inode numbers, this would never end.
+        // If the file system keeps changing the inode numbers, this would never end.
         if start.elapsed() > UNTIL_CLEAR {
             return Err(failed("cannot open", path, refused(KEEPS_BEING_REPLACED)));
         }
     }
 }
 
-/// The process that the content names, if it is seen to hold the file. `None` where the content has changed meanwhile,
-/// and another look is needed.
+/// The process that the content names, if it is seen to hold the file. `None` if the content has changed meanwhile, so
+/// that another look is needed.
 fn holder(path: &Path, file: &File, content: Content) -> Result<Option<Process>, Error> {
     let (Content::Pid(pid) | Content::Unfinished(pid)) = content else {
         return Err(cannot_tell(path, "it holds something other than a process id"));
     };
     let process = Process::open(pid).map_err(|error| failed("cannot find the process of", path, error))?;
     let holds = process.as_ref().and_then(|process| process.holds(file));
-    // By now no other process can get the number. If lock and content are still the same, the file meant this process.
+    // From here on, no other process can get the number. If lock and content are still the same, the file means this
+    // process.
     if !matches!(look(path)?, Look::Locked(_, again) if again == content) {
         return Ok(None);
     }

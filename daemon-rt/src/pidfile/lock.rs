@@ -1,5 +1,5 @@
-//! Holding a pidfile. The lock says that a daemon runs: the kernel drops it when the last process that holds it ends, in
-//! whatever way. The number in the file only says which process it is.
+//! Holds a pidfile. The lock means that a daemon runs: the kernel releases it when the last process that holds it ends,
+//! however it ends. The number in the file only says which process it is.
 
 use std::{
     fs::{self, File},
@@ -32,28 +32,28 @@ use crate::{
     terminal::shown,
 };
 
-/// The lock belongs to the open file, flock(2): the daemon inherits it from the launcher by fork. A child that executes
-/// another program does not.
+/// The lock belongs to the open file description, flock(2), so the daemon inherits it from the launcher by fork. A
+/// child that executes another program does not hold it.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Locked, and open for reading only: a daemon that an attacker has taken over cannot write another process's number.
-    /// On NFS, an ordinary user's is open for writing, too.
+    /// Locked, and open only for reading, so that an attacker who takes over the daemon cannot write another process's
+    /// id. On NFS, an ordinary user's file is also open for writing.
     file: File,
     /// Until the daemon gives up its privileges.
     writer: Option<File>,
     path: PathBuf,
-    /// The launcher, which alone may wait for another process of a start that failed.
+    /// The launcher. Only it may wait for another process of a failed start.
     launcher: u32,
-    /// The process that the file names, as soon as it names one: the daemon, or with `respawn` its supervisor.
+    /// The process that the file names, once it names one: the daemon or, with `respawn`, its supervisor.
     named: Option<Pid>,
-    /// Whether it is the lock of a daemon that is upgraded, which goes on if this start fails.
+    /// Whether the lock belongs to a running daemon that is being upgraded. If this start fails, that daemon goes on.
     is_anothers: bool,
 }
 
 enum Attempt {
     /// Open for reading.
     Locked(File),
-    /// With its content, or an error where others may have written that.
+    /// With its content, or with an error if others may have written it.
     Held(io::Result<Content>),
     /// The file is no longer the one at that path.
     Replaced,
@@ -62,7 +62,8 @@ enum Attempt {
 impl Lock {
     /// Locks the file, and then empties it: a file that somebody else holds is never changed.
     ///
-    /// A start that is under way is waited for so long: it may fail, and otherwise its daemon is ready.
+    /// If another start is in progress, waits for it for at most that time: it may fail, and otherwise its daemon is
+    /// ready.
     pub(crate) fn acquire(path: &Path, patience: Duration) -> Result<Self, Error> {
         let mut start = Instant::now();
         let mut last_held = start;
@@ -76,13 +77,13 @@ impl Lock {
                 Attempt::Locked(file) => {
                     return Ok(Self::new(file, writer, path, false));
                 }
-                // Where the file system changes the inode numbers, this would never end.
+                // If the file system keeps changing the inode numbers, this would never end.
                 Attempt::Replaced if last_held.elapsed() > UNTIL_CLEAR => {
                     return Err(cannot_lock(path, refused(KEEPS_BEING_REPLACED)));
                 }
                 Attempt::Replaced => {}
                 Attempt::Held(content) => {
-                    // Until then it may only be a look that holds the lock.
+                    // Until then, the lock may be held by somebody who only looks at the file.
                     if elapsed > A_LOOK && content.as_ref().is_ok_and(|content| *content != Content::Empty) {
                         if let Ok(Seen::Holder(holder, file)) = holder::seek(path, UNTIL_NAMED) {
                             if !holder.ends_its_start_within(left(), &file) {
@@ -104,14 +105,14 @@ impl Lock {
         }
     }
 
-    /// The lock of a daemon that is upgraded, by the file that its supervisor has open. Until that one lets go, its number
-    /// stays in the file.
+    /// The lock of a daemon that is being upgraded, through the file that its supervisor has open. The supervisor's
+    /// number stays in the file until it lets go.
     pub(crate) fn take_over(file: File, path: &Path) -> Result<Self, Error> {
         let writer = open_pidfile::for_writing(path).and_then(|writer| {
             if !sys::are_the_same(file.as_raw_fd(), writer.as_raw_fd()) {
                 return Err(refused("the daemon that is being upgraded holds another file"));
             }
-            sys::lock(file.as_fd(), libc::LOCK_EX).map(|_| writer) // it has it, unless its daemon gave it up
+            sys::lock(file.as_fd(), libc::LOCK_EX).map(|_| writer) // it holds it already, unless its daemon gave it up
         });
         let writer = writer.map_err(|error| cannot_lock(path, error))?;
         Ok(Self::new(file, Some(writer), path, true))
@@ -129,7 +130,7 @@ impl Lock {
         }
     }
 
-    /// Writes the number of this process, unless the file names its supervisor. That needs the privileges of the launch.
+    /// Writes the id of this process, unless the file names its supervisor. This needs the privileges of the launch.
     pub(crate) fn name_this_process(&mut self) -> Result<(), Error> {
         if self.named.is_some() {
             return Ok(());
@@ -138,13 +139,15 @@ impl Lock {
         self.write(&format!("{}\n", process::id()))
     }
 
-    /// The same in the leader that is to be the supervisor. In an upgrade the file names the old one until that lets go.
+    /// The same in the leader, if it becomes the supervisor. In an upgrade, the file names the old supervisor until
+    /// that lets go.
     pub(crate) fn name_supervisor(&mut self) -> Result<(), Error> {
         self.named = Some(getpid());
         if self.is_anothers { Ok(()) } else { self.write_supervisor() }
     }
 
-    /// Always of the same length: in an upgrade one write replaces a number by another, and nobody reads a part of each.
+    /// The text always has the same length: in an upgrade, one write replaces a number by another, and no reader sees a
+    /// mix of both.
     pub(crate) fn write_supervisor(&mut self) -> Result<(), Error> {
         self.is_anothers = false;
         self.write(&format!("{:\n<7}\n", process::id()))
@@ -152,19 +155,20 @@ impl Lock {
 
     fn write(&self, number: &str) -> Result<(), Error> {
         let Some(writer) = &self.writer else { return Ok(()) };
-        let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is an error then, setrlimit(2)
+        let on_limit = sys::ignore(libc::SIGXFSZ); // a limit on the size of files is then an error, setrlimit(2)
         let written = writer.write_all_at(number.as_bytes(), 0);
         on_limit.restore();
         written.map_err(|error| Error::because(format!("cannot write the process id to {}", shown(&self.path)), error))
     }
 
-    /// Keeps the lock until this process ends, and removes the file then: also after `exit`, a panic, SIGTERM or SIGINT. A
-    /// forked child that ends does not. From now on, this process cannot write to the file.
+    /// Keeps the lock until this process ends, and then removes the file: also after `exit`, a panic, SIGTERM or
+    /// SIGINT. A forked child that ends does not remove it. From now on, this process cannot write to the file.
     ///
-    /// The lock itself ends with the process. A file that may not be removed keeps its number: to change that would take
-    /// the launcher's privileges.
+    /// The lock itself ends with the process. A file that may not be removed keeps its number, since changing that
+    /// would need the launcher's privileges.
     ///
-    /// A file that names the supervisor stays that one's, and is locked as long as one of the two lives.
+    /// If the file names the supervisor, it belongs to the supervisor, and stays locked as long as one of the two
+    /// lives.
     pub(crate) fn hold_until_exit(self) -> Result<(), Error> {
         let own = getpid();
         if let Some(supervisor) = self.named.filter(|&named| named != own) {
@@ -176,18 +180,18 @@ impl Lock {
         Ok(())
     }
 
-    /// In the supervisor. The record lock is one that no daemon can give up, which has the other lock in common with it. It
-    /// would be gone with any descriptor of the file that is closed.
+    /// In the supervisor. It holds a record lock as well, because the daemon shares the other lock, and could give that
+    /// up. The record lock would be lost if any descriptor of the file was closed.
     pub(crate) fn hold_as_supervisor(&self) {
         let _ = sys::lock_record(self.file.as_fd(), Record::Named(getpid()));
     }
 
-    /// In a process that is not to write a number.
+    /// In a process that must not write its id.
     pub(crate) fn leave_number(&mut self) {
         self.writer = None;
     }
 
-    /// The descriptor that holds it, and the one that writes the number.
+    /// The descriptor that holds the lock, and the one that writes the number.
     pub(crate) fn descriptors(&self) -> [Option<RawFd>; 2] {
         [Some(&self.file), self.writer.as_ref()].map(|file| file.map(AsRawFd::as_raw_fd))
     }
@@ -198,12 +202,12 @@ impl Lock {
     }
 
     fn hold(mut self, record: Record) {
-        self.writer = None; // to close it later would give up the record lock
-        let _ = sys::lock_record(self.file.as_fd(), record); // it helps whoever looks, and is not required
+        self.writer = None; // closing it later would give up the record lock
+        let _ = sys::lock_record(self.file.as_fd(), record); // it helps others to see the holder, but is not required
         mem::forget(self);
     }
 
-    /// This process, too, removes the file at its exit, and on SIGTERM and SIGINT.
+    /// This process also removes the file at its exit, and on SIGTERM and SIGINT.
     pub(crate) fn remove_at_end(&self) -> Result<(), Error> {
         if self.is_anothers {
             return Ok(());
@@ -212,35 +216,35 @@ impl Lock {
         remove_at_end(file, &self.path).map_err(|error| cannot_lock(&self.path, error))
     }
 
-    /// Closes this process's copy of what the daemon holds.
+    /// Closes this process's copy of the daemon's descriptor.
     pub(crate) fn leave_to_daemon(mut self) {
         self.writer = None;
     }
 
-    /// For the exit of this process, if that holds a lock.
+    /// When this process exits, if it holds a lock.
     pub(crate) fn release() {
         sys::remove_held_file();
     }
 
-    /// Removes the file while it is locked. Whoever has just opened it finds that it is not at its path any more, and
-    /// starts over.
+    /// Removes the file while it is locked. A process that has just opened it sees that it is no longer at its path,
+    /// and starts over.
     pub(crate) fn remove(&self) -> bool {
         open_pidfile::is_at(&self.file, &self.path) && fs::remove_file(&self.path).is_ok()
     }
 
-    /// After a start that failed: removes the file, unless another process of this start lives on and holds it. That
-    /// shows by a new lock, once this process has closed its copy of the old one.
+    /// After a failed start: removes the file, unless another process of this start lives on and holds it. To find out,
+    /// this process closes its copy, and locks the file anew.
     fn abandon(&mut self) {
         let Some(writer) = self.writer.take().filter(|_| !self.is_anothers) else { return };
         self.file = writer;
-        // A process that was killed may take a moment to end.
+        // A killed process may take a moment to end.
         let patience = if self.launcher == process::id() { A_LOOK } else { Duration::ZERO };
         let start = Instant::now();
         loop {
             match sys::lock(self.file.as_fd(), libc::LOCK_EX) {
                 Ok(true) => {
                     if !self.remove() {
-                        let _ = self.file.set_len(0); // it may be out of reach by now: nobody shall read a number in it
+                        let _ = self.file.set_len(0); // out of reach by now; nobody should find a number in it
                     }
                     return;
                 }
@@ -251,8 +255,8 @@ impl Lock {
     }
 }
 
-/// Many ways lead out of a start that fails, a panic of the program's `setup` among them: no call could stand at the
-/// end of each. A lock that the daemon holds until its exit is not dropped.
+/// A start can fail in many ways, such as by a panic in the program's `setup`, so no call could cover them all. A lock
+/// that the daemon holds until its exit is not dropped.
 impl Drop for Lock {
     fn drop(&mut self) {
         self.abandon();
@@ -260,7 +264,7 @@ impl Drop for Lock {
     }
 }
 
-/// One attempt, with the file open for writing.
+/// One attempt. The file is open for writing.
 fn attempt(path: &Path) -> io::Result<(Attempt, Option<File>)> {
     let (writer, is_new) = match open_pidfile::for_writing(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => match open_pidfile::create(path) {
@@ -297,8 +301,8 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     }
     let content = Content::read(&file)?;
     if !is_locked {
-        // Others may have written the number, but not taken the lock: a daemon runs, and the file must not be replaced.
-        // Another start may also be about to replace it.
+        // Others may have written the number, but they cannot have taken the lock: a daemon runs, and the file must not
+        // be replaced. Or another start is about to replace it.
         let doubtful = |why| refused(format!("another process holds it, and {why}"));
         return Ok(Attempt::Held(open_pidfile::refuse_words_of_others(&file).map_err(doubtful).map(|()| content)));
     }
@@ -306,8 +310,8 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
         return Err(refused("it holds something other than a process id"));
     }
     if open_pidfile::is_loose(&file)? {
-        // Somebody else may have it open already, and could lock it at any time. So it is replaced while we hold the
-        // lock.
+        // Somebody else may have it open already, and could lock it at any time. So it is replaced while this process
+        // holds the lock.
         if fs::remove_file(path).is_ok() {
             return Ok(Attempt::Replaced);
         }
@@ -318,10 +322,10 @@ fn lock(writer: &File, path: &Path) -> io::Result<Attempt> {
     Ok(Attempt::Locked(file))
 }
 
-/// Opens the file to read it, and locks it if it is free.
+/// Opens the file for reading, and locks it if it is free.
 ///
-/// From version 4 on, NFS locks only what is open for writing, flock(2). An ordinary user's daemon may write to the file
-/// anyway. One that gave up root must not.
+/// From version 4 on, NFS locks only files that are open for writing, flock(2). An ordinary user's daemon may write to
+/// the file anyway. A daemon that gave up root must not.
 fn open_locked(path: &Path) -> io::Result<(File, bool)> {
     let mut file = open_pidfile::for_reading(path)?;
     let locked = match sys::lock(file.as_fd(), libc::LOCK_EX) {
@@ -337,12 +341,12 @@ fn open_locked(path: &Path) -> io::Result<(File, bool)> {
     Ok((file, locked?))
 }
 
-/// Whether another process holds the file by the lock that a daemon cannot give up for its supervisor.
+/// Whether another process holds the record lock, which a daemon cannot give up for its supervisor.
 pub(super) fn has_supervisor(file: &File) -> bool {
     matches!(sys::record_locker(file.as_fd(), Record::AnyNamed), Ok(Some(_)))
 }
 
-/// Has this process remove the file when it exits, or ends by SIGTERM or SIGINT.
+/// Makes this process remove the file when it exits, or when SIGTERM or SIGINT ends it.
 fn remove_at_end(file: &File, path: &Path) -> io::Result<()> {
     let file = HeldFile::new(file.as_fd(), path)?;
     release_at_exit()?;
@@ -350,7 +354,7 @@ fn remove_at_end(file: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Once is enough, since a forked process has its parent's exit handlers.
+/// Once is enough, because a forked process inherits its parent's exit handlers.
 fn release_at_exit() -> io::Result<()> {
     extern "C" fn release() {
         Lock::release();
@@ -370,7 +374,7 @@ pub(crate) fn already_running(path: &Path, pid: u32) -> Error {
 fn held_by_nobody(path: &Path, content: Content) -> Error {
     let why = match content {
         Content::Empty | Content::Unfinished(_) => "already starting; the process has not written its id yet",
-        _ => "it is held by a process that it does not name", // one that the daemon forked and left behind, for example
+        _ => "it is held by a process that it does not name", // for example, a worker that the daemon left behind
     };
     Error::new(format!("cannot lock {}: {why}", shown(path)))
 }

@@ -1,5 +1,5 @@
-//! The process that a pidfile names. Its number may be another process's at any moment: only a pidfd means it and no
-//! other, `pidfd_open(2)`.
+//! The process that a pidfile names. Its number may go to another process at any moment. Only a pidfd always refers to
+//! the same process, `pidfd_open(2)`.
 
 #[cfg(test)]
 mod tests;
@@ -24,24 +24,24 @@ use crate::{
     sys::{self, Record},
 };
 
-/// /proc counts in these: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
+/// The unit of times in /proc: `USER_HZ` is 100 wherever Rust runs on Linux, time(7).
 const MILLISECONDS_PER_TICK: u64 = 10;
 
-/// By how much times of files and of processes are rounded.
+/// How coarse the times of files and processes are.
 const COARSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Process {
     pub(super) pid: Pid,
-    /// None where the kernel has no such thing: other systems, and Linux before 5.3.
+    /// None if the kernel has no pidfds: on other systems, and on Linux before 5.3.
     pidfd: Option<OwnedFd>,
 }
 
 impl Process {
-    /// None where no process has that number.
+    /// None if no process has that number.
     pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
         match sys::pidfd_open(pid) {
             Ok(pidfd) => Ok(Some(Self { pid, pidfd: Some(pidfd) })),
-            // The last two, by version: it is a thread's number.
+            // Depending on the version, the last two mean that it is the number of a thread.
             Err(error) if [libc::ESRCH, libc::EINVAL, libc::ENOENT].map(Some).contains(&error.raw_os_error()) => {
                 Ok(None)
             }
@@ -57,11 +57,11 @@ impl Process {
         self.pid.as_raw().unsigned_abs()
     }
 
-    /// Whether it holds that file; `None` where nothing shows that.
+    /// Whether it holds that file. `None` if nothing shows that.
     ///
-    /// Everyone who can open the file sees the record lock, which is the weaker evidence: a worker that shares the
-    /// descriptors keeps the lock, and with it this number, after the process has ended or executed another program. But
-    /// whoever has the number by then began after it was written to the file.
+    /// Everybody who can open the file sees the record lock, but that is the weaker evidence: if a worker shares the
+    /// descriptors, it keeps the lock, with the same number, after the process has ended or executed another program.
+    /// But a process that gets the number after that was started after the number was written to the file.
     pub(super) fn holds(&self, file: &File) -> Option<bool> {
         self.has_open(file).or_else(|| {
             let locker = sys::record_locker(file.as_fd(), Record::Named(self.pid)).ok()?;
@@ -70,7 +70,7 @@ impl Process {
         })
     }
 
-    /// When it was forked, by /proc. If the clock was set since then, this is off by as much.
+    /// When it was forked, according to /proc. If the clock was set since then, this is off by the same amount.
     fn began(&self) -> Option<SystemTime> {
         let began = Stat::of(self.pid.as_raw()).ok()?.number(22)?;
         let uptime = fs::read_to_string("/proc/uptime").ok()?;
@@ -79,13 +79,13 @@ impl Process {
         SystemTime::now().checked_sub(Duration::from_millis(age))
     }
 
-    /// Whether one of its descriptors is open on that file; `None` where nobody lets us look.
+    /// Whether one of its descriptors is open on that file. `None` if we may not look.
     fn has_open(&self, file: &File) -> Option<bool> {
         if !proc::is_of_this_namespace() {
             return None;
         }
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.pid)).ok()?;
-        // Those by the file's name come first: a network file system may wait for its server all the same.
+        // Descriptors with the file's name come first, because a network file system may wait for its server.
         let name = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
         let descriptors = descriptors.flatten().map(|descriptor| descriptor.path());
         let (by_name, others): (Vec<_>, Vec<_>) = descriptors.partition(|path| fs::read_link(path).ok() == name);
@@ -94,7 +94,7 @@ impl Process {
         for descriptor in by_name.into_iter().chain(others) {
             match sys::cached_file_id(&descriptor) {
                 Ok(found) if found == file => return Some(true),
-                // Of a process with more privileges we may list the descriptors, but not see their files.
+                // We may list the descriptors of a process with more privileges, but not see their files.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
                 _ => {}
             }
@@ -102,10 +102,10 @@ impl Process {
         are_all_seen.then_some(false)
     }
 
-    /// Whether its start is under way, and is over in time: it is ready then, or there is none any more.
+    /// Whether it is starting, and the start ends in time. Then it is ready, or it has ended.
     ///
-    /// Until then the leader of its session holds the pidfile, too. A daemon cannot name anybody else: it can only leave for
-    /// a session of its own, and a number that is a session's is no other process's.
+    /// Until then, the leader of its session also holds the pidfile. A daemon cannot make another process appear as its
+    /// leader: it can only leave for a session of its own, and no other process can have the number of a session.
     pub(super) fn ends_its_start_within(&self, time: Duration, file: &File) -> bool {
         let session = unistd::getsid(Some(self.pid)).ok().filter(|&session| session != self.pid);
         let leader = session.and_then(|session| Self::open(session).ok().flatten());
@@ -121,8 +121,8 @@ impl Process {
         }
     }
 
-    /// Whether that signal would have its default action, which is to end the process. Only Linux tells. A signal that is
-    /// caught, ignored, or blocked, as for signalfd(2), has another.
+    /// Whether that signal would have its default action, which ends the process. Only Linux shows this. A signal that
+    /// is caught, ignored, or blocked, as for signalfd(2), does something else.
     pub(super) fn dies_of(&self, signal: c_int) -> bool {
         fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| is_default(signal, &status))
     }
@@ -159,7 +159,7 @@ impl Process {
     }
 }
 
-/// Whether the signal is in none of these sets, proc(5). A set that is not shown may have it.
+/// Whether the signal is in none of these sets, proc(5). If a set is missing, the signal may be in it.
 fn is_default(signal: c_int, status: &str) -> bool {
     let is_in = |set: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));

@@ -1,4 +1,5 @@
-//! Opening a pidfile by rules under which nobody else can have chosen the number in it, or the file behind its name.
+//! Opens a pidfile by rules that make sure that nobody else has chosen the number in it, or the file that its name
+//! leads to.
 
 use std::{
     fs::{self, File},
@@ -22,10 +23,10 @@ use crate::{
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
-/// Whoever may read a file may lock it, flock(2): nobody but the owner shall keep a daemon from starting.
+/// Whoever may read a file may lock it, flock(2). Only the owner must be able to keep a daemon from starting.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
-/// Said of a file that is never found at its path again.
+/// The message if the file at the path changes each time.
 pub(super) const KEEPS_BEING_REPLACED: &str = "it keeps being replaced";
 
 /// Opens the file to lock it, and to see who runs.
@@ -38,12 +39,12 @@ pub(super) fn for_writing(path: &Path) -> io::Result<File> {
     existing(path, OFlag::O_WRONLY)
 }
 
-/// Opens the file to lock it where a lock takes the right to write.
+/// Opens the file to lock it, if the lock needs the right to write.
 pub(super) fn for_reading_and_writing(path: &Path) -> io::Result<File> {
     existing(path, OFlag::O_RDWR)
 }
 
-/// Creates the file, open to write the number. `AlreadyExists`: somebody was quicker.
+/// Creates the file, open for writing the number. `AlreadyExists` means that somebody else was quicker.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let entry = locate(path)?;
     let flags = trusted_path::FILE | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
@@ -57,13 +58,13 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         entry.remove(); // later it could not be told from another file, and would be left behind
         return Err(error.into());
     }
-    // The umask may have taken something away.
+    // The umask may have removed bits.
     close_to_others(&file).inspect_err(|_| take_back(&file, path))?;
     Ok(file)
 }
 
-/// Removes a file that was created in vain, unless somebody has locked it by now. On a file system without locks nobody
-/// has.
+/// Removes a file that was created in vain, unless somebody has locked it by now. On a file system without locks,
+/// nobody can have.
 pub(super) fn take_back(file: &File, path: &Path) {
     let is_held = matches!(sys::lock(file.as_fd(), libc::LOCK_EX), Ok(false));
     if !is_held && is_at(file, path) {
@@ -75,14 +76,14 @@ pub(super) fn close_to_others(file: &File) -> io::Result<()> {
     Ok(fchmod(file, MODE)?)
 }
 
-/// Whether it is ours, and somebody else may read it, or write to it.
+/// Whether the file is ours, and somebody else may read it or write to it.
 pub(super) fn is_loose(file: &File) -> io::Result<bool> {
     let status = fstat(file)?;
     let is_open = Mode::from_bits_truncate(status.st_mode).intersects(Mode::S_IRWXG | Mode::S_IRWXO);
     Ok(is_open && status.st_uid == geteuid().as_raw())
 }
 
-/// A number that somebody else may have written means nothing. Root does not trust the group of the file either.
+/// Refuses a number that somebody else may have written. Root does not trust the group of the file either.
 pub(super) fn refuse_words_of_others(file: &File) -> io::Result<()> {
     let mode = Mode::from_bits_truncate(fstat(file)?.st_mode);
     let others = if geteuid().is_root() { Mode::S_IWGRP | Mode::S_IWOTH } else { Mode::S_IWOTH };
@@ -101,14 +102,14 @@ pub(super) fn is_at(file: &File, path: &Path) -> bool {
 fn existing(path: &Path, access: OFlag) -> io::Result<File> {
     let entry = locate(path)?;
     let found = entry.status().map_err(|error| name_directory_of(path, error))?;
-    check(&found).map_err(|error| name_target_of_link(error, path))?; // to open a device may have an effect
+    check(&found).map_err(|error| name_target_of_link(error, path))?; // opening a device may have an effect
     let opened = entry.open(trusted_path::FILE | access, Mode::empty());
     let file = opened.map_err(|error| name_target_of_link(error, path))?;
     check(&fstat(&file)?)?; // it may be another file by now
     Ok(file)
 }
 
-/// Whoever may write in a directory of the path may put another file there; in a sticky directory, not in place of
+/// Whoever may write in a directory of the path may put another file there. In a sticky directory, they cannot replace
 /// somebody else's file.
 fn locate(path: &Path) -> io::Result<Entry> {
     trusted_path::refuse_too_long(path)?;
@@ -116,7 +117,7 @@ fn locate(path: &Path) -> io::Result<Entry> {
     if has_more_rights() { trusted_path::walk(&path, Sticky::Safe) } else { trusted_path::follow(&path) }
 }
 
-/// Whether this process is root, with rights that an ordinary user lacks.
+/// Whether this process is root, and has rights that an ordinary user lacks.
 pub(super) fn has_more_rights() -> bool {
     geteuid().is_root() && !privileges::root_is_ordinary_user()
 }

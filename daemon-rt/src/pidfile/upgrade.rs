@@ -1,4 +1,4 @@
-//! Asking the supervisor that a pidfile names to let a new one take over.
+//! Asks the supervisor that a pidfile names to let a new one take over.
 
 use std::{
     io,
@@ -33,7 +33,7 @@ pub(super) fn upgrade(path: &Path, timeout: Duration) -> Result<(), Error> {
             thread::sleep(INTERVAL);
         }
         if running(path)?.0.pid != supervisor.pid {
-            continue; // that other upgrade has replaced it
+            continue; // the other upgrade has replaced it
         }
         let last = || upgrades.last().map_err(|error| cannot_upgrade(&supervisor, error));
         let before = last()?;

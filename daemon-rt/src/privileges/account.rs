@@ -1,4 +1,4 @@
-//! Who the daemon is to be: every id that a process has, looked up before the root directory changes.
+//! Who the daemon is to be: all ids of a process. They are looked up before the root directory changes.
 
 #[cfg(test)]
 mod tests;
@@ -21,13 +21,13 @@ pub(crate) struct Account {
     name: String,
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
-    /// Exactly these: what the group database has for the user, and the group itself.
+    /// Exactly these: the ones that the group database lists for the user, and the group itself.
     pub(crate) groups: Vec<Gid>,
-    /// Whether the user was asked for, and not the group alone.
+    /// Whether the user was given, and not only the group.
     pub(crate) user_is_given: bool,
-    /// What a login shell tells its programs.
+    /// What a login shell puts into the environment.
     pub(crate) login: Option<User>,
-    /// Whether all ids of the process are these already: nothing is to be done, and no privilege needed.
+    /// Whether the process has all these ids already: then there is nothing to do, and no privilege is needed.
     pub(crate) is_current: bool,
     pub(super) changes: &'static dyn Changes,
 }
@@ -80,7 +80,7 @@ fn has_ids(uid: Uid, gid: Gid) -> bool {
         && ids::saved().is_none_or(|saved| saved == (uid, gid))
 }
 
-/// Whether the supplementary groups of the process are these. The system may list the process's group among them or not,
+/// Whether the process has these supplementary groups. The system may list the process's own group among them or not,
 /// getgroups(2).
 pub(super) fn has_groups(gid: Gid, groups: &[Gid]) -> bool {
     let sorted = |groups: &[Gid]| {
@@ -136,15 +136,15 @@ fn number(option: &str, id: &Id) -> Result<u32, Error> {
     Ok(number)
 }
 
-/// No name begins with `+`: it marks a number for chown(1) of GNU coreutils.
+/// `+` marks a number, as in chown(1) of GNU coreutils. No name begins with it.
 fn is_decimal(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// getgrouplist(3) reports no error: if it cannot read the database, for lack of a descriptor for example, it finds a
-/// user without groups. So it is asked twice, with a look-up in between that does report one, and both answers have to
-/// agree.
+/// getgrouplist(3) reports no error: if it cannot read the database, for example because no descriptor is free, it
+/// returns no groups for the user. So it is called twice. Between the calls, there is a look-up that does report
+/// errors. Both answers must agree.
 fn supplementary_groups(entry: &User, gid: Gid) -> Result<Vec<Gid>, Error> {
     let what = format!("cannot look up the groups of user {}", shown(OsStr::from_bytes(entry.name.to_bytes())));
     let cannot = |error| Error::because(what.clone(), error);

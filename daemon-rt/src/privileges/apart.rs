@@ -1,6 +1,6 @@
-//! Doing something as the user with all of the user's ids, in a process of its own.
+//! Does something in a separate process that has only the user's ids.
 //!
-//! A file system in user space that is mounted without `allow_root` lets in only processes all of whose ids are the
+//! A file system in user space that is mounted without `allow_root` admits only processes that have no ids but the
 //! user's, mount.fuse3(8). The launcher could not change all of its ids back.
 
 use std::{
@@ -26,7 +26,7 @@ use crate::{
     threads::{self, Step},
 };
 
-/// The user may stop the process, kill(2), or be the one who serves the file system. Nobody waits for that for ever.
+/// The user may stop the process, kill(2), or may serve the file system. So there is a limit to the wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest text of an error.
@@ -37,7 +37,7 @@ const FOUND: u8 = 0;
 const NUMBER: u8 = 1;
 const TEXT: u8 = 2;
 
-/// What an action hands back.
+/// What an action returns.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) file: Option<OwnedFd>,
@@ -45,12 +45,12 @@ pub(crate) struct Found {
     pub(crate) created: Option<FileId>,
 }
 
-/// Another process runs it in a copy of the memory. Nothing of it comes back here but what it found.
+/// Another process runs it in a copy of the memory. Only what it found comes back here.
 pub(crate) type Action<'start> = dyn FnMut() -> io::Result<Found> + 'start;
 
-/// None where the process could not run it.
+/// None if the process could not run it.
 pub(super) fn act_apart(account: &Account, action: &mut Action<'_>) -> Option<io::Result<Found>> {
-    let on_child = sys::default_action(libc::SIGCHLD); // it is a child of ours alone
+    let on_child = sys::default_action(libc::SIGCHLD); // only this code waits for the child
     let answer = run(account, action);
     on_child.restore();
     answer.ok()
@@ -75,7 +75,8 @@ fn run(account: &Account, action: &mut Action<'_>) -> io::Result<io::Result<Foun
     }
 }
 
-/// In the process apart: whoever reads the launcher's output to its end must not wait for a process that nobody can end.
+/// In the separate process: somebody who reads the launcher's output to its end must not wait for a process that cannot
+/// be ended.
 fn leave_standard_streams() {
     if let Ok(null) = null::open() {
         for stream in [StandardStream::Stdin, StandardStream::Stdout, StandardStream::Stderr] {
@@ -84,8 +85,8 @@ fn leave_standard_streams() {
     }
 }
 
-/// Ends the process, which has nothing more to do. While it waits for the server of a file system, it does not even end
-/// on SIGKILL.
+/// Ends the process, which has nothing more to do. If it is waiting for the server of a file system, even SIGKILL does
+/// not end it.
 fn end(child: Pid) {
     let _ = sys::kill(child, libc::SIGKILL);
     let deadline = Instant::now() + PATIENCE;
@@ -100,7 +101,7 @@ fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
             let created = created.map(|id| [&id.device.to_ne_bytes()[..], &id.inode.to_ne_bytes()].concat());
             ([vec![FOUND], created.unwrap_or_default()].concat(), file)
         }
-        // The first attempt, by the launcher, has told already why it is not permitted.
+        // The launcher's own attempt came first, and has already said why it is not permitted.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             ([&[NUMBER], &libc::EACCES.to_ne_bytes()[..]].concat(), None)
         }
@@ -112,7 +113,7 @@ fn send(socket: &UnixStream, answer: io::Result<Found>) -> io::Result<()> {
     sys::send_with_file(socket.as_fd(), &bytes[..bytes.len().min(LIMIT)], file.as_ref().map(AsFd::as_fd))
 }
 
-/// Receives one message. It was sent by one call, and the socket holds it as a whole.
+/// Receives one message. It was sent by one call, and the socket keeps it whole.
 fn receive(socket: &UnixStream) -> io::Result<io::Result<Found>> {
     socket.set_read_timeout(Some(PATIENCE))?;
     let mut bytes = [0; LIMIT];

@@ -1,4 +1,4 @@
-//! Doing something with no more than the user's rights, and going on with one's own.
+//! Does something with no more than the user's rights, and then goes on with the process's own.
 
 use std::io;
 
@@ -21,7 +21,7 @@ use crate::{
     sys::{getgroups, setgroups},
 };
 
-/// What the process was before.
+/// The state of the process before.
 pub(super) struct Before {
     uid: Uid,
     gid: Gid,
@@ -31,8 +31,8 @@ pub(super) struct Before {
 }
 
 impl Account {
-    /// Runs `action` as the user, for the file system and for nothing else: real and saved ids stay, so that the user
-    /// may not send a signal meanwhile. An error ends the start: where the way back failed, nothing may follow.
+    /// Runs `action` as the user, but only as far as the file system is concerned. Real and saved ids stay, so that the
+    /// user cannot signal the process meanwhile. An error ends the start: if the way back failed, nothing may follow.
     pub(crate) fn act<T>(&self, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>, Error> {
         let before = self.changes.assume(self)?;
         let done = action();
@@ -40,13 +40,13 @@ impl Account {
         Ok(done)
     }
 
-    /// Runs `action` in another process, all of whose ids are the user's. None where that was not possible.
+    /// Runs `action` in another process that has only the user's ids. None if that was not possible.
     pub(crate) fn act_apart(&self, action: &mut Action<'_>) -> Option<io::Result<Found>> {
         self.changes.act_apart(self, action)
     }
 }
 
-/// Looks as the user that the daemon will be, if that is another one.
+/// Looks as the user that the daemon will be, if that is a different one.
 pub(crate) fn look_as(
     account: Option<&Account>,
     mut look: impl FnMut() -> io::Result<()>,
@@ -64,7 +64,7 @@ pub(crate) fn look_as(
 pub(super) fn assume(account: &Account) -> Result<Before, Error> {
     let cannot = |error| Error::because(format!("cannot act as {account}"), error);
     let before = Before::note().map_err(cannot)?;
-    // First, since this call is also the way back: where it fails, nothing has to be restored.
+    // This comes first: the way back needs the same call, so if it fails, nothing has to be restored.
     setgroups(&account.groups).map_err(cannot)?;
     let assumed = setegid(account.gid)
         .and_then(|()| seteuid(account.uid))
@@ -94,8 +94,8 @@ impl Before {
         })
     }
 
-    /// The user id first: it is still the real or the saved one, so that takes no privilege. Becoming root may put more
-    /// capabilities in effect than before, and setting the groups needs one.
+    /// The user id comes first: it is still the real or the saved one, so this needs no privilege. After that, more
+    /// capabilities may be in effect than before, so they are restored next. Setting the groups needs one of them.
     fn restore(&self) -> io::Result<()> {
         seteuid(self.uid)?;
         self.capabilities.restore()?;
@@ -106,7 +106,7 @@ impl Before {
     }
 }
 
-/// The signal that this process gets when its parent ends: the kernel forgets it where the ids change,
+/// The signal that this process gets when its parent ends. The kernel forgets it when the ids change,
 /// `PR_SET_PDEATHSIG(2const)`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 struct EndOfParent {
@@ -124,7 +124,7 @@ impl EndOfParent {
         let Some(signal) = self.signal else { return };
         let _ = prctl::set_pdeathsig(signal);
         if getppid() != self.parent {
-            let _ = raise(signal); // it ended meanwhile
+            let _ = raise(signal); // the parent ended meanwhile
         }
     }
 }
@@ -142,8 +142,8 @@ impl EndOfParent {
     fn restore(&self) {}
 }
 
-/// Changing the user id takes root's capabilities out of effect, but not with certain securebits, not ambient ones, and
-/// not those of another user, capabilities(7).
+/// Capabilities that have to be put out of effect. Changing the user id does that only for root's, and not with certain
+/// securebits; it does not do it for ambient capabilities, nor for those of another user, capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 struct Capabilities(crate::sys::Capabilities);
 

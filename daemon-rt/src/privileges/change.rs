@@ -1,4 +1,4 @@
-//! Becoming somebody else: the keyring and the groups first, then the group, then the user. Each step needs rights that
+//! Changes the identity: first the keyring and the groups, then the group, then the user. Each step needs rights that
 //! the next one takes away.
 
 #[cfg(target_os = "linux")]
@@ -16,13 +16,13 @@ pub(super) fn become_for_good(account: &Account, thread: &SingleThread) -> Resul
     Ok(())
 }
 
-/// The caller of a set-user-ID program may signal a process whose real user id is theirs, kill(2).
+/// The caller of a set-user-ID program may signal a process whose real user id is the caller's, kill(2).
 pub(super) fn leave_caller() -> Result<(), Error> {
     let uid = geteuid();
     if getuid() == uid {
         return Ok(());
     }
-    leave_session_keyring()?; // a daemon of this same user would not leave it any more
+    leave_session_keyring()?; // later, a daemon of this same user would stay in it
     set_user(uid)
 }
 
@@ -45,13 +45,14 @@ fn change_ids(account: &Account) -> Result<(), Error> {
     proof::demand(account, group_before)
 }
 
-/// A change of ids would leave the launcher's keys within reach, such as Kerberos tickets, keyrings(7). This comes
-/// first: the new keyring counts as a key of whoever makes it, and a user who has 200 keys already may make no more. It
-/// does no harm that the keyring belongs to the launcher: a process may do anything with the keyring that it is in.
+/// Without this, the launcher's keys, such as Kerberos tickets, would stay within reach after the change, keyrings(7).
+/// It comes first, because the new keyring counts as a key of whoever creates it, and a user who already has 200 keys
+/// may not create more. It does no harm that the keyring belongs to the launcher: a process may do anything with the
+/// keyring that it is in.
 #[cfg(target_os = "linux")]
 fn leave_session_keyring() -> Result<(), Error> {
     crate::sys::join_new_session_keyring().or_else(|error| match error.raw_os_error() {
-        // The kernel has no keys, or a container's filter of system calls keeps the whole program away from them.
+        // The kernel has no keys, or a container's filter of system calls keeps the program away from them.
         Some(libc::ENOSYS | libc::EPERM) => Ok(()),
         _ => Err(Error::because("cannot leave the session keyring", error)),
     })
@@ -63,8 +64,9 @@ fn leave_session_keyring() -> Result<(), Error> {
     Ok(())
 }
 
-/// Changing the user id clears the permitted and the effective set, but not the inheritable one. It clears none where
-/// prctl(2) kept root's, or where the user was not root before. The ambient set ends with any of them, capabilities(7).
+/// Changing the user id clears the permitted and the effective set, but not the inheritable one. It clears none of them
+/// if prctl(2) kept root's capabilities, or if the user was not root before. The ambient set goes with the permitted or
+/// the inheritable one, capabilities(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn give_up_capabilities() -> Result<(), Error> {
     use crate::sys::{Capabilities, set_capabilities};

@@ -31,7 +31,7 @@ pub(super) fn group(gid: Gid) -> Result<Option<Gid>, Error> {
     sys::group(gid).or_else(|error| none_or_failure(error, &format!("group {gid}")))
 }
 
-/// Systems without a user database answer with these errors, getpwnam(3): images that hold only the program, for example.
+/// Systems without a user database, such as images that hold only the program, fail with these errors, getpwnam(3).
 fn none_or_failure<T>(error: io::Error, who: &str) -> Result<Option<T>, Error> {
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ESRCH) => Ok(None),

@@ -1,11 +1,11 @@
-//! The variables that tell of the user. They are set as systemd does for `User=`, systemd.exec(5).
+//! The variables that describe the user. They are set as systemd does for `User=`, systemd.exec(5).
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use super::account::Account;
 use crate::{sys, threads::SingleThread};
 
-/// With root's `HOME`, the program would read and write in a directory that is not its own.
+/// With root's `HOME`, the program would read and write in root's directory.
 pub(super) fn set_variables(account: &Account, thread: &SingleThread) {
     if !account.user_is_given {
         return;
@@ -18,6 +18,6 @@ pub(super) fn set_variables(account: &Account, thread: &SingleThread) {
         ("LOGNAME", name),
         ("SHELL", login.map(|login| login.shell.as_os_str())),
     ] {
-        sys::set_variable(key, value, thread); // of a number without an entry nothing is known, and they are removed
+        sys::set_variable(key, value, thread); // for a number without an entry nothing is known, so they are removed
     }
 }

@@ -1,9 +1,9 @@
-//! Whether a change is permitted, asked before anything is changed.
+//! Whether a change is permitted. This is checked before anything changes.
 
 use super::account::Account;
 use crate::Error;
 
-/// What only root may do, or on Linux whoever has the capability, capabilities(7).
+/// What only root may do, or on Linux a process with the capability, capabilities(7).
 #[derive(Clone, Copy)]
 pub(crate) enum Privilege {
     Kill = 5,
@@ -28,15 +28,15 @@ pub(super) fn to_become(account: &Account) -> Result<(), Error> {
     namespace::permits(account)
 }
 
-/// Whether root is an ordinary user outside of this user namespace, and the only user in it: `unshare --map-root-user`
-/// and bwrap(1) make such a one. Whoever leads this root elsewhere gains no rights that they lack.
+/// Whether root is an ordinary user outside this user namespace, and the only user in it, as with `unshare
+/// --map-root-user` and bwrap(1). Somebody who tricks this root gains no rights that they lack.
 pub(crate) fn root_is_ordinary_user() -> bool {
     namespace::is_one_ordinary_user()
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn has(privilege: Privilege) -> bool {
-    crate::sys::capabilities().map_or(true, |sets| sets.has(privilege as u32)) // unknown: the step itself will tell
+    crate::sys::capabilities().map_or(true, |sets| sets.has(privilege as u32)) // unknown: the step itself will show
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -44,7 +44,7 @@ fn has(_: Privilege) -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// In a user namespace the capabilities of root are not all that it takes, `user_namespaces(7)`.
+/// In a user namespace, root needs more than the capabilities, `user_namespaces(7)`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod namespace {
     #[cfg(test)]
@@ -73,14 +73,14 @@ mod namespace {
         fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| has_one_ordinary_user(&map))
     }
 
-    /// One line, with one id, which is not root's outside.
+    /// Whether the map has one line, with one id, which is not root's outside.
     fn has_one_ordinary_user(map: &str) -> bool {
         let mut words = map.split_ascii_whitespace();
         let mut number = || words.next()?.parse::<u32>().ok();
         matches!((number(), number(), number()), (Some(_), Some(1..), Some(1))) && words.next().is_none()
     }
 
-    /// What cannot be read is left to the system calls.
+    /// If the map cannot be read, the system calls will show.
     fn maps(file: &str, id: u32) -> bool {
         fs::read_to_string(file).map_or(true, |map| is_in(&map, id))
     }

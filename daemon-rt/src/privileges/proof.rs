@@ -1,4 +1,4 @@
-//! The proof that no privilege is left. Daemons have run as root because such calls succeeded without effect.
+//! Checks that no privilege is left. Daemons have run as root because such calls succeeded without effect.
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgid, getuid, setegid, seteuid, setgid, setuid};
 
@@ -32,7 +32,7 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
     if has_capabilities() {
         return not("capabilities are left after the change".into());
     }
-    // If Linux permits one of the two it permits the other. Other systems need not.
+    // On Linux, both calls are permitted or neither. Other systems may differ.
     if setuid(Uid::from_raw(0)).is_ok() || seteuid(Uid::from_raw(0)).is_ok() {
         return not("it could become root again".into());
     }
@@ -42,7 +42,7 @@ pub(super) fn demand(account: &Account, group_before: Gid) -> Result<(), Error> 
     Ok(())
 }
 
-/// To set an id that nobody has changes nothing, and returns the present one, setfsuid(2).
+/// Setting an id that nobody has changes nothing, and returns the present one, setfsuid(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn file_system_ids_are(uid: Uid, gid: Gid) -> bool {
     let nobody = (Uid::from_raw(u32::MAX), Gid::from_raw(u32::MAX));

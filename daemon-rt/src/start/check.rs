@@ -1,4 +1,4 @@
-//! The checks of option values that the attribute makes on literals, for values that are known at run time only.
+//! The attribute's checks of literals, for values that are known only at run time.
 
 use std::{
     ffi::OsString,
@@ -11,7 +11,7 @@ use nix::{libc, sys::stat::Mode};
 
 use crate::{Daemon, Error, Stdio, sys, terminal::shown};
 
-/// A path that is not empty, has no NUL byte, and is not taken for a path by mistake.
+/// Refuses a path that is empty, has a NUL byte, or was taken for a path by mistake.
 pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path, Error> {
     let bytes = path.as_os_str().as_bytes();
     let mistake = match bytes {
@@ -25,7 +25,7 @@ pub(crate) fn path<'path>(option: &str, path: &'path Path) -> Result<&'path Path
     Err(Error::new(mistake))
 }
 
-/// Of a stream that is to be rotated.
+/// The checks for a stream that is to be rotated.
 pub(crate) fn limit(option: &str, stdio: &Stdio) -> Result<(), Error> {
     match &stdio.limit {
         Some(_) if option == "stdin" => Err(Error::new("`stdin` is only read, and cannot be rotated")),
@@ -75,7 +75,7 @@ fn did_you_mean(option: &str, path: &Path, constructor: &str) -> String {
     format!("`{option}` is the path `{path}`; did you mean `Stdio::{constructor}()`? a file of that name is `./{path}`")
 }
 
-/// Names alone: a name has no `=` in it, POSIX XBD 8.1, and would match no variable.
+/// Only names: a name has no `=` in it, POSIX XBD 8.1, and would match no variable.
 pub(crate) fn keep_env(names: &[OsString]) -> Result<(), Error> {
     for name in names {
         match name.as_bytes() {
@@ -103,7 +103,7 @@ pub(crate) fn keep_fds(fds: Vec<RawFd>) -> Result<Vec<RawFd>, Error> {
     Ok(fds)
 }
 
-/// The permission bits alone: umask(2) ignores others without a word.
+/// Only permission bits: umask(2) silently ignores others.
 pub(crate) fn umask(umask: u32) -> Result<Mode, Error> {
     #[allow(clippy::useless_conversion, reason = "some systems have 16 bits for it")]
     match umask.try_into() {
@@ -112,7 +112,7 @@ pub(crate) fn umask(umask: u32) -> Result<Mode, Error> {
     }
 }
 
-/// None where the daemon may take for ever.
+/// None if the daemon may take for ever.
 pub(crate) fn stop_timeout(daemon: &Daemon) -> Result<Option<Duration>, Error> {
     if daemon.stop_timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(Error::new("`stop_timeout` is zero: no daemon could stop in time"));

@@ -1,6 +1,6 @@
-//! Waiting for the end of a child, and for sockets and a deadline at the same time.
+//! Waits for the end of a child, and for sockets and a deadline at the same time.
 //!
-//! Only the child itself tells of its end: a pipe stays open where a worker of the daemon holds a copy of it.
+//! Only the child itself shows its end. A pipe would not: it stays open if a worker of the daemon has a copy of it.
 
 use std::{
     io,
@@ -17,13 +17,13 @@ use nix::{
 
 use crate::sys;
 
-/// SIGCHLD is blocked except while somebody waits: so the end of a child between a look and a wait is not missed.
+/// SIGCHLD is blocked except while somebody waits, so the end of a child between a look and a wait is not missed.
 pub(crate) struct Children {
     while_waiting: SigSet,
 }
 
 impl Children {
-    /// Blocks these signals. SIGCHLD has to be among them; the leader, which its terminal must not end, blocks all.
+    /// Blocks these signals. They must include SIGCHLD. The leader, which its terminal must not end, blocks all.
     pub(crate) fn watch(block: SigSet) -> io::Result<Self> {
         sys::let_interrupt(libc::SIGCHLD);
         block.thread_block()?;
@@ -34,18 +34,18 @@ impl Children {
 
     /// Blocks all signals, except while somebody waits.
     pub(crate) fn watch_all_signals() -> Self {
-        let _ = SigSet::all().thread_block(); // fails on an unknown operation only, pthread_sigmask(3)
+        let _ = SigSet::all().thread_block(); // fails only on an unknown operation, pthread_sigmask(3)
         Self { while_waiting: SigSet::empty() }
     }
 
-    /// Has the signals that came while they were blocked delivered.
+    /// Delivers the signals that came while they were blocked.
     pub(crate) fn let_signals_in(&self) {
         let _ = self.while_waiting.thread_set_mask();
         let _ = SigSet::all().thread_set_mask();
     }
 
-    /// Returns when a child may have ended, one of the sockets has something to say or is closed, or the deadline is
-    /// over; and which of the sockets it is.
+    /// Returns when a child may have ended, one of the sockets is readable or closed, or the deadline has passed. The
+    /// result says which of the sockets it is.
     pub(crate) fn wait<const N: usize>(
         &self,
         sockets: [&UnixStream; N],
@@ -54,7 +54,7 @@ impl Children {
         self.wait_for_some(sockets.map(Some), deadline)
     }
 
-    /// The same, where one that is missing says nothing.
+    /// The same, but some of the sockets may be missing.
     pub(crate) fn wait_for_some<const N: usize>(
         &self,
         sockets: [Option<&UnixStream>; N],
@@ -69,7 +69,7 @@ impl Children {
         let Some(present) = sockets.into_iter().flatten().next() else {
             return answered(self.poll(&mut [], left)).map(|_| [false; N]);
         };
-        // In the place of one that is missing another is asked twice.
+        // If a socket is missing, another one is polled twice instead.
         let mut asked = sockets.map(|socket| PollFd::new(socket.unwrap_or(present).as_fd(), PollFlags::POLLIN));
         let is_answered = answered(self.poll(&mut asked, left))?;
         let mut spoke = sockets.map(|socket| socket.is_some() && is_answered);
@@ -84,7 +84,7 @@ impl Children {
         nix::poll::ppoll(sockets, left.map(Into::into), Some(self.while_waiting))
     }
 
-    /// Without ppoll(2) nothing unblocks a signal for the wait alone: look for ended children every 20 ms.
+    /// Without ppoll(2), a signal cannot be unblocked only for the wait: so look for ended children every 20 ms.
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "dragonfly")))]
     fn poll(&self, sockets: &mut [PollFd], left: Option<Duration>) -> nix::Result<i32> {
         let _ = self.while_waiting;

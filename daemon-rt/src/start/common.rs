@@ -1,12 +1,12 @@
-//! What both ways of a start have in common: a start in the foreground takes these steps in one process, and after a
-//! detach the launcher prepares what the daemon applies.
+//! What the two kinds of start have in common. In the foreground, one process takes all these steps. With a detach, the
+//! launcher prepares them and the daemon applies them.
 
 use std::{mem, os::fd::RawFd, time::Duration};
 
 use super::{filesystem::FsContext, instance, sd_notify::Manager};
 use crate::{Daemon, Error, pidfile::Lock, privileges::Privileges, threads::SingleThread};
 
-/// Dropped, it gives up the lock and removes the pidfile.
+/// When it is dropped, it gives up the lock and removes the pidfile.
 pub(crate) struct Common {
     pub(crate) filesystem: FsContext,
     pub(crate) privileges: Privileges,
@@ -22,14 +22,14 @@ impl Common {
             filesystem: FsContext::new(daemon, privileges.another_account())?,
             privileges,
             manager: Manager::connect(daemon)?,
-            lock: instance::take_lock(daemon, Duration::ZERO)?, // last, since it alone changes a file
+            lock: instance::take_lock(daemon, Duration::ZERO)?, // last, because only this changes a file
         })
     }
 
     /// In the leader: changes directory and umask for the daemon, which inherits them.
     ///
-    /// A new root directory is left to the daemon: from inside, the leader could not remove what was created outside. So
-    /// is a directory that is entered as another user.
+    /// A new root directory is left to the daemon: from inside, the leader could not remove what was created outside. A
+    /// directory that has to be entered as another user is left to the daemon, too.
     pub(crate) fn enter_filesystem_in_leader(&mut self) -> Result<(), Error> {
         if self.filesystem.root.is_some() || self.privileges.another_account().is_some() {
             return Ok(());
@@ -39,12 +39,12 @@ impl Common {
         filesystem.change_directory(None)
     }
 
-    /// In the leader that is to be the supervisor: the pidfile names it, and not the daemon.
+    /// In the leader, if it becomes the supervisor: the pidfile names it, not the daemon.
     pub(crate) fn name_supervisor(&mut self) -> Result<(), Error> {
         self.lock.as_mut().map_or(Ok(()), Lock::name_supervisor)
     }
 
-    /// In the supervisor, whose number the file does not have yet, or no more.
+    /// In the supervisor, if the file does not have its number yet, or no longer.
     pub(crate) fn write_supervisor(&mut self) -> Result<(), Error> {
         self.lock.as_mut().map_or(Ok(()), Lock::write_supervisor)
     }
@@ -61,19 +61,20 @@ impl Common {
         }
     }
 
-    /// In the supervisor: what of the pidfile it has open.
+    /// In the supervisor: its open descriptors of the pidfile.
     pub(crate) fn pidfile(&self) -> [Option<RawFd>; 2] {
         self.lock.as_ref().map(Lock::descriptors).unwrap_or_default()
     }
 
-    /// In the supervisor, before it ends. By then the file may name its successor.
+    /// In the supervisor, before it ends. The file may already name its successor.
     pub(crate) fn remove_pidfile(&self) {
         if let Some(lock) = self.lock.as_ref().filter(|lock| lock.names_this_process()) {
             lock.remove();
         }
     }
 
-    /// In a process that the supervisor forked to write a line to the daemon's log: what decides which file that is.
+    /// In a process that the supervisor forked to write a line to the daemon's log: applies what decides which file
+    /// that is.
     pub(crate) fn apply_for_log(&mut self, thread: &SingleThread) -> Result<(), Error> {
         self.lock.as_mut().map(Lock::leave_number);
         self.filesystem.enter()?;
@@ -85,7 +86,8 @@ impl Common {
         self.filesystem.root.is_some() || self.privileges.are_to_change() || self.lock.is_some()
     }
 
-    /// In the process that runs `main`: an error must keep it from that. `thread` is asked where privileges change.
+    /// In the process that runs `main`. After an error, it must not run `main`. `thread` is called if privileges
+    /// change.
     pub(crate) fn apply(&mut self, thread: impl FnOnce() -> Result<SingleThread, Error>) -> Result<(), Error> {
         self.filesystem.enter()?;
         self.lock.as_mut().map_or(Ok(()), Lock::name_this_process)?;

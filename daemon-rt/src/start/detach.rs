@@ -1,5 +1,5 @@
-//! Two forks with setsid(2) between them, daemon(7), and three processes after them: the launcher, which waits for the
-//! result and leaves with it; the leader of the new session, which watches the daemon until it is ready; the daemon.
+//! Forks twice with setsid(2) between, daemon(7). Then there are three processes: the launcher, which waits for the
+//! result and exits with it; the leader of the new session, which watches the daemon until it is ready; and the daemon.
 
 use std::{io, os::unix::net::UnixStream};
 
@@ -24,7 +24,7 @@ use crate::{
     threads::SingleThread,
 };
 
-/// Returns in the daemon and, with the outcome, in the launcher; the leader leaves by `_exit`. An error is from before
+/// Returns in the daemon and, with the outcome, in the launcher. The leader exits by `_exit`. Errors come from before
 /// the first fork.
 pub(crate) fn detach(
     thread: SingleThread,
@@ -33,12 +33,13 @@ pub(crate) fn detach(
     program: Option<&UnixStream>,
 ) -> Result<Role, Error> {
     let (to_leader, to_launcher) = socket_pair()?;
-    // Blocked from its first instruction on, the signals of the terminal do not end the leader. The launcher unblocks them.
+    // In the leader, the terminal's signals are blocked from the first instruction on, so that they do not end it. The
+    // launcher unblocks them.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))
         .map_err(|error| Error::because("cannot block signals", error))?;
     let on_child = sys::default_action(libc::SIGCHLD); // ignored, it would hide how a child ended, wait(2)
     let adopted_orphans = process_group::adopt_orphans(true);
-    // The program may go on in the launcher where the start failed.
+    // If the start fails, the program may go on in the launcher.
     let restore = |on_child: Action| {
         process_group::adopt_orphans(adopted_orphans);
         on_child.restore();
@@ -51,12 +52,12 @@ pub(crate) fn detach(
     match sys::fork(&thread) {
         Ok(ForkResult::Parent { child: leader }) => {
             drop(to_launcher);
-            sys::leave_termination_alone(); // the pidfile goes with the leader, or with its daemon
+            sys::leave_termination_alone(); // the pidfile belongs to the leader, or to its daemon
             let actions = inherited.become_interruptible(); // a handler of `setup` would keep Ctrl-C from ending it
             let outcome = launcher::wait(leader, &to_leader, prepared, program);
             match &outcome {
                 Ok(ready) if ready.message.is_empty() => {}
-                Ok(_) => _ = inherited.become_interruptible(), // to print the message may take for ever
+                Ok(_) => _ = inherited.become_interruptible(), // printing the message may take for ever
                 Err(_) => {
                     actions.into_iter().for_each(Action::restore);
                     restore(on_child);
@@ -80,9 +81,10 @@ pub(crate) fn detach(
     Ok(Role::Daemon)
 }
 
-/// In the leader: makes the new session, applies what the daemon inherits, and forks. After that the daemon can never gain
-/// a terminal, since only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a line to the leader
-/// where that waits for word; and in each daemon that the leader forks later as its supervisor.
+/// In the leader: creates the new session, applies what the daemon inherits, and forks. After that, the daemon can
+/// never gain a terminal, because only the leader of a session can, POSIX 11.1.3. Returns in the daemon, with a socket
+/// to the leader if that waits for a report. Also returns in each daemon that the leader forks later, as its
+/// supervisor.
 fn lead(
     thread: &SingleThread,
     inherited: &Inherited,

@@ -1,4 +1,4 @@
-//! The end of the program, as the service manager hears of it.
+//! The end of the program, as it is reported to the service manager.
 
 use std::sync::OnceLock;
 
@@ -7,10 +7,10 @@ use crate::sys::{self, ThisProcess};
 
 const EXITED: &str = "`main` exited before it was ready";
 
-/// The process whose exit is watched. Its workers have no part in it.
+/// The process whose exit is watched. Its workers do not count.
 static WATCHED: OnceLock<ThisProcess> = OnceLock::new();
 
-/// The exit status of `main`, and what it means where it is a failure. After a detach, the launcher tells of a daemon that
+/// Reports the exit status of `main`, and why, if it is a failure. After a detach, the launcher reports a daemon that
 /// was not ready.
 pub(crate) fn ended(why: &str, status: u8) {
     let manager = sd_notify::take();
@@ -19,21 +19,21 @@ pub(crate) fn ended(why: &str, status: u8) {
     }
 }
 
-/// In the foreground: has the manager hear of a `main` that leaves by exit(3) before it is ready, too.
+/// In the foreground: also tells the manager if `main` calls exit(3) before it is ready.
 pub(crate) fn watch_exit() {
     WATCHED.get_or_init(ThisProcess::mark);
-    let _ = sys::at_exit(exited); // without it, the manager waits for its time to be over
+    let _ = sys::at_exit(exited); // without it, the manager waits for its own timeout
 }
 
-/// Of a program that called `start`, nobody else knows when its `main` returns.
+/// If a program called `start`, nothing else shows when its `main` returns.
 pub(crate) fn stop_at_exit() {
     if sd_notify::is_kept() {
         WATCHED.get_or_init(ThisProcess::mark);
-        let _ = sys::at_exit(stop); // without it, the manager sees the end
+        let _ = sys::at_exit(stop); // without it, the manager sees only the end
     }
 }
 
-/// Nobody tells an exit handler the status.
+/// Exit handlers do not get the status.
 extern "C" fn exited() {
     if is_watched() && ready::is_up_to_main() {
         sd_notify::say(&format!("STATUS={EXITED}\nERRNO=0"));

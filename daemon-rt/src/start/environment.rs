@@ -1,5 +1,5 @@
-//! The daemon's environment: what is kept of the launcher's. A manager's variables that name the process which it started
-//! are rewritten to name the daemon.
+//! The daemon's environment: what is kept of the launcher's. If a manager's variables name the process that it started,
+//! they are changed to name the daemon.
 
 use std::{env, ffi::OsString, fmt, os::fd::AsRawFd, process};
 
@@ -8,21 +8,21 @@ use nix::unistd::getpid;
 use super::check;
 use crate::{Daemon, Error, LaunchedBy, launched_by, sys, threads::SingleThread};
 
-/// How a manager speaks to libraries of the program, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
+/// The variables that a manager sets for libraries, `sd_notify(3)`, `sd_listen_fds(3)`, `sd_watchdog_enabled(3)`.
 const MANAGERS: [&str; 7] =
     ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-/// Those of them that name a process by its number.
+/// Those of them that contain a process id.
 const NAMING: [&str; 2] = ["LISTEN_PID", "WATCHDOG_PID"];
 
-/// All code of the option `keep_env`. Only its setter leads to it: the linker leaves it out of a program that does not set
-/// the option.
+/// All code of the option `keep_env`. Only its setter refers to it, so the linker leaves it out of a program that does
+/// not set the option.
 pub(crate) trait Keeping: fmt::Debug + Send + Sync {
     fn prepare(&mut self, launched_by: &LaunchedBy) -> Result<(), Error>;
     fn remove_others(&self, thread: &SingleThread);
 }
 
-/// The names of the option and, once it is prepared, those of [`MANAGERS`]; but not where anybody may have written them.
+/// The names of the option and, after preparation, those of [`MANAGERS`], unless anybody may have set these.
 #[derive(Debug)]
 pub(crate) struct KeepEnv(pub(crate) Vec<OsString>);
 
@@ -41,9 +41,9 @@ impl Keeping for KeepEnv {
 
 /// How the daemon changes its environment.
 pub(crate) struct Environment {
-    /// Without it, all variables are kept.
+    /// If it is None, all variables are kept.
     keep: Option<Box<dyn Keeping>>,
-    /// To be rewritten. What `setup` removed is not, nor what names another process.
+    /// The variables to change: those that name the launcher, and that `setup` has not removed.
     naming_launcher: [Option<&'static str>; NAMING.len()],
 }
 
@@ -72,8 +72,8 @@ impl Environment {
     }
 }
 
-/// The inode of the pidfd, which no other process gets until the next boot, `pidfd_open(2)`. None where there is none: the
-/// variable is removed.
+/// The inode of the pidfd. No other process gets it until the next boot, `pidfd_open(2)`. If there are no pidfds, it is
+/// None, and the variable is removed.
 fn pidfd_id() -> Option<OsString> {
     let pidfd = sys::pidfd_open(getpid()).ok()?;
     Some(sys::status_of(pidfd.as_raw_fd()).ok()?.st_ino.to_string().into())

@@ -1,5 +1,4 @@
-//! Where the daemon is in the file system, and what it leaves to others of the files that it creates there: the root
-//! directory, the working directory and the umask, which `CLONE_FS` of clone(2) calls one thing.
+//! The root directory, the working directory and the umask. `CLONE_FS` of clone(2) groups them, too.
 
 use std::{
     io,
@@ -21,21 +20,21 @@ use crate::{
     umask::Mask,
 };
 
-/// The defaults of a daemon. In the foreground, they are those of whoever started the program.
+/// The defaults after a detach. In the foreground, the launcher's values stay.
 const UMASK: u32 = 0o027;
 const DIRECTORY: &str = "/";
 
 #[derive(Default)]
 pub(crate) struct FsContext {
-    /// None where it stays what it is.
+    /// None if it stays as it is.
     umask: Option<Mode>,
     pub(crate) root: Option<Root>,
-    /// Inside the root directory. None where the process is there already: to stay takes no permission.
+    /// Inside the root directory. None if the process is already there, because staying needs no permission.
     directory: Option<PathBuf>,
 }
 
 impl FsContext {
-    /// `account` is who will change to the directory, if that is another.
+    /// `account` is the user who will change to the directory, if that is a different one.
     pub(crate) fn new(daemon: &Daemon, account: Option<&Account>) -> Result<Self, Error> {
         let umask = match daemon.umask {
             Mask::Number(umask) => Some(check::umask(umask)?),
@@ -60,34 +59,35 @@ impl FsContext {
         Ok(Self { umask, root: Some(root), directory })
     }
 
-    /// With the launcher's privileges, and when everything is open that lies outside of the new root directory.
+    /// With the launcher's privileges, after everything outside the new root directory has been opened.
     pub(crate) fn enter(&self) -> Result<(), Error> {
         self.umask.map(umask);
         self.root.as_ref().map_or(Ok(()), Root::enter)
     }
 
-    /// In the supervisor, which stays outside: it keeps no file system from being unmounted but the daemon's own.
+    /// In the supervisor, which stays outside: it must not keep any other file system from being unmounted than the
+    /// daemon does.
     pub(crate) fn leave_launch_directory(&self) {
         if self.root.is_some() || self.directory.is_some() {
             let _ = chdir(DIRECTORY);
         }
     }
 
-    /// As the user of the daemon: a link of that user's leads no further than that user may go.
+    /// As the daemon's user: a link of that user leads no further than the user may go.
     pub(crate) fn change_directory(&self, account: Option<&Account>) -> Result<(), Error> {
         let Some(directory) = &self.directory else { return Ok(()) };
         chdir(directory).map_err(|error| cannot_change_directory(directory, account, error))
     }
 }
 
-/// Only a directory has a `.` in it. The default `/` is hardly ever forbidden: there, chdir(2) itself tells.
+/// Only a directory contains a `.`. The default `/` is hardly ever forbidden, so chdir(2) itself will show.
 fn check_directory(path: &Path, account: Option<&Account>) -> Result<(), Error> {
     if path == Path::new("/") {
         return Ok(());
     }
     let look = || Ok(faccessat(AT_FDCWD, &path.join("."), AccessFlags::X_OK, AtFlags::AT_EACCESS)?);
     match look_as(account, look)? {
-        // A filter of system calls that is older than faccessat2(2): chdir(2) will tell.
+        // A filter of system calls that does not know faccessat2(2): chdir(2) will show.
         Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(()),
         answer => answer.map_err(|error| cannot_change_directory(path, account, error)),
     }

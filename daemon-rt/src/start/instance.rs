@@ -1,4 +1,4 @@
-//! One running instance: what a start does with the pidfile.
+//! What a start does with the pidfile, so that only one instance runs.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ pub(crate) fn lock(daemon: &mut Daemon) -> Result<(), Error> {
     Ok(())
 }
 
-/// The lock on the pidfile, if there is to be one. `patience` is for the start of another instance.
+/// The lock on the pidfile, if there is to be one. `patience` is how long to wait for another instance's start.
 pub(super) fn take_lock(daemon: &mut Daemon, patience: Duration) -> Result<Option<Lock>, Error> {
     match (daemon.lock.take(), pidfile_to_lock(daemon)?) {
         (None, Some(path)) => {
@@ -31,7 +31,7 @@ pub(super) fn take_lock(daemon: &mut Daemon, patience: Duration) -> Result<Optio
             lock.map(Some).map_err(|error| error.withhold_all_but(cannot_lock(&path)))
         }
         (lock, _) => {
-            lock.as_ref().map_or(Ok(()), Lock::remove_at_end)?; // it may be from another process
+            lock.as_ref().map_or(Ok(()), Lock::remove_at_end)?; // it may have been taken in another process
             Ok(lock)
         }
     }
@@ -41,7 +41,7 @@ fn pidfile_to_lock(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     if serves_a_peer(daemon) { Ok(None) } else { pidfile(daemon) }
 }
 
-/// The option's, or the one that systemd reads after the start.
+/// The path in the option, or the one that systemd reads after the start.
 pub(crate) fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     let systemds = daemon.launched_by.pidfile().filter(|_| daemon.detaches());
     let Some(path) = &daemon.pidfile else { return Ok(systemds.map(Path::to_owned)) };
@@ -63,18 +63,18 @@ pub(crate) fn pidfile(daemon: &Daemon) -> Result<Option<PathBuf>, Error> {
     Ok(Some(path))
 }
 
-/// One process for each connection: inetd(8), and `Accept=yes` in systemd.socket(5).
+/// Whether there is one process for each connection: inetd(8), and `Accept=yes` in systemd.socket(5).
 fn serves_a_peer(daemon: &Daemon) -> bool {
     daemon.launched_by.has_peer_on_stdin() && !daemon.detaches()
 }
 
-/// Systemd takes `/var/run` for `/run`, where the former is a link.
+/// systemd treats `/var/run` as `/run` if it is a link to it.
 fn are_the_same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| Some((fs::canonicalize(path.parent()?).ok()?, path.file_name()?.to_owned()));
     one == other || real(one).is_some_and(|one| Some(one) == real(other))
 }
 
-/// Why no start can succeed now: another instance runs, or starts.
+/// Why no start can succeed now: another instance is running or starting.
 pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     let path = pidfile_to_lock(daemon).ok()??;
     if daemon.lock.is_some() || daemon.launched_by.is_upgrade() {
@@ -82,7 +82,7 @@ pub(crate) fn other_instance(daemon: &Daemon) -> Option<Error> {
     }
     let error = match PidFile::new(&path).status() {
         Ok(Status::Running { pid, .. }) => Some(pidfile::already_running(&path, pid)),
-        Ok(Status::Starting) => Lock::acquire(&path, Duration::ZERO).err(), // it waits for the name
+        Ok(Status::Starting) => Lock::acquire(&path, Duration::ZERO).err(), // it waits until the file names a process
         _ => None,
     };
     error.map(|error| error.withhold_all_but(cannot_lock(&path)))

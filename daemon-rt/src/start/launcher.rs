@@ -25,13 +25,13 @@ use super::{
 };
 use crate::{Error, run::Ready, sys};
 
-/// How much later than `start_timeout` the leader, which enforces it, may report.
+/// How much later than `start_timeout` the leader may report. The leader enforces that timeout.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long the leader may take to end the group.
 const LEADER_GRACE: Duration = Duration::from_secs(10);
 
-/// Returns when the daemon is ready, or with the reason why there is none.
+/// Returns when the daemon is ready, or when the start has failed.
 pub(crate) fn wait(
     leader: Pid,
     from_leader: &UnixStream,
@@ -47,14 +47,14 @@ pub(crate) fn wait(
     };
     match report {
         Report::Ready(ready) => {
-            mem::forget(prepared); // all of it is the daemon's, and what would be removed is in use
+            mem::forget(prepared); // it all belongs to the daemon now, and files that it would remove are in use
             Ok(ready)
         }
         Report::Failed(error) => Err(error.and_stderr(prepared.streams.stderr_tail())),
     }
 }
 
-/// What the leader reports, once it has ended.
+/// What the leader reports, after it has ended.
 fn outcome(
     leader: Pid,
     from_leader: &UnixStream,
@@ -66,19 +66,20 @@ fn outcome(
         Ok(Some(Report::Ready(ready))) => {
             tell_manager(prepared, &ready);
             tell_supervisor(prepared);
-            // Behind its answer the daemon is ready, and Ctrl-C could not have the exit status say otherwise.
+            // After this answer the daemon is ready, and Ctrl-C must not give another exit status.
             for signal in sys::INTERRUPTING {
                 let _ = sys::ignore(signal);
             }
             let ready = Report::Ready(ready);
             match program {
-                // The leader waits for that before it answers `ready()`.
+                // The leader waits for this before it answers `ready()`.
                 None => _ = sys::send(from_leader.as_fd(), &[0]),
-                // It answers the leader itself: whatever becomes of this process then, both know the same. The leader sees
-                // by its line whether this process is there.
+                // The program itself answers the leader: whatever happens to this process then, both know the same. The
+                // leader sees from its socket whether this process still exists.
                 Some(program) => {
                     if let Err(error) = ready.send(program) {
-                        // If the program was killed, this process is about to be: the leader must get to its last act.
+                        // If the program was killed, this process will be killed, too. The leader must still be able to
+                        // end the group.
                         let _ = from_leader.shutdown(Shutdown::Both);
                         leader_failed(leader, None, children, "end");
                         return Error::because("cannot tell the program that the daemon is ready", error).into();
@@ -91,7 +92,7 @@ fn outcome(
             after_ready(leader, ready, children)
         }
         Ok(Some(failed)) => {
-            end_now(leader, children); // in case the leader does not get to its last act, the same
+            end_now(leader, children); // in case the leader cannot do it, as its last act
             failed
         }
         nothing => {
@@ -102,35 +103,35 @@ fn outcome(
     }
 }
 
-/// Where the manager cannot be told, the daemon is ready all the same: the manager has a timeout of its own.
+/// If the manager cannot be told, the daemon is still ready: the manager has its own timeout.
 fn tell_manager(prepared: &Prepared, ready: &Ready) {
     let Some(Err(error)) = prepared.common.manager.as_ref().map(|manager| manager.ready_as(ready)) else { return };
     let step = format!("cannot tell the service manager that process {} is ready", ready.daemon);
     prepared.messages.say(&Error::because(step, error));
 }
 
-/// As [`tell_manager`].
+/// The same as [`tell_manager`].
 fn tell_supervisor(prepared: &Prepared) {
     let Some(Err(error)) = prepared.ready_fd.as_ref().map(ReadyFd::tell) else { return };
     prepared.messages.say(&error);
 }
 
-/// None where the leader ended without a report, or is stuck.
+/// None if the leader ended without a report, or is stuck.
 fn receive(leader: Pid, from_leader: &UnixStream, timeout: Duration) -> io::Result<Option<Report>> {
     let deadline = Instant::now().checked_add(timeout).and_then(|end| end.checked_add(MARGIN));
-    // Stopped, by the daemon for example, it enforces no timeout.
+    // A leader that was stopped, for example by the daemon, does not enforce a timeout.
     match Incoming::from_daemon().receive_or_resume(from_leader, deadline, || _ = killpg(leader, Signal::SIGCONT)) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         report => report,
     }
 }
 
-/// After its report that the daemon is ready, the leader answers `ready()` and exits. A leader that does not exit, or not
-/// with 0, may not have answered.
+/// After it has reported that the daemon is ready, the leader answers `ready()` and exits with 0. If it does not, it
+/// may not have answered.
 fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
     match await_end(leader, children) {
         Ok(Some(End::Well)) => {
-            let _ = sys::reap(leader); // where process 1 of a container reaps nobody, it would stay a zombie
+            let _ = sys::reap(leader); // if process 1 of a container does not reap, it would stay a zombie
             ready
         }
         Ok(Some(End::Badly { reaped })) => leader_failed(leader, reaped, children, "report"),
@@ -139,8 +140,9 @@ fn after_ready(leader: Pid, ready: Report, children: &Children) -> Report {
     }
 }
 
-/// A leader that stays as the supervisor answers here, too, once it has answered `ready()`. In an upgrade it may have taken
-/// over by then, so that only one that ended or is stuck has failed; and before, it may have waited itself.
+/// If the leader stays as the supervisor, it also sends an answer here, after it has answered `ready()`. In an upgrade
+/// it may have taken over by then, so it has failed only if it ended or is stuck. Before that, it may have had to wait
+/// itself.
 fn after_ready_under_supervision(
     leader: Pid,
     mut from_leader: &UnixStream,
@@ -169,13 +171,13 @@ fn after_ready_under_supervision(
 /// How the leader ended.
 enum End {
     Well,
-    /// As long as it is not reaped, no other group can get its number.
+    /// As long as the leader is not reaped, no other group can get its number.
     Badly {
         reaped: Option<ExitStatus>,
     },
 }
 
-/// None where it is stuck.
+/// None if it is stuck.
 fn await_end(leader: Pid, children: &Children) -> io::Result<Option<End>> {
     let start = Instant::now();
     for deadline in [start + MARGIN, start + LEADER_GRACE] {
@@ -194,16 +196,16 @@ fn look_at(leader: Pid) -> io::Result<Option<End>> {
     let end = |is_well, reaped| if is_well { End::Well } else { End::Badly { reaped } };
     match sys::look_at(leader) {
         Ok(ended) => Ok(ended.map(|is_well| end(is_well, None))),
-        // A filter of system calls that is older than waitid(2).
+        // A filter of system calls that does not know waitid(2).
         Err(_) => Ok(sys::reap(leader)?.map(|(_, status)| end(status.success(), Some(status)))),
     }
 }
 
-/// The leader did not report what became of the start: the group is ended here. No other group can get its number as long
-/// as the leader is not reaped, or another child of ours is a member.
+/// The leader did not report what became of the start, so the group is ended here. No other group can get its number as
+/// long as the leader is not reaped, or another child of this process is a member.
 fn leader_failed(leader: Pid, reaped: Option<ExitStatus>, children: &Children, what: &str) -> Report {
     let aftermath = process_group::terminate(leader, reaped.is_none().then_some(leader), children, None);
-    let has_ended = !matches!(sys::look_at(leader), Ok(None)); // by itself
+    let has_ended = !matches!(sys::look_at(leader), Ok(None)); // without our signals
     if !aftermath.is_empty {
         let _ = killpg(leader, Signal::SIGKILL);
     }
@@ -218,8 +220,8 @@ fn end_now(leader: Pid, children: &Children) {
     reap(leader, children);
 }
 
-/// Waits for the end of a group that was killed, the leader's, and of whom it adopts of it. Even then they may be stuck in
-/// the kernel.
+/// Reaps a killed group: the leader, and the members that this process adopts. They may be stuck in the kernel even
+/// then.
 fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
     let members = Pid::from_raw(-leader.as_raw());
     let deadline = Instant::now() + MARGIN;
@@ -236,6 +238,6 @@ fn reap(leader: Pid, children: &Children) -> Option<ExitStatus> {
 
 fn wait_for_child(children: &Children, deadline: Instant) {
     if children.wait([], Some(deadline)).is_err() {
-        thread::sleep(Duration::from_millis(20)); // a filter of system calls: look again
+        thread::sleep(Duration::from_millis(20)); // a filter of system calls: poll instead
     }
 }

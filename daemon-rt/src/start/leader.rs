@@ -1,4 +1,4 @@
-//! The leader after the fork: it watches the daemon until that is ready, failed, or given up.
+//! The leader after the fork: it watches the daemon until that is ready, has failed, or is given up.
 
 use std::{
     io::{self, Read},
@@ -23,23 +23,23 @@ use super::{
 };
 use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys, threads::SingleThread};
 
-/// A process that ends closes its files shortly before its end can be waited for.
+/// When a process ends, it closes its files shortly before it can be waited for.
 const CLOSED_BEFORE_END: Duration = Duration::from_millis(200);
 
-/// How long the launcher may take to answer. One that is stopped reads the report when it goes on.
+/// How long the launcher may take to answer. If it was stopped, it reads the report when it continues.
 const LAUNCHER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The same where it tells the service manager before: somewhat longer than its own limit.
+/// The same, if the launcher tells the service manager first: somewhat longer than the limit for that.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(6);
 
 pub(crate) struct Leader<'program> {
     pub(crate) daemon: Pid,
-    /// The line from the daemon. None where the daemon is ready as soon as its process exists.
+    /// The socket from the daemon. None if the daemon is ready as soon as its process exists.
     pub(crate) from_daemon: Option<UnixStream>,
     pub(crate) launcher: UnixStream,
-    /// Who answers in place of the launcher: a program that goes on.
+    /// Answers in place of the launcher: the program that called `spawn`.
     pub(crate) program: Option<&'program UnixStream>,
-    /// The leader, too, removes what was created in vain: the launcher may be gone by then.
+    /// The leader also removes files that were created in vain: the launcher may have gone by then.
     pub(crate) remaining: Remaining,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Leader<'program> {
 enum Outcome {
     Reported(Report),
     Ended(ExitStatus),
-    /// The daemon runs, but has closed its line: it can never say that it is ready.
+    /// The daemon runs, but has closed its socket: it can no longer report that it is ready.
     Unreachable,
     TimedOut,
     LauncherGone,
@@ -67,14 +67,15 @@ impl Leader<'_> {
         if let (Outcome::Reported(Report::Ready(Ready { message, .. })), _)
         | (_, Some(Report::Ready(Ready { message, .. }))) = (&outcome, &word)
         {
-            // The number is the one that the leader knows: the daemon may name anybody. A supervisor names itself.
+            // The leader reports the id that it knows itself, because the daemon could name any process. A supervisor
+            // reports its own.
             let named = if self.remaining.supervision.is_some() { unistd::getpid() } else { self.daemon };
             let ready = Ready { daemon: named.as_raw().unsigned_abs(), message: message.clone() };
             let is_known = Report::Ready(ready).send(&self.launcher).is_ok() && self.launcher_knows();
             if is_known && self.remaining.take_over() {
                 let is_answered = self.answer_ready(&mut incoming);
                 match self.remaining.supervision.take() {
-                    // A daemon that the new supervisor of an upgrade cannot tell is started again.
+                    // In an upgrade, if the new supervisor cannot answer the daemon, it starts the daemon again.
                     Some(supervision) if is_answered || supervision.is_upgrade() => {
                         let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
                         return supervision.supervise(self, thread);
@@ -97,14 +98,14 @@ impl Leader<'_> {
                 match incoming.advance(from_daemon)? {
                     Arrived::Whole(report) => return Ok(Outcome::Reported(report)),
                     Arrived::End => return self.end_or_unreachable(&children),
-                    Arrived::Part => {} // and the time goes on
+                    Arrived::Part => {} // the deadline stays the same
                 }
             }
             if let Some((_, status)) = sys::reap(self.daemon)? {
                 return Ok(Outcome::Ended(status));
             }
             if launcher_ended {
-                return Ok(Outcome::LauncherGone); // until the daemon is ready, it writes nothing: this is its end
+                return Ok(Outcome::LauncherGone); // it writes nothing before the daemon is ready
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
@@ -115,7 +116,7 @@ impl Leader<'_> {
         }
     }
 
-    /// The daemon closed its end of the line: has it exited?
+    /// The daemon closed its end of the socket. Has it exited?
     fn end_or_unreachable(&self, children: &Children) -> io::Result<Outcome> {
         let deadline = Instant::now() + CLOSED_BEFORE_END;
         loop {
@@ -129,7 +130,7 @@ impl Leader<'_> {
         }
     }
 
-    /// The report of the daemon counts even where its end, or the timeout, was seen first. From here on `ready()` fails.
+    /// The daemon's report counts even if its end, or the timeout, was seen first. From here on, `ready()` fails.
     fn last_word(&self, outcome: &Outcome, incoming: &mut Incoming) -> Option<Report> {
         let from_daemon = self.from_daemon.as_ref()?;
         if let Outcome::Reported(_) | Outcome::LauncherGone = outcome {
@@ -138,9 +139,9 @@ impl Leader<'_> {
         what_is_left(from_daemon, incoming)
     }
 
-    /// Waits until the launcher has read the report, so that nobody gets a daemon that they were not told about; and until
-    /// it has named the daemon to the service manager, which listens to the daemon from then on: what the program says after
-    /// `ready()` must not come earlier. False where the launcher ended before it answered.
+    /// Waits until the launcher has read the report: nobody must get a daemon that they were not told about. Also waits
+    /// until the launcher has named the daemon to the service manager. From then on the manager listens to the daemon,
+    /// so what the program says after `ready()` must not come earlier. False if the launcher ended before it answered.
     fn launcher_knows(&self) -> bool {
         let patience = if self.remaining.common.manager.is_some() { MANAGER_PATIENCE } else { LAUNCHER_PATIENCE };
         match self.program {
@@ -155,8 +156,8 @@ impl Leader<'_> {
         }
     }
 
-    /// Gives `ready()` the answer that it waits for. A daemon that has ended meanwhile needs none. Where another gets none, or
-    /// has waited too long and taken its report back, the launcher must end it.
+    /// Gives `ready()` the answer that it waits for. If the daemon has ended meanwhile, it needs none. If a running
+    /// daemon gets no answer, or has waited too long and taken its report back, the launcher must end it.
     fn answer_ready(&self, incoming: &mut Incoming) -> bool {
         let Some(from_daemon) = &self.from_daemon else { return true };
         match sys::send(from_daemon.as_fd(), &[0]) {
@@ -182,11 +183,11 @@ impl Leader<'_> {
             end(daemon);
         }
         drop(self.remaining);
-        // From the report on, the launcher may end the group itself.
+        // After the report, the launcher may end the group itself.
         if let Some(report) = report {
             let _ = report.send(&self.launcher);
         }
-        let _ = killpg(own_group, Signal::SIGKILL); // the leader's last act: it is a member
+        let _ = killpg(own_group, Signal::SIGKILL); // the leader is a member: this is its last act
         sys::exit_now(1)
     }
 
@@ -203,12 +204,12 @@ impl Leader<'_> {
         let why = word.filter(|word| !word.is_ready());
         match outcome {
             Outcome::Reported(report) if !report.is_ready() => Some(report),
-            Outcome::Ended(_) if why.is_some() => why, // it ended while it reported
+            Outcome::Ended(_) if why.is_some() => why, // it ended while it was reporting
             Outcome::Ended(status) if status.success() && self.remaining.notify => {
                 Some(Report::failed("the daemon exited with status 0 without calling `ready`"))
             }
             Outcome::Ended(status) => Some(Report::ended("the daemon", status)),
-            // It was about to exit when it closed the line: a status other than 0 is no effect of our SIGTERM.
+            // It was about to exit when it closed the socket: a status other than 0 does not come from our SIGTERM.
             Outcome::Unreachable => Some(match after_term {
                 Some(status) if status.code().is_some_and(|code| code != 0) => Report::ended("the daemon", status),
                 _ => Report::failed(
@@ -222,9 +223,9 @@ impl Leader<'_> {
     }
 }
 
-/// The report that has come already, if any. From here on the daemon can send none.
+/// The report that has already come, if any. After this, the daemon can send none.
 fn what_is_left(from_daemon: &UnixStream, incoming: &mut Incoming) -> Option<Report> {
-    let _ = from_daemon.shutdown(Shutdown::Read); // nothing more comes, and no read waits
+    let _ = from_daemon.shutdown(Shutdown::Read); // nothing more can come, and no read waits
     loop {
         match incoming.advance(from_daemon) {
             Ok(Arrived::Part) => {}
@@ -234,7 +235,7 @@ fn what_is_left(from_daemon: &UnixStream, incoming: &mut Incoming) -> Option<Rep
     }
 }
 
-/// None where the reader is stopped.
+/// None if the reader is stopped.
 fn answers(mut reader: &UnixStream, patience: Duration) -> Option<bool> {
     reader.set_read_timeout(Some(patience)).ok()?;
     match sys::uninterrupted(|| reader.read(&mut [0])) {
@@ -244,15 +245,15 @@ fn answers(mut reader: &UnixStream, patience: Duration) -> Option<bool> {
     }
 }
 
-/// Whether the launcher has ended before anything came from the program. Both are only looked at.
+/// Whether the launcher ended before anything came from the program. Nothing is read from either.
 fn is_first_to_end(launcher: &UnixStream, program: &UnixStream, patience: Duration) -> bool {
     let mut lines = [launcher, program].map(|line| PollFd::new(line.as_fd(), PollFlags::POLLIN));
     let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
     matches!(poll(&mut lines, patience), Ok(1..)) && lines.map(|line| line.any()) == [Some(true), Some(false)]
 }
 
-/// Ends a daemon that SIGTERM did not end, or that left the group. As long as it is there, it holds the pidfile, which is
-/// not removed then.
+/// Ends a daemon that SIGTERM did not end, or that left the group. While it exists it holds the pidfile, which is then
+/// not removed.
 fn end(daemon: Pid) {
     let _ = kill(daemon, Signal::SIGKILL);
     let deadline = Instant::now() + CLOSED_BEFORE_END;

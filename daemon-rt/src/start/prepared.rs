@@ -1,5 +1,5 @@
-//! What the launcher prepares for a detached start, so that what can fail has failed by then; and what leader and daemon
-//! make of it.
+//! What the launcher prepares for a detached start, so that whatever can fail has failed by then. Also what the leader
+//! and the daemon do with it.
 
 use std::{
     mem,
@@ -35,7 +35,7 @@ use crate::{
 
 pub(crate) struct Prepared {
     pub(crate) messages: Messages,
-    /// The launcher's alone: a supervisor waits until nobody has it open.
+    /// Only the launcher keeps it: a supervisor waits until no process has it open.
     pub(crate) ready_fd: Option<ReadyFd>,
     pub(crate) start_timeout: Duration,
     pub(crate) streams: Streams,
@@ -47,7 +47,7 @@ pub(crate) struct Prepared {
     pub(crate) supervision: Option<Box<dyn Supervising>>,
 }
 
-/// What remains to be done by the daemon itself. Dropped, it removes what was created in vain.
+/// What the daemon itself still has to do. When it is dropped, it removes the files that were created in vain.
 pub(crate) struct Remaining {
     pub(crate) common: Common,
     pub(crate) notify: bool,
@@ -57,7 +57,7 @@ pub(crate) struct Remaining {
     pub(crate) name: String,
     /// With the option `respawn`.
     pub(crate) supervision: Option<Box<dyn Supervising>>,
-    /// Whether a supervisor has started the daemon again: no launcher waits for it.
+    /// Whether a supervisor has started the daemon again, so that no launcher waits for it.
     pub(crate) is_respawned: bool,
 }
 
@@ -78,7 +78,7 @@ impl Prepared {
         let reopener =
             Reopener { program: messages.name(), root: common.filesystem.root.as_ref().map(Root::path), account };
         Ok(Self {
-            streams: Streams::open(daemon, account, &reopener)?, // behind the lock: no other instance's log is truncated
+            streams: Streams::open(daemon, account, &reopener)?, // after the lock: no other instance's log is truncated
             messages,
             ready_fd,
             start_timeout,
@@ -91,7 +91,7 @@ impl Prepared {
         })
     }
 
-    /// In the leader: the daemon inherits all of this, and has it from its first instruction on.
+    /// In the leader: the daemon inherits all this, and has it from its first instruction on.
     pub(crate) fn apply_in_leader(mut self, inherited: &Inherited) -> Result<Remaining, Error> {
         inherited.close_descriptors_but(&self.keep_fds, &self.passed_fds);
         let streams = self.streams.redirect()?;
@@ -115,13 +115,14 @@ impl Prepared {
 }
 
 impl Remaining {
-    /// Whether the leader waits for word from the daemon.
+    /// Whether the leader waits for a report from the daemon.
     pub(crate) fn is_awaited(&self) -> bool {
         let has_steps_left = self.common.has_steps_left() || self.streams.have_limit();
         self.notify || has_steps_left || stop_requested::at_start().is_some()
     }
 
-    /// In an upgrade: has the old supervisor let go of the pidfile. False where it does not, and the start is in vain.
+    /// In an upgrade: makes the old supervisor let go of the pidfile. False if it does not, so that the start has
+    /// failed.
     pub(crate) fn take_over(&mut self) -> bool {
         self.supervision.as_mut().is_none_or(|supervision| supervision.take_over(&mut self.common))
     }
@@ -131,13 +132,13 @@ impl Remaining {
         self.streams.stderr_buffer.as_ref()
     }
 
-    /// In the daemon. `leader` is the line to the leader, where that waits for word, and `supervisor` the leader itself,
-    /// where that stays.
+    /// In the daemon. `leader` is the socket to the leader, if that waits for a report. `supervisor` is the leader
+    /// itself, if that stays.
     pub(crate) fn apply_in_daemon(mut self, thread: SingleThread, leader: Option<UnixStream>, supervisor: Option<Pid>) {
         ready::leave_to_program(None, true);
         self.streams.keep_files();
         self.environment.apply(&thread);
-        // To the manager, the service is the supervisor, which ends with no daemon of its own.
+        // To the manager, the service is the supervisor, which does not end with one of its daemons.
         if let Some(manager) = self.common.manager.take().filter(|_| supervisor.is_none()) {
             manager.keep();
         }
@@ -148,7 +149,7 @@ impl Remaining {
         }
         let applied =
             stop_requested::at_start().map_or(Ok(()), AtStart::renew).and_then(|()| self.common.apply(|| Ok(thread)));
-        supervisor.inspect(|&supervisor| process_group::end_with(supervisor)); // a change of ids would have ended that
+        supervisor.inspect(|&supervisor| process_group::end_with(supervisor)); // a change of ids cancels it
         let applied = applied.and_then(|()| self.streams.look_after_logs());
         self.streams.arm_last_words(self.name.clone());
         if let (Err(error), Some(leader)) = (applied, &leader) {
@@ -163,7 +164,7 @@ impl Remaining {
         } else if self.notify {
             ready::await_ready(leader, patience, self.streams.stderr_buffer);
         } else if Report::Ready(Ready { daemon: process::id(), ..Ready::default() }).send(&leader).is_err() {
-            sys::exit_now(1); // nobody gets a daemon that they were not told about
+            sys::exit_now(1); // nobody must get a daemon that they were not told about
         }
     }
 

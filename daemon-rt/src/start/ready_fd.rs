@@ -16,11 +16,11 @@ use nix::{
 use super::check;
 use crate::{Daemon, Error, sys};
 
-/// Whoever has told that the program is ready drops it, which closes the descriptor.
+/// Whoever has reported that the program is ready drops it, which closes the descriptor.
 pub(crate) struct ReadyFd(OwnedFd);
 
 impl ReadyFd {
-    /// None where the descriptor is no pipe that the program inherited: nobody waits there.
+    /// None if the descriptor is not a pipe that the program inherited: then nobody waits there.
     pub(crate) fn take(daemon: &mut Daemon) -> Result<Option<Self>, Error> {
         let Some(fd) = daemon.ready_fd.map(check::ready_fd).transpose()? else { return Ok(None) };
         if !daemon.inherited.has(fd) || daemon.launched_by.passed_fds().contains(&fd) {
@@ -40,7 +40,7 @@ impl ReadyFd {
         })
     }
 
-    /// A full pipe holds nobody up, and one that nobody reads raises no SIGPIPE.
+    /// A full pipe does not block, and a pipe without a reader raises no SIGPIPE.
     fn write(&self) -> io::Result<()> {
         let mut pipe = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
         sys::uninterrupted(|| Ok(poll(&mut pipe, PollTimeout::ZERO)?))?;

@@ -1,5 +1,5 @@
-//! What became of a start, on its way from the daemon to the leader, from there to the launcher, and from the launcher
-//! to a program that called `spawn`.
+//! The report on what became of a start. It goes from the daemon to the leader, from there to the launcher, and from
+//! the launcher to a program that called `spawn`.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,8 @@ use crate::{Error, run::Ready, sys};
 /// The longest text that is read from a daemon, which may be hostile.
 const LIMIT: usize = 64 * 1024;
 
-/// From a launcher, whose text has the end of the daemon's standard error in it, and each control character escaped.
+/// The longest text from a launcher. It contains the end of the daemon's standard error, with each control character
+/// escaped.
 const LAUNCHERS_LIMIT: usize = 16 * LIMIT;
 
 const CUT: &str = " (cut off after 64 KiB)";
@@ -25,17 +26,17 @@ const CUT: &str = " (cut off after 64 KiB)";
 /// Status and length come first.
 const HEADER: usize = 1 + size_of::<u32>();
 
-/// How long a sender waits for a reader that has stopped, and a reader for the rest of a report.
+/// How long a sender waits for a reader that was stopped, and a reader for the rest of a report.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a sender may take that was stopped, and goes on. A leader ends the group before.
+/// How long a sender may take that was stopped and continues. A leader ends the group before that.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What has come is read even where the time is over: this process may have been stopped.
+/// Whatever has arrived is read even after the deadline: this process may have been stopped.
 const A_LOOK: Duration = Duration::from_millis(1);
 
-/// Travels as the launcher's exit status, one byte; the length of the rest, four bytes; and the daemon's process id with
-/// its message, or the error.
+/// It is sent as the launcher's exit status, in one byte; the length of the rest, in four bytes; and the daemon's
+/// process id with its message, or the error.
 pub(crate) enum Report {
     Ready(Ready),
     Failed(Error),
@@ -62,9 +63,9 @@ impl Report {
             Self::Failed(error) => (error.exit_status(), error.encode().into_bytes(), LAUNCHERS_LIMIT),
         };
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        let text = &text[..text.len().min(limit)]; // what was cut off after `LIMIT` says so, and nobody reads more
+        let text = &text[..text.len().min(limit)]; // a text that was cut off says so, and nobody reads more
         if text.len() > size_of::<u32>() {
-            let _ = socket.set_write_timeout(Some(PATIENCE)); // without it, the reader is trusted to read
+            let _ = socket.set_write_timeout(Some(PATIENCE)); // without a timeout, the reader is trusted to read
         }
         let bytes = [&[status], &length.to_ne_bytes()[..], text].concat();
         let mut rest = &bytes[..];
@@ -88,7 +89,7 @@ impl Report {
 }
 
 impl Report {
-    /// Without what it cannot know, and so has forged.
+    /// Removes what a daemon cannot know, and so must have forged.
     fn of_daemon(self) -> Self {
         match self {
             Self::Failed(error) => Self::Failed(error.of_daemon()),
@@ -103,28 +104,28 @@ impl From<Error> for Report {
     }
 }
 
-/// Reports why the start failed, and ends a process that is not the launcher.
+/// Reports why the start failed, and ends this process, which is not the launcher.
 pub(crate) fn give_up(reader: &UnixStream, error: Error) -> ! {
-    let _ = Report::from(error).send(reader); // where nobody reads, nobody is left to tell
+    let _ = Report::from(error).send(reader); // if this fails, nobody is left to tell
     sys::exit_now(1)
 }
 
-/// A report that arrives in parts. What is longer than the limit is not read.
+/// A report that arrives in parts. Whatever exceeds the limit is not read.
 pub(crate) struct Incoming {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-/// What one read brought.
+/// The result of one read.
 pub(crate) enum Arrived {
     Whole(Report),
     Part,
-    /// The other end is closed, and there is no report.
+    /// The other end is closed, and there was no report.
     End,
 }
 
 impl Incoming {
-    /// From a daemon, or from the leader, who hands it on.
+    /// From a daemon, or from the leader that passes it on.
     pub(crate) fn from_daemon() -> Self {
         Self { bytes: Vec::new(), limit: LIMIT }
     }
@@ -134,14 +135,14 @@ impl Incoming {
         Self { bytes: Vec::new(), limit: LAUNCHERS_LIMIT }
     }
 
-    /// Reads once, which does not wait where something has come, or the other end is closed.
+    /// Reads once. It does not wait if something has arrived, or the other end is closed.
     pub(crate) fn advance(&mut self, mut socket: &UnixStream) -> io::Result<Arrived> {
         if let Some(report) = self.take(false) {
-            return Ok(Arrived::Whole(report)); // it came behind the last one
+            return Ok(Arrived::Whole(report)); // it came after the last one
         }
         let mut buffer = [0; 512]; // most reports are shorter
         let read = match socket.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // and the time goes on
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Arrived::Part), // same deadline
             read => read?,
         };
         self.bytes.extend_from_slice(&buffer[..read]);
@@ -150,7 +151,7 @@ impl Incoming {
         Ok(self.take(is_end).map_or(nothing_yet, Arrived::Whole))
     }
 
-    /// The report that is there. Of a failure, whatever came before its sender ended counts.
+    /// The report, if it is complete. For a failure, whatever came before its sender ended counts.
     fn take(&mut self, is_end: bool) -> Option<Report> {
         let (&[status, ref length @ ..], text) = self.bytes.split_first_chunk::<HEADER>()?;
         let announced = usize::try_from(u32::from_ne_bytes(*length)).unwrap_or(usize::MAX);
@@ -166,7 +167,8 @@ impl Incoming {
         Some(if self.limit == LIMIT { report.of_daemon() } else { report })
     }
 
-    /// As [`receive`](Self::receive). But where the time is over, the sender may be stopped: `resume` has it go on.
+    /// The same as [`receive`](Self::receive). But if the deadline has passed, the sender may be stopped: `resume`
+    /// continues it.
     pub(crate) fn receive_or_resume(
         &mut self,
         socket: &UnixStream,
@@ -182,8 +184,8 @@ impl Incoming {
         }
     }
 
-    /// Waits for the whole report; `WouldBlock` when the time is over. Without a deadline it waits for ever until the
-    /// report begins, and not for its rest. None where the other end is closed without a report.
+    /// Waits for the whole report; `WouldBlock` when the deadline has passed. Without a deadline, it waits for ever
+    /// until the report begins, but not for the rest of it. None if the other end is closed without a report.
     fn receive(&mut self, socket: &UnixStream, mut deadline: Option<Instant>) -> io::Result<Option<Report>> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

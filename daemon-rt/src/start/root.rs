@@ -1,4 +1,4 @@
-//! Another root directory for the daemon, chroot(2).
+//! A new root directory for the daemon, chroot(2).
 
 use std::{
     fmt, fs, io,
@@ -33,7 +33,8 @@ pub(crate) struct Root {
     changes: &'static dyn Changes,
 }
 
-/// All code of the option. Only its setter leads to it: the linker leaves it out of a program that does not set the option.
+/// All code of the option. Only its setter refers to it, so the linker leaves it out of a program that does not set the
+/// option.
 trait Changes: fmt::Debug + Sync {
     fn check(&self, root: &Path) -> Result<(), Error>;
     fn check_directory(&self, root: &Path, inside: &Path, account: Option<&Account>) -> Result<(), Error>;
@@ -66,7 +67,7 @@ impl Root {
         &self.path
     }
 
-    /// The same by an absolute path.
+    /// The same, with an absolute path.
     pub(super) fn at(&self, path: PathBuf) -> Self {
         Self { path, ..*self }
     }
@@ -87,15 +88,15 @@ impl Root {
     }
 }
 
-/// Whether the path is a directory as seen from inside the root directory. Only openat2(2) follows its links as they lead
-/// from there. Where that call is missing or gives no answer, the start itself tells.
+/// Whether the path is a directory as seen from inside the root directory. Only openat2(2) follows links as they lead
+/// from there. If that call is missing or fails otherwise, the start itself will show.
 #[cfg(target_os = "linux")]
 fn check_directory_inside(root: &Path, path: &Path, account: Option<&Account>) -> Result<(), Error> {
     let way = OpenHow::new()
         .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
     let root = open_root(root).map_err(|error| Error::because(cannot_change_root(root), error))?;
-    let inside = path.join("."); // who may not search a directory finds no `.` in it
+    let inside = path.join("."); // without permission to search a directory, there is no `.` in it
     match look_as(account, || Ok(openat2(&root, &inside, way).map(drop)?))? {
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOSYS | libc::EPERM | libc::EINTR | libc::EAGAIN) => Ok(()),
@@ -117,9 +118,9 @@ fn check_root(root: &Path) -> Result<(), Error> {
     open_root(root).map(drop).map_err(|error| Error::because(cannot_change_root(root), error))
 }
 
-/// Nobody but root may have the path lead elsewhere, or write in the directory itself: who may put `/lib` and `/etc`
-/// there decides what a set-user-ID program does inside, or a daemon that stays root. As `ChrootDirectory` of
-/// `sshd_config(5)`.
+/// Only root may redirect the path, or write in the directory itself: whoever can put `/lib` and `/etc` there decides
+/// what a set-user-ID program does inside, or a daemon that stays root. `ChrootDirectory` of `sshd_config(5)` has the
+/// same rule.
 fn open_root(root: &Path) -> io::Result<OwnedFd> {
     if privileges::root_is_ordinary_user() {
         return Ok(fcntl::open(root, trusted_path::DIRECTORY, Mode::empty())?);
@@ -136,13 +137,13 @@ fn change_root(root: &Path) -> Result<(), Error> {
     change().map_err(|error: io::Error| Error::because(cannot_change_root(root), error))
 }
 
-/// chroot(2) confines names, and nothing that is open already: one `fchdir` to an open directory and one `..` is the way
-/// out, for whoever runs inside.
+/// chroot(2) restricts names, but nothing that is open already. With a directory that is open, `fchdir` and `..` lead
+/// out.
 fn refuse_open_directories() -> Result<(), Error> {
     for fd in sys::STANDARD_STREAMS.into_iter().chain(inherited::open_descriptors()) {
         let may_lead_out = match sys::status_of(fd) {
             Ok(status) => sys::kind_of(&status) == SFlag::S_IFDIR,
-            Err(error) => error.raw_os_error() != Some(libc::EBADF), // it is open, and its file system does not tell
+            Err(error) => error.raw_os_error() != Some(libc::EBADF), // it is open, but its kind is unknown
         };
         if may_lead_out {
             let path = fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or_else(|_| PathBuf::from("a directory"));

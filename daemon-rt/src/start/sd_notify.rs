@@ -1,4 +1,4 @@
-//! Telling the service manager, by the protocol of `sd_notify(3)`.
+//! Tells the service manager, by the protocol of `sd_notify(3)`.
 
 #[cfg(test)]
 mod tests;
@@ -37,31 +37,31 @@ use crate::{
     terminal::shown,
 };
 
-/// A manager that does not read holds nobody up for longer.
+/// A manager that does not read delays the program no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Of the messages that systemd reads, none has more than 4 KiB.
+/// systemd reads no message that is longer than 4 KiB.
 const LONGEST: usize = 1024;
 
 const STOPPING: &str = "STOPPING=1";
 
-/// The line to the manager. Connected at the start, it is there behind a `chroot` and without privileges, too.
+/// The socket to the manager. It is connected at the start, so it still works after a `chroot` and without privileges.
 #[derive(Debug)]
 pub(crate) struct Manager {
     line: OwnFd,
-    /// Whether somebody reaps this process before the manager does.
+    /// Whether another process reaps this one before the manager does.
     is_behind_wrapper: bool,
 }
 
 /// The manager of the running program, and the process that it watches.
 static OWN: OnceLock<(Manager, ThisProcess)> = OnceLock::new();
 
-/// Whether it has heard the last message, and whether it has heard that the program stops.
+/// Whether the manager has got the last message, and whether it knows that the program stops.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 
 impl Manager {
-    /// The one that waits for word, if the program is going to give it.
+    /// The manager that waits, if the program will tell it.
     pub(crate) fn connect(daemon: &Daemon) -> Result<Option<Self>, Error> {
         let Some(socket) = daemon.launched_by.notify_socket().filter(|_| daemon.notify) else { return Ok(None) };
         let connected = address(socket).and_then(|address| {
@@ -76,19 +76,19 @@ impl Manager {
         })
     }
 
-    /// From the launcher: under `NotifyAccess=main`, systemd.service(5), nobody else is heard until the daemon is the
-    /// main process.
+    /// From the launcher: with `NotifyAccess=main`, systemd.service(5), the manager hears nobody else until the daemon
+    /// is the main process.
     pub(crate) fn ready_as(&self, ready: &Ready) -> io::Result<()> {
         self.tell(&format!("MAINPID={}\n{}", ready.daemon, ready_state(&ready.message)))?;
         self.await_reading();
         Ok(())
     }
 
-    /// systemd looks at a message's sender, whom it finds no more once that has ended and is reaped: it closes the
-    /// descriptor behind all that came before, `sd_notify_barrier(3)`.
+    /// systemd looks up the sender of a message, which it cannot do after the sender was reaped. It closes this
+    /// descriptor after it has read everything that came before, `sd_notify_barrier(3)`.
     fn await_reading(&self) {
         if !self.is_behind_wrapper {
-            return; // it is the manager who reaps this process, and it reads first
+            return; // the manager itself reaps this process, and reads first
         }
         self.await_barrier();
     }
@@ -103,7 +103,7 @@ impl Manager {
         });
     }
 
-    /// The line of the supervisor from which this one takes over. Who reaps this process, nobody knows yet.
+    /// The socket of the supervisor from which this one takes over. It is not known yet who will reap this process.
     pub(crate) fn take_over(line: OwnedFd) -> io::Result<Self> {
         Ok(Self { line: OwnFd::new(line)?, is_behind_wrapper: true })
     }
@@ -112,25 +112,25 @@ impl Manager {
         self.line.get().map(|line| line.as_raw_fd())
     }
 
-    /// From a supervisor that is about to leave: the manager would take its end for that of the service. `state` is the
-    /// `MAINPID=` of the new one.
+    /// From a supervisor that is about to exit: the manager would take its end for that of the service. `state` is the
+    /// `MAINPID=` of the new supervisor.
     pub(crate) fn replace_main_process(&self, state: &[u8]) {
         if self.tell_bytes(state).is_ok() {
             self.await_barrier();
         }
     }
 
-    /// There is no daemon, or no longer: why, and the exit status. Nobody waits any more then for a program that is
-    /// going to be ready. What is told here everybody may read, `systemctl status`.
+    /// There is no daemon, or no longer: says why, with the exit status. The manager then stops waiting for the program
+    /// to be ready. Everybody may read what is said here, `systemctl status`.
     pub(crate) fn failed(&self, why: &str, status: u8, errno: Option<i32>) {
-        // dpkg's start-stop-daemon takes ERRNO= alone for a failure, with 0 for one that is none of the system's.
+        // For dpkg's start-stop-daemon, only ERRNO= marks a failure. 0 means that the error is not the system's.
         let errno = errno.unwrap_or_default();
         if self.tell(&format!("STATUS={}\nEXIT_STATUS={status}\nERRNO={errno}", one_line(why))).is_ok() {
             self.await_reading();
         }
     }
 
-    /// Keeps the line for whatever the program still has to tell.
+    /// Keeps the socket for whatever the program says later.
     pub(crate) fn keep(self) {
         let _ = OWN.set((self, ThisProcess::mark())); // there is one start in a process
     }
@@ -157,14 +157,15 @@ fn ready_state(message: &str) -> String {
     if message.is_empty() { "READY=1".into() } else { format!("READY=1\nSTATUS={}", one_line(message)) }
 }
 
-/// `main` has returned. A manager that does not hear of it sees the end.
+/// `main` has returned. If the manager does not hear this, it still sees the end.
 pub(crate) fn stopping() {
     if !IS_STOPPING.swap(true, SeqCst) {
         say(STOPPING);
     }
 }
 
-/// As [`stopping`], from a signal handler, which must not wait, and which a worker may have, too. Async-signal-safe, signal-safety(7).
+/// The same as [`stopping`], from a signal handler. It must not wait, and a worker may have the handler, too.
+/// Async-signal-safe, signal-safety(7).
 pub(crate) fn stopping_at_once() {
     let Some((manager, _)) = kept().filter(|(_, process)| process.is_current()) else { return };
     if manager.line().and_then(|line| sys::send_at_once(line, STOPPING.as_bytes())).is_ok() {
@@ -178,7 +179,7 @@ pub(crate) fn say(state: &str) {
     }
 }
 
-/// Whether there is one to whom the program speaks.
+/// Whether the program speaks to a manager.
 pub(crate) fn is_kept() -> bool {
     own().is_some()
 }
@@ -196,8 +197,8 @@ pub(crate) fn take() -> Option<&'static Manager> {
     OWN.get().filter(|_| !IS_OVER.swap(true, SeqCst)).map(|(manager, _)| manager)
 }
 
-/// The start failed here: in the launcher, before it forked, or in the foreground, whose root directory may be another
-/// one by now.
+/// The start failed here: in the launcher before it forked, or in the foreground, where the root directory may have
+/// changed by now.
 pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
     let tell = |manager: &Manager| {
         manager.failed(&Messages::of(daemon).for_everybody(error), error.exit_status(), error.errno());
@@ -205,11 +206,11 @@ pub(crate) fn start_failed(daemon: &Daemon, error: &Error) {
     if let Some(own) = take() {
         tell(own);
     } else if let Ok(Some(manager)) = Manager::connect(daemon) {
-        tell(&manager); // one that cannot be reached, which may be why it failed, is not told
+        tell(&manager); // if it cannot be reached, which may be the failure itself, it is not told
     }
 }
 
-/// A newline would begin another assignment, and a long text take more than a manager reads.
+/// A newline would begin another assignment, and a manager does not read a long text.
 fn one_line(text: &str) -> String {
     let mut line = shown(text).to_string();
     let end = (0..=line.len().min(LONGEST)).rev().find(|&end| line.is_char_boundary(end));
@@ -217,7 +218,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// A path, or behind an `@` a name in Linux's abstract namespace, unix(7).
+/// A path, or after an `@` a name in Linux's abstract namespace, unix(7).
 fn address(socket: &OsStr) -> io::Result<SocketAddr> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(name) = socket.as_bytes().strip_prefix(b"@") {

@@ -1,4 +1,5 @@
-//! A daemon of a program that goes on. A process between the two is the launcher, so that nothing changes in the program.
+//! Starts a daemon from a program that goes on. A process between the two is the launcher, so that nothing changes in
+//! the program.
 
 use std::{
     io::{self, Read, Write},
@@ -32,13 +33,13 @@ use crate::{
     threads::{self, Step},
 };
 
-/// How much longer than `start_timeout` the launcher may take: it ends a daemon that does not end by itself.
+/// How much longer than `start_timeout` the launcher may take: it also ends a daemon that does not end by itself.
 const LAUNCHER_GRACE: Duration = Duration::from_secs(60);
 
-/// How long the launcher may take to exit behind its report.
+/// How long the launcher may take to exit after its report.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A daemon that is ready, started by [`Daemon::spawn`].
+/// A daemon that [`Daemon::spawn`] started, and that is ready.
 #[derive(Debug, Clone)]
 pub struct Spawned {
     pid: u32,
@@ -46,15 +47,15 @@ pub struct Spawned {
 }
 
 impl Spawned {
-    /// Its process id; with [`respawn`](Daemon::respawn) that of the supervisor.
+    /// The process id of the daemon. With [`respawn`](Daemon::respawn), that of its supervisor.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// What it gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. None without the option
-    /// [`notify`](crate::Daemon::notify). Unlike what a launcher prints, it is as the daemon wrote it, control characters
-    /// included: escape it for a terminal.
+    /// The line that the daemon gave to [`ready_with`](crate::ready_with), at most 64 KiB of it. None without the
+    /// option [`notify`](crate::Daemon::notify). It is exactly what the daemon wrote, including control characters,
+    /// which a launcher would escape: escape it before you print it to a terminal.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
@@ -79,10 +80,10 @@ fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -
     let thread = threads::require_single_thread(Step::Spawn)?;
     let program = unistd::getpid();
     let (from_launcher, to_program) = socket_pair()?;
-    // A handler of the program's that reaps every child would take the launcher, too.
+    // If the program has a handler that reaps every child, it would reap the launcher, too.
     let mask = sys::change_mask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(Signal::SIGCHLD)))
         .map_err(|error| Error::because("cannot block signals", error))?;
-    sys::leave_termination_alone(); // the pidfile goes with the launcher, or with its daemon
+    sys::leave_termination_alone(); // the pidfile belongs to the launcher, or to its daemon
     let forked = sys::fork(&thread);
     if let Ok(ForkResult::Parent { child: launcher }) = forked {
         drop(to_program);
@@ -100,7 +101,7 @@ fn spawn_from_program<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -
     launch(daemon, main, to_program)
 }
 
-/// What stays in the buffer would be written twice.
+/// Otherwise, what is in the buffer would be written twice.
 fn flush_or_fail() -> Result<(), Error> {
     flush().map_err(|error| Error::because("cannot write to standard output", error))
 }
@@ -112,17 +113,17 @@ fn launch<T: Termination>(daemon: &mut Daemon, main: impl FnOnce() -> T, to_prog
             drop(to_program);
             be_daemon(main)
         }
-        Ok(Role::Launcher(Ok(ready))) => Report::Ready(ready), // once more: the leader has ended well
+        Ok(Role::Launcher(Ok(ready))) => Report::Ready(ready), // once more, as the leader has ended well
         Ok(Role::Launcher(Err(error))) | Err(error) => error.into(),
     };
-    let _ = report.send(&to_program); // where nobody reads, nobody is left to tell
+    let _ = report.send(&to_program); // if this fails, nobody is left to tell
     sys::exit_now(0)
 }
 
 fn start(daemon: &mut Daemon, program: &UnixStream) -> Result<Role, Error> {
     daemon.launched_by.forget_manager();
     if let Some(supervision) = &mut daemon.respawn {
-        supervision.forget_launch(); // which was the program's
+        supervision.forget_launch(); // that launch was the program's
     }
     daemon.detach = Detach::Always;
     refuse_second()?;
@@ -131,22 +132,22 @@ fn start(daemon: &mut Daemon, program: &UnixStream) -> Result<Role, Error> {
     stop_requested::without_thread(|| become_detached(daemon, Some(program)))
 }
 
-/// Two programs may start the same daemon at once. The one that is told of the other's goes on by relying on that.
+/// Two programs may start the same daemon at once. A program that is told of the other's daemon will rely on it.
 fn lock_in_turn(daemon: &mut Daemon) -> Result<(), Error> {
     let mask = SigSet::thread_get_mask();
-    let actions = daemon.inherited.become_interruptible(); // a handler of the program's would keep Ctrl-C from ending it
+    let actions = daemon.inherited.become_interruptible(); // a handler of the program would keep Ctrl-C from ending it
     let lock = instance::take_lock(daemon, daemon.start_timeout);
     actions.into_iter().for_each(Action::restore);
     let _ = mask.and_then(|mask| mask.thread_set_mask());
     daemon.lock = lock?;
-    daemon.lock.as_ref().map_or(Ok(()), Lock::remove_at_end) // at a signal that the program leaves alone, as before
+    daemon.lock.as_ref().map_or(Ok(()), Lock::remove_at_end) // on signals that the program does not handle, as before
 }
 
-/// Runs `main`, and leaves nothing to the exit handlers, thread-locals and buffers that are the program's.
+/// Runs `main`. The program's exit handlers, thread-locals and buffers are left alone.
 fn be_daemon<T: Termination>(main: impl FnOnce() -> T) -> ! {
     let status = panic::catch_unwind(AssertUnwindSafe(|| number_of(last_words::report(main()))));
     let status = status.unwrap_or_else(|payload| {
-        mem::forget(payload); // whose destructor could panic, too
+        mem::forget(payload); // its destructor could panic, too
         PANICKED
     });
     end_in_time(status);
@@ -160,7 +161,7 @@ fn end(status: u8) -> ! {
     sys::exit_now(status)
 }
 
-/// Another thread may hold the lock of a stream for ever. The exit of a Rust program does not wait for that either.
+/// Another thread may hold the lock of a stream for ever. A Rust program does not wait for that at its exit either.
 fn end_in_time(status: u8) {
     let _ = thread::Builder::new().spawn(move || {
         thread::sleep(MARGIN);
@@ -168,25 +169,26 @@ fn end_in_time(status: u8) {
     });
 }
 
-/// What the launcher reports, once it has ended.
+/// What the launcher reports, after it has ended.
 fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Result<Spawned, Error> {
     let two_starts = timeout.saturating_mul(2); // another program's, and its own
     let deadline = Instant::now().checked_add(two_starts).and_then(|end| end.checked_add(LAUNCHER_GRACE));
-    // Stopped, with the program by its terminal for example, it says nothing.
+    // A launcher that was stopped, for example together with the program by their terminal, reports nothing.
     let resume = || _ = kill(launcher, Signal::SIGCONT);
     let mut incoming = Incoming::from_launcher();
     let mut receive = || incoming.receive_or_resume(from_launcher, deadline, resume);
     let mut received = receive();
     if let Ok(Some(Report::Ready(_))) = received {
         let answered = sys::send(from_launcher.as_fd(), &[0]);
-        // The leader may still fail, of which the launcher tells. If nobody tells anything, it has the answer.
+        // The leader may still fail, and then the launcher reports it. If nothing more is reported, the leader has the
+        // answer.
         match receive() {
             Ok(None) | Err(_) if answered.is_ok() => {}
             last => received = last,
         }
     }
     if received.is_err() {
-        let _ = kill(launcher, Signal::SIGKILL); // with it, the leader ends the daemon
+        let _ = kill(launcher, Signal::SIGKILL); // then the leader ends the daemon
     }
     let ended = reap(launcher, from_launcher);
     match received {
@@ -194,7 +196,7 @@ fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Resu
             Ok(Spawned { pid, message: Some(message).filter(|message| !message.is_empty()) })
         }
         Ok(Some(Report::Failed(error))) => Err(error),
-        // It was ended, by Ctrl-C for example.
+        // It was ended, for example by Ctrl-C.
         Ok(None) => Err(ended.map_or_else(
             || Error::new("the launcher ended without a report"),
             |status| Error::ended("the launcher", status),
@@ -206,8 +208,8 @@ fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Resu
     }
 }
 
-/// Behind its report, the launcher does nothing but exit, which closes its line. None where SIGCHLD is ignored, and nobody
-/// learns how it ended.
+/// After its report, the launcher does nothing but exit, which closes its socket. None if SIGCHLD is ignored, so that
+/// its status is lost.
 fn reap(launcher: Pid, mut from_launcher: &UnixStream) -> Option<ExitStatus> {
     let _ = from_launcher.set_read_timeout(Some(MARGIN));
     if !matches!(sys::uninterrupted(|| from_launcher.read(&mut [0])), Ok(0)) {

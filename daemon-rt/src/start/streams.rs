@@ -1,4 +1,5 @@
-//! The daemon's standard streams: opened in the launcher, where an error has a reader, and redirected in the leader.
+//! The daemon's standard streams. The launcher opens them, because there an error has a reader. The leader redirects
+//! them.
 
 mod by_path;
 mod file;
@@ -30,14 +31,14 @@ use crate::{
     sys::{self, StandardStream},
 };
 
-/// Every descriptor in here is above the standard ones, so that a dup2(2) onto one of these closes no other.
+/// All descriptors in here are above the standard ones, so that a dup2(2) onto one of those closes none of these.
 pub(crate) struct Streams {
     null: Null,
     stdin: Stream,
     stdout: Stream,
     stderr: Stream,
     stderr_follows: bool,
-    /// Those that one of the options looks after.
+    /// Logs that an option reopens or rotates.
     logs: Vec<Log>,
     log_options: Vec<&'static dyn Reopening>,
     /// With the option `respawn`.
@@ -47,7 +48,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// `account` is who the daemon becomes, if that is another. `reopener` opens its logs anew.
+    /// `account` is the user whom the daemon becomes, if that is a different one. `reopener` reopens its logs.
     pub(crate) fn open(daemon: &mut Daemon, account: Option<&Account>, reopener: &Reopener<'_>) -> Result<Self, Error> {
         let log_options = daemon.log_options();
         let (stdin, stdout) = (mem::take(&mut daemon.stdin), mem::take(&mut daemon.stdout));
@@ -62,7 +63,7 @@ impl Streams {
         };
         let is_null = stderr.leads_to(libc::STDERR_FILENO, null.number);
         let mut streams = Self {
-            stderr: if is_null { Stream::Null } else { stderr }, // in whatever way it came to be open on that
+            stderr: if is_null { Stream::Null } else { stderr }, // however it came to be open on that
             null,
             stdin,
             stdout,
@@ -92,7 +93,7 @@ impl Streams {
     ) -> Result<Vec<Log>, Error> {
         let mut logs = Vec::new();
         for candidate in self.candidates()? {
-            // What rotates a log also opens it anew.
+            // What rotates a log also reopens it.
             if let Some(option) = candidate.limit.map(|limit| limit.code).or(reopen_logs) {
                 logs.extend(option.prepare(&candidate, reopener)?);
             }
@@ -100,7 +101,7 @@ impl Streams {
         Ok(logs)
     }
 
-    /// What was given by a path. Where both streams are open on one file, it is one log.
+    /// The streams that were given by a path. If both are open on the same file, it is one log.
     fn candidates(&self) -> Result<Vec<Candidate<'_>>, Error> {
         use StandardStream::{Stderr, Stdout};
         let stdout = self.stdout.candidate("stdout", &[Stdout]);
@@ -124,12 +125,12 @@ impl Streams {
         Ok(())
     }
 
-    /// Opens standard error for reading, for [`stderr_tail`](Self::stderr_tail). A log may hold what others said: it is not shown to a
-    /// caller who could not read it.
+    /// Opens standard error for reading, for [`stderr_tail`](Self::stderr_tail). A log may hold what others wrote, so
+    /// it is not shown to a caller who could not read it.
     fn open_tail(&mut self, account: Option<&Account>, caller_sees_less: bool) -> Result<(), Error> {
         match &self.stderr {
             Stream::Null if stderr_buffer::has_limit() => {}
-            // Where it cannot be had, the daemon starts all the same, and nobody sees why it fails.
+            // Without the buffer, the daemon still starts, but if it fails nobody sees why.
             Stream::Null => _ = self.buffer_stderr(),
             Stream::Log(log) if !caller_sees_less => {
                 self.stderr_tail = log.reader(account)?.and_then(|reader| StderrTail::new(reader).ok());
@@ -146,7 +147,7 @@ impl Streams {
         Ok(())
     }
 
-    /// What the daemon wrote to standard error so far.
+    /// What the daemon has written to standard error so far.
     pub(crate) fn stderr_tail(&self) -> String {
         self.stderr_tail.as_ref().map_or_else(String::new, StderrTail::appended)
     }

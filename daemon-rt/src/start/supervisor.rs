@@ -1,7 +1,8 @@
-//! The supervisor, with the option `respawn`: the leader stays, and forks the daemon anew from the memory that `setup` left.
+//! The supervisor, with the option `respawn`. The leader stays, and forks each further daemon from the memory that
+//! `setup` left.
 //!
-//! It keeps the launcher's privileges. So it does nothing but wait, fork and write: it runs no code of the program, opens no
-//! file, and once it supervises it allocates nothing.
+//! It keeps the launcher's privileges. So it only waits, forks and writes: it runs none of the program's code, opens no
+//! file, and allocates nothing once it supervises.
 
 mod backoff;
 mod end;
@@ -40,47 +41,47 @@ use crate::{
     upgrades::Upgrades,
 };
 
-/// All code of the option `respawn`. Only its setter leads to it: the linker leaves it out of a program that does not set
-/// the option.
+/// All code of the option `respawn`. Only its setter refers to it, so the linker leaves it out of a program that does
+/// not set the option.
 pub(crate) trait Supervising: fmt::Debug + Send + Sync {
     fn set(&mut self, respawn: Respawn);
 
-    /// In a program that calls `spawn`: to launch it again would not start the daemon alone.
+    /// In a program that calls `spawn`: launching that program again would not start the daemon alone.
     fn forget_launch(&mut self);
 
     /// In an upgrade: the lock of the running daemon, if that has a pidfile.
     fn take_over_lock(&mut self, path: &Path) -> Option<Result<Lock, Error>>;
 
-    /// In the launcher. `account` is who the daemon becomes, if that is another.
+    /// In the launcher. `account` is the user whom the daemon becomes, if that is a different one.
     fn check(&mut self, account: Option<&Account>) -> Result<(), Error>;
 
     fn prepare(&mut self, stop_timeout: Option<Duration>, keep_fds: &[RawFd], stderr: Option<&mut Stdio>);
 
     fn open_anew(&self, logs: &[Candidate<'_>], reopener: &Reopener<'_>, watches_logs: bool) -> OpenAnew;
 
-    /// In the leader: whoever finds its number in the pidfile can ask it for an upgrade, and find what became of that.
+    /// In the leader: whoever finds its number in the pidfile can ask it for an upgrade, and learn the result.
     fn note_upgrades(&mut self);
 
     /// In the launcher, and in its daemon: how long [`take_over`](Self::take_over) may take.
     fn patience(&self) -> Duration;
 
-    /// In the leader, in an upgrade: has the old supervisor let go of the pidfile. False where it does not.
+    /// In the leader, in an upgrade: makes the old supervisor let go of the pidfile. False if it does not.
     fn take_over(&mut self, common: &mut Common) -> bool;
 
-    /// In an upgrade: from when the old supervisor has let go, there is no way back.
+    /// Whether this is an upgrade. Once the old supervisor has let go, there is no way back.
     fn is_upgrade(&self) -> bool;
 
-    /// In the daemon: what is the supervisor's alone.
+    /// In the daemon: drops what belongs only to the supervisor.
     fn leave_to_supervisor(&mut self, thread: &SingleThread);
 
-    /// In a daemon that was started again and got no further: no launcher reads why.
+    /// In a daemon that was started again and failed early: there is no launcher to read why.
     fn say_failure(&self, name: &str, error: &Error);
 
-    /// In the leader, whose daemon is ready. Returns in the daemons that it forks from now on.
+    /// In the leader, when its daemon is ready. Returns in the daemons that it forks from now on.
     fn supervise(self: Box<Self>, leader: Leader, thread: &SingleThread) -> NextDaemon;
 }
 
-/// A daemon that the supervisor forked, and its line to the supervisor.
+/// A daemon that the supervisor forked, and its socket to the supervisor.
 type NextDaemon = (Remaining, Option<UnixStream>);
 
 #[derive(Debug)]
@@ -88,13 +89,13 @@ struct Supervision {
     respawn: Respawn,
     stop_timeout: Option<Duration>,
     keep_fds: Vec<RawFd>,
-    /// None where there can be no upgrade.
+    /// None if there can be no upgrade.
     launch: Option<Launch>,
     /// In an upgrade.
     handover: Option<Result<Handover, Error>>,
-    /// None where nobody can be told of them.
+    /// None if the results of upgrades cannot be shown to anybody.
     upgrades: Option<Upgrades>,
-    /// To whom the supervisor is the main process.
+    /// The manager that has the supervisor as its main process.
     manager: Option<Manager>,
 }
 
@@ -129,7 +130,7 @@ impl Supervision {
         self.handover.as_mut()?.as_mut().ok()
     }
 
-    /// In the supervisor. The one from which it has taken over says that its daemon has ended, or leaves.
+    /// In the supervisor. Its predecessor says that its own daemon has ended, or exits.
     fn hear_predecessor(&mut self) {
         if self.handover().is_some_and(|handover| !handover.hear_of_end()) {
             self.handover = None;
@@ -141,7 +142,7 @@ impl Supervision {
         self.handover().is_some_and(|handover| !handover.is_over())
     }
 
-    /// In the supervisor, whose environment is the daemon's. `manager` is the one that was told of it.
+    /// In the supervisor. It gets the daemon's environment. `manager` is the one that was told of it.
     fn become_supervisors(&mut self, manager: Option<Manager>, thread: &SingleThread) {
         let handed_over = self.handover().and_then(Handover::take_manager);
         let manager = manager.or_else(|| handed_over.and_then(|line| Manager::take_over(line).ok()));
@@ -190,7 +191,7 @@ impl Supervising for Supervision {
     fn prepare(&mut self, stop_timeout: Option<Duration>, keep_fds: &[RawFd], stderr: Option<&mut Stdio>) {
         self.stop_timeout = stop_timeout;
         self.keep_fds = keep_fds.to_vec();
-        // In an upgrade it leads to the old supervisor, who has what the daemon would inherit.
+        // In an upgrade, it leads to the old supervisor, which has what the daemon should inherit.
         let old = self.handover().and_then(Handover::take_stderr);
         if let (Some(stderr @ Stdio { kind: Kind::Inherit, .. }), Some(old)) = (stderr, old) {
             *stderr = old.into();
@@ -212,7 +213,7 @@ impl Supervising for Supervision {
     fn take_over(&mut self, common: &mut Common) -> bool {
         let Some(handover) = self.handover() else { return true };
         let is_named = handover.ask().is_ok() && common.write_supervisor().is_ok();
-        common.lock_as_supervisor(); // before the old one gives up its own
+        common.lock_as_supervisor(); // before the old supervisor gives up its own lock
         is_named && handover.confirm().is_ok()
     }
 

@@ -1,4 +1,4 @@
-//! The end of a program that was asked to stop and does not.
+//! Ends a program that was asked to stop and does not.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     sys::{Leaked, StopTimer},
 };
 
-/// Managers and supervisors send two signals within microseconds. Whoever sends another one later means it.
+/// Managers and supervisors send two signals within microseconds. If another one comes later, it is meant.
 const BETWEEN_SIGNALS: Duration = Duration::from_secs(1);
 
 static OPTIONS: OnceLock<Options> = OnceLock::new();
@@ -22,7 +22,7 @@ struct Options {
     limit: Option<Duration>,
 }
 
-/// What a signal handler needs, ready in memory.
+/// What a signal handler needs. It is prepared in memory.
 static FORCED_END: Leaked<ForcedEnd> = Leaked::nothing();
 
 struct ForcedEnd {
@@ -31,14 +31,14 @@ struct ForcedEnd {
     by_second_signal: LastLine,
 }
 
-/// From [`prepare`] on, the options of this start hold.
+/// From [`prepare`] on, the options of this start apply.
 pub(crate) fn note_options(daemon: &Daemon) -> Result<(), Error> {
     let limit = start::stop_timeout(daemon)?;
     let _ = OPTIONS.set(Options { messages: Messages::of(daemon), limit }); // there is one start in a process
     Ok(())
 }
 
-/// In the process that is to stop: no forked process has its parent's timers.
+/// In the process that is to stop: a forked process does not have its parent's timers.
 pub(super) fn prepare() -> Result<(), Error> {
     let line = |text: &str| match OPTIONS.get() {
         Some(options) => LastLine::new(&options.messages, text),
@@ -64,8 +64,8 @@ pub(super) fn start_timer() {
     }
 }
 
-/// Whether a signal ends the program that comes so long after the first one, the timer's among them. Then it has said so.
-/// Async-signal-safe, signal-safety(7).
+/// Whether a signal that comes this long after the first one, such as the timer's, ends the program. If so, it has said
+/// why. Async-signal-safe, signal-safety(7).
 pub(super) fn is_due(since: Duration) -> bool {
     let Some(end) = FORCED_END.get() else { return since >= BETWEEN_SIGNALS };
     if end.timer.as_ref().is_some_and(|(_, limit)| since >= *limit) {

@@ -1,4 +1,4 @@
-//! Who waits for the request: a descriptor and a waker for each.
+//! Those who wait for the request: each has a descriptor and a waker.
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +26,7 @@ impl Handle {
         Ok(Self::of(Arc::new(request.try_clone_to_owned()?)))
     }
 
-    /// Where there is no descriptor left, the two share one.
+    /// If no descriptor is left, the two share one.
     pub(super) fn duplicate(&self) -> Arc<Self> {
         let own = request::descriptor().and_then(|line| Self::new(line).ok());
         own.unwrap_or_else(|| Self::of(Arc::clone(&self.descriptor)))
@@ -54,12 +54,12 @@ impl AsFd for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if !request::is_waited_for_by(self.as_fd()) {
-            mem::forget(Arc::clone(&self.descriptor)); // the number is the program's
+            mem::forget(Arc::clone(&self.descriptor)); // the number belongs to the program now
         }
     }
 }
 
-/// Opens all of them anew, but for those that the program closed: it may have files of its own under the numbers.
+/// Reopens all of them, except for those that the program closed: it may have files of its own under their numbers.
 pub(super) fn reopen_all(before: &OwnFd, request: BorrowedFd<'_>) -> io::Result<()> {
     let all = all();
     let mut open = all.iter().filter(|handle| before.has_file_under(handle.as_fd().as_raw_fd()));
@@ -68,7 +68,7 @@ pub(super) fn reopen_all(before: &OwnFd, request: BorrowedFd<'_>) -> io::Result<
 
 pub(super) fn wake_all() {
     let wakers = all().into_iter().filter_map(|handle| lock(&handle.waker).take());
-    // One that panics keeps it from none of the others.
+    // If one of them panics, the others are still woken.
     wakers.for_each(|waker| _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())));
 }
 

@@ -24,7 +24,8 @@ use crate::{
     sys::{self, Instead, Leaked, OwnFd, ThisProcess},
 };
 
-/// What the request is waited for by. It is at its end as soon as the request is made: readable, and never drained.
+/// The socket pair on which the request is awaited. When the request is made, it is shut down: it stays readable, and
+/// is never drained.
 static LINE: Leaked<Line> = Leaked::nothing();
 
 struct Line {
@@ -44,7 +45,7 @@ struct Request {
     after: AtomicU64,
 }
 
-/// Has the signals make the request in this process. Returns what it is waited for by.
+/// From now on, the signals make the request in this process. Returns the handle to wait for it.
 pub(super) fn listen() -> Result<Arc<Handle>, Error> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = lock(&ONE_AT_A_TIME);
@@ -63,7 +64,7 @@ pub(super) fn listen() -> Result<Arc<Handle>, Error> {
     Ok(handle)
 }
 
-/// In a process that was forked, it is another request, and whatever waits for it waits for that.
+/// A forked process has a request of its own. Whatever waited for the old one now waits for this one.
 pub(super) fn begin_anew() -> Result<(), Error> {
     open_line().map_err(cannot_listen)?;
     begin()
@@ -104,17 +105,17 @@ fn end_line() {
     }
 }
 
-/// None where the program closed it.
+/// None if the program closed it.
 pub(super) fn descriptor() -> Option<BorrowedFd<'static>> {
     LINE.get().and_then(|line| line.reader.get())
 }
 
-/// False where the program closed the descriptor, and may have a file of its own under the number.
+/// False if the program closed the descriptor, and may have a file of its own under its number.
 pub(super) fn is_waited_for_by(descriptor: BorrowedFd<'_>) -> bool {
     LINE.get().is_some_and(|line| line.reader.has_file_under(descriptor.as_raw_fd()))
 }
 
-/// The signal that made the request. A forked worker knows what its parent knew then.
+/// The signal that made the request. A forked worker knows only of a request that was made before the fork.
 pub(super) fn made_by() -> Option<c_int> {
     REQUEST.get().and_then(Request::made_by)
 }

@@ -1,4 +1,4 @@
-//! The thread that wakes whoever awaits the request: a signal handler cannot.
+//! The thread that wakes whoever awaits the request. A signal handler cannot.
 
 use std::{
     io, mem,
@@ -27,23 +27,23 @@ static WATCHER: Mutex<Option<Watcher>> = Mutex::new(None);
 struct Watcher {
     process: ThisProcess,
     is_over: Arc<AtomicBool>,
-    /// Has the thread look at that.
+    /// Makes the thread look at `is_over`.
     line: OwnFd,
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread unless it runs.
+/// Starts the thread, unless it is running.
 pub(super) fn run() -> io::Result<()> {
     let mut watcher = lock(&WATCHER);
     if watcher.as_ref().is_some_and(|watcher| watcher.process.is_current()) {
         return Ok(());
     }
-    mem::forget(watcher.take()); // that of the parent of this worker
+    mem::forget(watcher.take()); // it belongs to the parent of this worker
     let (line, end) = UnixStream::pair()?;
     let (line, end) = (OwnFd::new(line)?, OwnFd::new(end)?);
     let is_over = Arc::new(AtomicBool::new(false));
     let is_over_for_it = Arc::clone(&is_over);
-    // It inherits the mask: signals are for the program's own threads.
+    // The thread inherits this mask: signals go to the program's own threads.
     let mask = sys::change_mask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()))?;
     let thread = thread::Builder::new().name("stop_requested".into()).spawn(move || watch(&end, &is_over_for_it));
     let _ = mask.thread_set_mask();
@@ -51,7 +51,7 @@ pub(super) fn run() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the thread, if it runs.
+/// Ends the thread, if it is running.
 pub(super) fn pause() {
     let Some(Watcher { process, is_over, line, thread }) = lock(&WATCHER).take() else { return };
     if process.is_current() {
@@ -59,14 +59,14 @@ pub(super) fn pause() {
         line.get().inspect(|line| sys::shut_down(*line)); // a worker may have it open, too
         let _ = thread.join();
     } else {
-        mem::forget((line, thread)); // those of the parent
+        mem::forget((line, thread)); // they belong to the parent
     }
 }
 
-/// Starts it again where somebody awaits the request.
+/// Starts the thread again, if anybody awaits the request.
 pub(super) fn resume() {
     if handle::is_any_awaited() && run().is_err() {
-        handle::wake_all(); // who is woken too early asks again
+        handle::wake_all(); // whoever is woken too early asks again
     }
 }
 
@@ -79,7 +79,7 @@ fn watch(end: &OwnFd, is_over: &AtomicBool) {
             return;
         }
         if request::made_by().is_none() {
-            thread::sleep(PAUSE); // the program closed a descriptor, or a filter of system calls denies the wait
+            thread::sleep(PAUSE); // the program closed a descriptor, or a filter of system calls forbids the wait
         }
     }
     handle::wake_all();

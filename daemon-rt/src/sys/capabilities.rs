@@ -1,4 +1,4 @@
-//! The parts of root's power, as Linux divides it, capabilities(7).
+//! Capabilities: the parts into which Linux divides root's power, capabilities(7).
 
 use std::io;
 
@@ -21,7 +21,7 @@ struct CapabilityWord {
 pub(crate) struct Capabilities([CapabilityWord; 2]);
 
 impl Capabilities {
-    /// No capability at all: permitted, effective, inheritable, and with these the ambient ones.
+    /// No capability: none permitted, effective or inheritable, and so no ambient one either.
     pub(crate) const NONE: Self = Self([CapabilityWord { effective: 0, permitted: 0, inheritable: 0 }; 2]);
 
     /// The same sets, but with nothing in effect.

@@ -1,4 +1,4 @@
-//! All signals, noted to be looked at later.
+//! All signals. They are noted, and looked at later.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -9,7 +9,7 @@ use super::signals::{Action, LAST_SIGNAL, note};
 /// By the number of the signal.
 static CAUGHT: [AtomicBool; LAST_SIGNAL as usize + 1] = [const { AtomicBool::new(false) }; LAST_SIGNAL as usize + 1];
 
-/// From [`catch_all`](Self::catch_all) on, each signal that can be caught is noted, and does nothing else.
+/// From [`catch_all`](Self::catch_all) on, a signal that can be caught is only noted.
 pub(crate) struct CaughtSignals(Vec<Action>);
 
 impl CaughtSignals {
@@ -18,23 +18,23 @@ impl CaughtSignals {
         Self((1..=LAST_SIGNAL).filter(can_be_caught).map(|signal| note(signal, catch)).collect())
     }
 
-    /// Whether it has come since it was taken.
+    /// Whether it has come since it was last taken.
     #[allow(clippy::unused_self, reason = "without it none is caught")]
     pub(crate) fn take(&self, signal: c_int) -> bool {
         caught(signal).is_some_and(|caught| caught.swap(false, SeqCst))
     }
 
-    /// Those that have come since they were taken.
+    /// The signals that have come since they were last taken.
     pub(crate) fn take_all(&self) -> impl Iterator<Item = c_int> + '_ {
         (1..=LAST_SIGNAL).filter(|&signal| self.take(signal))
     }
 
-    /// As if the others had not come.
+    /// Drops the others, as if they had not come.
     pub(crate) fn forget_all_but(&self, kept: &[c_int]) {
         (1..=LAST_SIGNAL).filter(|signal| !kept.contains(signal)).for_each(|signal| _ = self.take(signal));
     }
 
-    /// What they did before.
+    /// Restores the previous actions.
     pub(crate) fn restore(self) {
         self.0.into_iter().for_each(Action::restore);
     }

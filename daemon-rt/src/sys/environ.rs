@@ -1,4 +1,4 @@
-//! Changes of the environment, environ(7). No other thread may read it meanwhile.
+//! Changes the environment, environ(7). No other thread may read it meanwhile.
 
 use std::{
     env,
@@ -24,11 +24,11 @@ pub(crate) fn set_variable(key: &str, value: Option<&OsStr>, _: &SingleThread) {
     }
 }
 
-/// Removes all variables but those with certain names, and also entries that are no variables, which unsetenv(3) does
-/// not find.
+/// Removes all variables except for those with certain names. It also removes entries that are not variables, which
+/// unsetenv(3) does not find.
 ///
 /// clearenv(3) and setenv(3) would move what is kept away from where the kernel shows it, /proc/PID/environ, and
-/// `env::remove_var` panics at an entry without a name.
+/// `env::remove_var` panics on an entry without a name.
 pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThread) {
     // SAFETY: the environment is null or an array of C strings that ends with a null pointer, environ(7), and nobody
     // else reads or writes it: `SingleThread` is the evidence that there is no other thread. It is
@@ -51,10 +51,11 @@ pub(crate) fn retain_variables(is_kept: impl Fn(&OsStr) -> bool, _: &SingleThrea
     }
 }
 
-/// Overwrites the strings that exec was given and that are no variables any more: the kernel shows them in
-/// /proc/PID/environ as long as the process lives, proc(5).
+/// Overwrites the strings that came from exec and are no longer variables: the kernel shows them in /proc/PID/environ
+/// as long as the process lives, proc(5).
 ///
-/// A pointer that somebody kept to one leads to an empty string then. What setenv(3) allocated is not overwritten.
+/// If somebody kept a pointer to one, it then points to an empty string. Memory that setenv(3) allocated is not
+/// overwritten.
 pub(crate) fn wipe_removed_variables(_: &SingleThread) {
     let Some(block) = given_by_exec() else { return };
     // SAFETY: what is overwritten lies in the block, which exec wrote at the end of the stack for this process to change.
@@ -102,8 +103,8 @@ unsafe fn variables_in(block: &Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
-/// What the kernel shows as environ. None where it is not what exec was given, which lies at the end of the stack,
-/// right behind the arguments: a program can have the kernel show something else, `PR_SET_MM` of prctl(2).
+/// The block that the kernel shows as environ. None if it is not the block from exec, which lies at the end of the
+/// stack, right after the arguments: a program can make the kernel show something else, `PR_SET_MM` of prctl(2).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn given_by_exec() -> Option<Range<usize>> {
     let seen = Stat::at("/proc/self".as_ref()).ok()?;

@@ -1,4 +1,4 @@
-//! What exec made of this process.
+//! What exec did to this process.
 
 use std::path::Path;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -32,7 +32,7 @@ pub(crate) fn exec_gave_privileges() -> bool {
     unsafe { nix::libc::issetugid() != 0 }
 }
 
-/// Whether this process has more rights than its caller, as far as its ids tell.
+/// Whether this process has more rights than its caller, as far as its ids show.
 #[cfg(not(any(
     target_os = "linux",
     target_os = "android",

@@ -1,4 +1,4 @@
-//! File descriptors by their numbers. Any of them may be closed.
+//! File descriptors by number. Any of them may be closed.
 
 use std::{
     io, mem,
@@ -17,7 +17,7 @@ use super::signals::uninterrupted;
 /// Standard input, output and error.
 pub(crate) const STANDARD_STREAMS: [RawFd; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
 
-/// A descriptor that nobody owns: any code may replace it or write to it, and none closes it.
+/// A descriptor without an owner: any code may replace it or write to it, and no code closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StandardStream {
     Stdin,
@@ -49,7 +49,7 @@ pub(crate) fn kind_of(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & libc::S_IFMT)
 }
 
-/// What tells a file from every other as long as it is open.
+/// What distinguishes a file from every other as long as it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId {
     pub(crate) device: libc::dev_t,
@@ -100,9 +100,9 @@ pub(crate) fn are_the_same(one: RawFd, other: RawFd) -> bool {
     matches!([one, other].map(file_id), [Ok(one), Ok(other)] if one == other)
 }
 
-/// Opens a standard stream on the source's file, dup2(2), and leaves it open for programs that are exec'ed.
+/// Opens a standard stream on the source's file, dup2(2). It stays open in programs that are executed.
 ///
-/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all where both are the same descriptor.
+/// dup2(2) clears `FD_CLOEXEC` on the copy, but does nothing at all if both are the same descriptor.
 pub(crate) fn redirect(stream: StandardStream, source: BorrowedFd<'_>) -> io::Result<()> {
     if source.as_raw_fd() == stream.as_raw_fd() {
         return set_close_on_exec(stream.as_raw_fd(), false);
@@ -114,29 +114,29 @@ pub(crate) fn redirect(stream: StandardStream, source: BorrowedFd<'_>) -> io::Re
     })
 }
 
-/// Opens a descriptor on the source's file under the number that it has. It is closed on exec.
+/// Opens the descriptor on the source's file, with the same number. It is closed on exec.
 pub(crate) fn reopen_as(fd: BorrowedFd<'_>, source: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: both are open, and whoever owns the first goes on owning what its number stands for.
     until_done(|| Errno::result(unsafe { libc::dup2(source.as_raw_fd(), fd.as_raw_fd()) }).map(drop))?;
     set_close_on_exec(fd.as_raw_fd(), true)
 }
 
-/// A copy with the lowest number that is free from `least` on. It is closed on exec, and nobody owns it: for a process that
-/// is about to exec.
+/// Duplicates it to the lowest free number from `least` on. The copy is closed on exec and has no owner: this is for a
+/// process that is about to exec.
 pub(crate) fn duplicate_above(fd: RawFd, least: RawFd) -> io::Result<RawFd> {
     // SAFETY: has no preconditions; a number that is not open is refused.
     Ok(Errno::result(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) })?)
 }
 
-/// Opens a number on the source's file, dup2(2), whatever it stood for, and leaves it open for the program that is exec'ed:
-/// for a process that is about to do that, and uses nothing more that has such a number.
+/// Opens a number on the source's file, dup2(2), whatever it was before. It stays open in the program that is executed.
+/// This is for a process that is about to exec, and no longer uses what had such a number.
 pub(crate) fn place(source: RawFd, number: RawFd) -> io::Result<()> {
     // SAFETY: nobody uses the number any more, as the caller promises.
     until_done(|| Errno::result(unsafe { libc::dup2(source, number) }).map(drop))
 }
 
-/// Closes all descriptors above the standard ones, but those to keep. For a process that does nothing more with the others
-/// than to end, by `_exit`, since their owners still have the numbers. It allocates nothing.
+/// Closes all descriptors above the standard ones, except for those to keep. The owners of the others still have the
+/// numbers, so this is for a process that does nothing more with them and ends by `_exit`. It does not allocate.
 pub(crate) fn close_all_but<const N: usize>(mut keep: [Option<RawFd>; N]) {
     keep.sort_unstable();
     let mut first = libc::STDERR_FILENO + 1;
@@ -147,7 +147,8 @@ pub(crate) fn close_all_but<const N: usize>(mut keep: [Option<RawFd>; N]) {
     close_between(first, RawFd::MAX);
 }
 
-/// `close_range(2)`; before Linux 5.9, and elsewhere, one after the other as far as such numbers are likely.
+/// `close_range(2)`. Before Linux 5.9, and on other systems, closes one after the other, as far as such numbers are
+/// likely.
 fn close_between(first: RawFd, last: RawFd) {
     const LIKELY: RawFd = 1023;
     if first > last {
@@ -164,7 +165,7 @@ fn close_between(first: RawFd, last: RawFd) {
     }
 }
 
-/// Calls dup2(2) again where a signal, or a race with open(2), kept it from its work.
+/// Repeats dup2(2) if a signal, or a race with open(2), prevented it.
 pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
     loop {
         match dup2() {
@@ -174,7 +175,7 @@ pub(super) fn until_done(dup2: impl Fn() -> nix::Result<()>) -> io::Result<()> {
     }
 }
 
-/// writev(2): both at once, so that no other line comes between.
+/// writev(2): writes both at once, so that no other line comes between them.
 pub(crate) fn write_at_once(stream: StandardStream, parts: [&[u8]; 2]) -> io::Result<()> {
     let parts = parts.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
     // SAFETY: pointers and lengths describe `parts`, which are only read; a stream that is not open is refused.
@@ -182,7 +183,8 @@ pub(crate) fn write_at_once(stream: StandardStream, parts: [&[u8]; 2]) -> io::Re
     Ok(())
 }
 
-/// flock(2) without waiting: whether the lock was free. It belongs to the open file, and to every copy of the descriptor.
+/// flock(2) without waiting. Returns whether the lock was free. The lock belongs to the open file description, and so
+/// to every copy of the descriptor.
 pub(crate) fn lock(file: BorrowedFd<'_>, operation: c_int) -> io::Result<bool> {
     // SAFETY: changes nothing but the lock.
     uninterrupted(|| match Errno::result(unsafe { libc::flock(file.as_raw_fd(), operation | libc::LOCK_NB) }) {

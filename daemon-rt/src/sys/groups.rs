@@ -6,8 +6,9 @@ use std::{ffi::CStr, io};
 use nix::libc::{self, c_int};
 use nix::{errno::Errno, unistd::Gid};
 
-/// getgrouplist(3): the group `gid`, and then the others in order. nix finds no more than sysconf(3) promises, which is 32
-/// with musl, whatever the kernel takes. And musl tells `gid` twice where its entry has the user as a member.
+/// getgrouplist(3): the group `gid` first, and then the others in order. nix finds no more than sysconf(3) promises:
+/// with musl that is 32, even if the kernel takes more. musl also lists `gid` twice if its entry has the user as a
+/// member.
 #[cfg(not(any(target_os = "solaris", target_os = "illumos")))]
 pub(crate) fn getgrouplist(user: &CStr, gid: Gid) -> io::Result<Vec<Gid>> {
     let mut groups: Vec<libc::gid_t> = vec![0; 64];
@@ -21,7 +22,7 @@ pub(crate) fn getgrouplist(user: &CStr, gid: Gid) -> io::Result<Vec<Gid>> {
             groups.truncate(count);
             break;
         }
-        // Which is all that glibc says; musl also cannot read the database.
+        // With glibc, this is the only error. musl may also be unable to read the database.
         let is_too_short = count > groups.len();
         if !is_too_short && Errno::last_raw() != 0 {
             return Err(io::Error::last_os_error());

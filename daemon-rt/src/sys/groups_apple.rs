@@ -1,4 +1,4 @@
-//! Supplementary groups on Apple's systems, for which nix has no calls there.
+//! Supplementary groups on Apple's systems, where nix has no such calls.
 
 use std::{ffi::CStr, io, ptr};
 
@@ -8,7 +8,7 @@ use nix::{
     unistd::Gid,
 };
 
-/// getgrouplist(3), whose groups are of type int there.
+/// getgrouplist(3). Its groups are of type int there.
 #[allow(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the same 32 bits under another type")]
 pub(crate) fn getgrouplist(user: &CStr, gid: Gid) -> io::Result<Vec<Gid>> {
     let mut groups: Vec<c_int> = vec![0; 64];
@@ -36,7 +36,7 @@ pub(crate) fn getgroups() -> io::Result<Vec<Gid>> {
     Ok(groups.into_iter().map(Gid::from_raw).collect())
 }
 
-/// setgroups(2), after which the directory service adds no groups of its own there.
+/// setgroups(2). After it, the directory service adds no groups of its own.
 pub(crate) fn setgroups(groups: &[Gid]) -> io::Result<()> {
     let groups: Vec<libc::gid_t> = groups.iter().map(|group| group.as_raw()).collect();
     let count = c_int::try_from(groups.len()).map_err(|_| Errno::EINVAL)?;

@@ -1,4 +1,4 @@
-//! A handler for SIGHUP that lives beside others.
+//! A handler for SIGHUP that coexists with others.
 
 use std::sync::OnceLock;
 
@@ -16,9 +16,9 @@ struct Hangup {
 
 static HANGUP: OnceLock<Hangup> = OnceLock::new();
 
-/// From now on, SIGHUP calls `react`, and then the handler that was there before. Once in a process.
+/// From now on, SIGHUP calls `react`, and then the handler that was there before. To be called once in a process.
 ///
-/// Whoever installs a handler later calls this one if it does the same: signal-hook does, and with it tokio.
+/// A handler that is installed later calls this one if it does the same: signal-hook's does, and so does tokio's.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! A file that goes with the process that holds it, in whatever way that ends.
+//! A file that is removed when the process that holds it ends, however it ends.
 
 use std::{
     ffi::{CStr, CString},
@@ -18,7 +18,7 @@ use nix::{
 
 use super::{FileId, file_id};
 
-/// All that it takes to remove the file, ready in memory.
+/// What is needed to remove the file. It is prepared in memory.
 pub(crate) struct HeldFile {
     path: CString,
     /// The descriptor that holds the lock. The program may close it.
@@ -30,10 +30,10 @@ impl HeldFile {
         Ok(Self { path: CString::new(path.as_os_str().as_bytes())?, fd: file.as_raw_fd() })
     }
 
-    /// Removes the file if it is still the one at its path, and the process is still permitted to. Async-signal-safe,
+    /// Removes the file if it is still the one at its path, and if the process still may. Async-signal-safe,
     /// signal-safety(7): fstatat(2), fstat(2), unlink(2).
     ///
-    /// Whoever has just opened the file finds that it is not at its path any more.
+    /// A process that has just opened the file sees that it is no longer at its path.
     pub(super) fn remove(&self) {
         let path: &CStr = &self.path; // with a NUL byte at its end: nix copies other paths
         let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW);

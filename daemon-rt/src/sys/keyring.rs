@@ -7,7 +7,7 @@ use nix::{
     libc::{self, c_char, c_ulong},
 };
 
-/// `KEYCTL_JOIN_SESSION_KEYRING` of keyctl(2): this process has a new session keyring, without a key in it.
+/// `KEYCTL_JOIN_SESSION_KEYRING` of keyctl(2): gives this process a new, empty session keyring.
 pub(crate) fn join_new_session_keyring() -> io::Result<()> {
     let operation = c_ulong::from(libc::KEYCTL_JOIN_SESSION_KEYRING);
     let no_name = ptr::null::<c_char>();

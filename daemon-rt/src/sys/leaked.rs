@@ -1,11 +1,11 @@
-//! A value that signal handlers read while it is replaced.
+//! A value that signal handlers may read while it is replaced.
 
 use std::{
     ptr,
     sync::atomic::{AtomicPtr, Ordering::SeqCst},
 };
 
-/// Nothing at first. What was there before is never freed: a handler may be at it.
+/// Empty at first. An old value is never freed, because a handler may be using it.
 pub(crate) struct Leaked<T>(AtomicPtr<T>);
 
 impl<T: Send + Sync + 'static> Leaked<T> {

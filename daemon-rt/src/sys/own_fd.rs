@@ -9,7 +9,7 @@ use nix::libc;
 
 use super::fd::{FileId, file_id};
 
-/// A program that closes descriptors which are not its own may have another file under the number of this one. That one is
+/// If the program closes descriptors that are not its own, another file may get the number of this one. That file is
 /// left alone.
 #[derive(Debug)]
 pub(crate) struct OwnFd {
@@ -23,18 +23,18 @@ impl OwnFd {
         Ok(Self { file: file_id(fd.as_raw_fd())?, fd: fd.into_raw_fd() })
     }
 
-    /// None where the program closed it. Async-signal-safe, signal-safety(7): fstat(2).
+    /// None if the program closed it. Async-signal-safe, signal-safety(7): fstat(2).
     pub(crate) fn get(&self) -> Option<BorrowedFd<'_>> {
         // SAFETY: it is open, and nobody else's.
         self.has_file_under(self.fd).then(|| unsafe { BorrowedFd::borrow_raw(self.fd) })
     }
 
-    /// Whether that number stands for the same file. Async-signal-safe, as above.
+    /// Whether that number still refers to the same file. Async-signal-safe, as above.
     pub(crate) fn has_file_under(&self, fd: RawFd) -> bool {
         file_id(fd).map_or_else(|error| error.raw_os_error() != Some(libc::EBADF), |file| file == self.file)
     }
 
-    /// For one that is never dropped. Nobody uses it behind this.
+    /// For a value that is never dropped. It must not be used after this.
     pub(crate) fn close(&self) {
         if self.has_file_under(self.fd) {
             // SAFETY: as above.

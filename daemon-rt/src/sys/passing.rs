@@ -1,4 +1,4 @@
-//! A descriptor on its way from one process to another, unix(7).
+//! Passes a descriptor from one process to another, unix(7).
 
 use std::{
     io, mem,
@@ -13,14 +13,14 @@ use nix::{
 
 use super::{fd::set_close_on_exec, signals::uninterrupted, sockets::NO_SIGNAL};
 
-/// Room for one descriptor beside the bytes, in the alignment that its header needs, cmsg(3).
+/// Room for one descriptor in addition to the bytes, aligned as its header needs it, cmsg(3).
 #[repr(C)]
 union Control {
     header: libc::cmsghdr,
     bytes: [u8; 64],
 }
 
-/// Sends the bytes, and with them the descriptor if there is one.
+/// Sends the bytes, together with the descriptor if there is one.
 pub(crate) fn send_with_file(socket: BorrowedFd<'_>, bytes: &[u8], file: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let mut place = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let mut control = Control { bytes: [0; 64] };
@@ -42,7 +42,7 @@ pub(crate) fn send_with_file(socket: BorrowedFd<'_>, bytes: &[u8], file: Option<
     uninterrupted(send).map(drop)
 }
 
-/// Receives what was sent by one call: how many bytes, and the descriptor. It is closed on exec.
+/// Receives what one call sent: how many bytes, and the descriptor. It is closed on exec.
 pub(crate) fn receive_with_file(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
     let mut place = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
     let mut control = Control { bytes: [0; 64] };

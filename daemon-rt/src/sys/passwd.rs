@@ -1,5 +1,5 @@
-//! The user and group database, getpwnam(3) and getgrnam(3). nix refuses entries of more than a megabyte, and takes
-//! names for UTF-8.
+//! The user and group database, getpwnam(3) and getgrnam(3). nix refuses entries of more than a megabyte, and expects
+//! names in UTF-8.
 
 use std::{
     ffi::{CStr, CString, OsStr, OsString, c_char},
@@ -15,10 +15,10 @@ use nix::{
     unistd::{Gid, Uid},
 };
 
-/// Enough for most entries. It is doubled while it is too little.
+/// Enough for most entries. It is doubled until it suffices.
 const SIZE: usize = 4096;
 
-/// A system that asks for more is not believed.
+/// If a system asks for more than this, something is wrong.
 const LIMIT: usize = 1 << 30;
 
 /// An entry of the user database.
@@ -72,7 +72,7 @@ fn find_group(
     find(ask, |entry| Gid::from_raw(entry.gr_gid))
 }
 
-/// Asks with larger and larger buffers, and reads the entry while the buffer is there.
+/// Tries larger and larger buffers, and reads the entry while the buffer exists.
 fn find<E, T>(
     ask: impl Fn(*mut E, *mut c_char, size_t, *mut *mut E) -> c_int,
     read: impl FnOnce(&E) -> T,
@@ -95,7 +95,7 @@ fn find<E, T>(
 
 /// # Safety
 ///
-/// `string` is null, as on some systems for what an entry lacks, or lives as long as the result.
+/// `string` is null, as on some systems if an entry lacks it, or lives as long as the result.
 unsafe fn text<'entry>(string: *const c_char) -> &'entry CStr {
     // SAFETY: as the caller promises.
     if string.is_null() { c"" } else { unsafe { CStr::from_ptr(string) } }

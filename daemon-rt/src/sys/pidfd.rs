@@ -1,4 +1,4 @@
-//! Processes by descriptors that mean them and no other, `pidfd_open(2)`.
+//! Descriptors that always refer to the same process, `pidfd_open(2)`.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// `pidfd_open(2)`. `Unsupported` before Linux 5.3, and where a filter of system calls forbids it.
+/// `pidfd_open(2)`. `Unsupported` before Linux 5.3, or if a filter of system calls forbids it.
 pub(crate) fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     // SAFETY: a new descriptor is returned, or an error.
     match Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) }) {

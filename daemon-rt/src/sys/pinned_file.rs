@@ -1,4 +1,4 @@
-//! A file that is held open, so that it can be told from every other.
+//! A file that is kept open, so that it can be told from every other.
 
 use std::{
     os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd},
@@ -15,10 +15,10 @@ use super::{
 /// No descriptor.
 const NONE: RawFd = -1;
 
-/// A file by its device and inode, and a descriptor that keeps it open. As long as it is open, no other file gets that
-/// inode number.
+/// A file by its device and inode, and a descriptor that keeps it open. While it is open, no other file gets that inode
+/// number.
 ///
-/// The fields are atomic because a signal handler changes them. One caller at a time does.
+/// The fields are atomic, because a signal handler changes them. Only one caller at a time does.
 pub(crate) struct PinnedFile {
     device: AtomicUsize,
     inode: AtomicUsize,
@@ -44,10 +44,10 @@ impl PinnedFile {
         numbers(file) == (self.device.load(Relaxed), self.inode.load(Relaxed))
     }
 
-    /// Pins another file, and lets go of this one. Async-signal-safe, signal-safety(7).
+    /// Pins another file instead of this one. Async-signal-safe, signal-safety(7).
     ///
-    /// A program that closes descriptors which are not its own may have another file under the number of the pin. That
-    /// one is left alone.
+    /// If the program closes descriptors that are not its own, another file may get the number of the pin. That file is
+    /// left alone.
     pub(crate) fn replace(&self, file: OwnedFd, status: &FileStat) {
         let pin = self.pin.load(Relaxed);
         if self.is_open_on(pin) {
@@ -65,7 +65,7 @@ impl PinnedFile {
     }
 }
 
-/// Where an atomic has 32 bits they are cut, which still tells two logs apart.
+/// If atomics have 32 bits, the numbers are cut off. Two logs still differ.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
 #[allow(clippy::unnecessary_cast, reason = "the types differ from system to system")]
 fn numbers(file: FileId) -> (usize, usize) {

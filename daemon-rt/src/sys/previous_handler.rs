@@ -1,4 +1,4 @@
-//! A signal handler that calls the one whose place it takes.
+//! A signal handler that calls the one that it replaces.
 
 use std::{mem::transmute, ptr};
 
@@ -15,18 +15,19 @@ type Handler = extern "C" fn(c_int);
 pub(super) struct PreviousHandler(libc::sigaction);
 
 impl PreviousHandler {
-    /// None where the signal has its default action, or is ignored.
+    /// None if the signal has its default action, or is ignored.
     pub(super) fn of(signal: c_int) -> Option<Self> {
         let is_handler = |action: &libc::sigaction| ![libc::SIG_DFL, libc::SIG_IGN].contains(&action.sa_sigaction);
         action(signal).filter(is_handler).map(Self)
     }
 
-    /// What installs a handler in its place. On which stack it runs, what it interrupts and what it blocks stays as it was.
+    /// The action that replaces it with `handler`. The stack, the interrupted calls and the blocked signals stay as
+    /// they were.
     pub(super) fn followed_by(previous: Option<&Self>, handler: InformedHandler) -> libc::sigaction {
         let mut new = action_of(handler as libc::sighandler_t);
         new.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
         if let Some(Self(previous)) = previous {
-            new.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // it serves more than once
+            new.sa_flags = (previous.sa_flags & !libc::SA_RESETHAND) | libc::SA_SIGINFO; // it is called more than once
             new.sa_mask = previous.sa_mask;
         }
         new

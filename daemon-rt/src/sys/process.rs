@@ -1,4 +1,4 @@
-//! Processes: their beginning, their end, and the wait for it.
+//! Processes: how they start and end, and how to wait for that.
 
 use std::{io, mem, os::unix::process::ExitStatusExt, process::ExitStatus, ptr};
 
@@ -11,15 +11,15 @@ use nix::{
 use super::signals::uninterrupted;
 use crate::threads::SingleThread;
 
-/// fork(2). The child is a copy of the whole process, since there was no other thread.
+/// fork(2). The child is a copy of the whole process, because there is no other thread.
 pub(crate) fn fork(_: &SingleThread) -> io::Result<ForkResult> {
     // SAFETY: POSIX restricts the child of a *multi-threaded* process to async-signal-safe calls, because locks held
     // by threads that are not copied stay locked; `SingleThread` is the evidence that there are none.
     Ok(unsafe { nix::unistd::fork() }?)
 }
 
-/// Whether the C library knows of no second thread. It knows only threads that it started, and one that was joined may
-/// count for ever. None where it does not tell: glibc before 2.32, and other libraries.
+/// Whether the C library knows of no second thread. It knows only threads that it started, and may count a joined one
+/// for ever. None if it does not say: glibc before 2.32, and other libraries.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn is_single_threaded_to_libc() -> Option<bool> {
     // SAFETY: the name ends with a NUL byte.
@@ -29,8 +29,8 @@ pub(crate) fn is_single_threaded_to_libc() -> Option<bool> {
     (!found.is_null()).then(|| unsafe { found.read_volatile() } != 0)
 }
 
-/// The number of the calling thread, and whether a thread of this process has that number: one that was joined has it until
-/// the kernel has removed it. Elsewhere than on Linux no thread tells.
+/// The id of the calling thread; and whether a thread of this process has that id, which a joined thread keeps until
+/// the kernel has removed it. On systems other than Linux, this is not known.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn thread_id() -> c_int {
     nix::unistd::gettid().as_raw()
@@ -58,7 +58,7 @@ pub(crate) fn exit_now(status: u8) -> ! {
     unsafe { libc::_exit(c_int::from(status)) }
 }
 
-/// Writes out what C libraries have buffered, so that it is neither lost by `_exit` nor written again by the forked copy.
+/// Writes out the buffers of C libraries. Otherwise `_exit` would lose them, or the forked copy would write them again.
 pub(crate) fn flush_c_streams() {
     // SAFETY: a null stream means all of them, fflush(3).
     unsafe { libc::fflush(ptr::null_mut()) };
@@ -70,7 +70,7 @@ pub(crate) fn at_exit(function: extern "C" fn()) -> io::Result<()> {
     if unsafe { libc::atexit(function) } == 0 { Ok(()) } else { Err(io::ErrorKind::OutOfMemory.into()) }
 }
 
-/// waitpid(2) without waiting: the child, if it has ended. Unlike nix's, it knows real-time signals.
+/// waitpid(2) without waiting: returns the child if it has ended. Unlike nix's, it knows real-time signals.
 pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     let mut status = 0;
     // SAFETY: `status` is a valid place for the result.
@@ -87,12 +87,12 @@ pub(crate) fn reap(child: Pid) -> io::Result<Option<(Pid, ExitStatus)>> {
     }
 }
 
-/// A child has made its parent its tracer, `PTRACE_TRACEME` of ptrace(2), and would wait for it at each signal. It gets
-/// the signal, and is traced no more.
+/// If a child has made its parent its tracer, `PTRACE_TRACEME` of ptrace(2), it waits for its parent at each signal.
+/// This gives it the signal, and stops the tracing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn stop_tracing(child: Pid, signal: c_int) {
     let nothing: *mut libc::c_void = ptr::null_mut();
-    let signal = if signal == libc::SIGTRAP { 0 } else { signal }; // ptrace's own, at an exec
+    let signal = if signal == libc::SIGTRAP { 0 } else { signal }; // it comes from ptrace itself, at an exec
     // SAFETY: takes no memory of this process. An error: it has just been killed.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, child.as_raw(), nothing, libc::c_long::from(signal)) };
 }
@@ -108,8 +108,8 @@ pub(crate) fn wait_for(child: Pid) -> io::Result<ExitStatus> {
     Ok(ExitStatus::from_raw(status))
 }
 
-/// waitid(2) that neither waits for a child nor reaps it: whether the child has ended, and if so, whether with status
-/// 0. Until it is reaped, no other process or group gets its number.
+/// waitid(2), without waiting for the child or reaping it. Returns whether it has ended and, if so, whether its status
+/// was 0. Until it is reaped, no other process or group gets its number.
 pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {
     let id = libc::id_t::try_from(child.as_raw()).map_err(io::Error::other)?;
     // SAFETY: all zeroes is a valid `siginfo_t`. It stays so where the child has not ended, waitid(2).
@@ -121,7 +121,7 @@ pub(crate) fn look_at(child: Pid) -> io::Result<Option<bool>> {
     Ok((info.si_signo != 0).then(|| info.si_code == libc::CLD_EXITED && unsafe { info.si_status() } == 0))
 }
 
-/// kill(2) with any signal, real-time ones too.
+/// kill(2) with any signal, including real-time ones.
 pub(crate) fn kill(pid: Pid, signal: c_int) -> io::Result<()> {
     // SAFETY: has no preconditions.
     Errno::result(unsafe { libc::kill(pid.as_raw(), signal) })?;

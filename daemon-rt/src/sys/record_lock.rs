@@ -1,4 +1,4 @@
-//! Record locks on a file, fcntl(2). The kernel tells everyone who can open the file which process has one.
+//! Record locks on a file, fcntl(2). The kernel shows everybody who can open the file which process has one.
 
 use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
 
@@ -9,11 +9,11 @@ use nix::{
     unistd::Pid,
 };
 
-/// Far behind whatever is in the file, and above any process id.
+/// Far beyond the content of the file, and above any process id.
 const OF_DAEMONS: off_t = 1 << 30;
 
-/// What a record lock is about. No two overlap, so that each has one owner: during an upgrade there are two supervisors,
-/// and two daemons.
+/// What a record lock stands for. The ranges do not overlap, so each has one owner: during an upgrade there are two
+/// supervisors and two daemons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Record {
     /// The process that the file names.
@@ -24,14 +24,14 @@ pub(crate) enum Record {
     DaemonOf(Pid),
 }
 
-/// Takes a shared lock, for which it is enough that the file is open for reading. A forked child does not have the
-/// lock, and it is gone when this process closes any descriptor of the file.
+/// Takes a shared lock, so the file need only be open for reading. A forked child does not have the lock. It is lost
+/// when this process closes any descriptor of the file.
 pub(crate) fn lock_record(file: BorrowedFd<'_>, record: Record) -> io::Result<()> {
     fcntl(file, FcntlArg::F_SETLK(&lock(libc::F_RDLCK, record)?))?;
     Ok(())
 }
 
-/// The process that has such a lock, if it is another one, and of this pid namespace.
+/// The process that has such a lock, if it is another process, and in this pid namespace.
 pub(crate) fn record_locker(file: BorrowedFd<'_>, record: Record) -> io::Result<Option<Pid>> {
     let mut lock = lock(libc::F_WRLCK, record)?;
     fcntl(file, FcntlArg::F_GETLK(&mut lock))?;

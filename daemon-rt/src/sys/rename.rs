@@ -1,4 +1,4 @@
-//! Renaming a file to a name that nothing has, renameat2(2).
+//! Renames a file to an unused name, renameat2(2).
 
 use std::{ffi::CStr, os::fd::BorrowedFd};
 
@@ -8,11 +8,11 @@ use nix::{
     sys::stat::fstatat,
 };
 
-/// Gives a file another name in its directory. What has that name already stays, and is the error EEXIST.
+/// Renames a file in its directory. If something already has the new name, it stays, and the error is EEXIST.
 pub(crate) fn rename_to_unused(directory: BorrowedFd<'_>, from: &CStr, to: &CStr) -> nix::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     match linux::rename_to_unused(directory, from, to) {
-        // A kernel before 3.15, a file system that cannot, such as NFS, or a filter of system calls.
+        // A kernel before 3.15, a file system that does not support it, such as NFS, or a filter of system calls.
         Err(Errno::ENOSYS | Errno::EINVAL | Errno::EPERM) => {}
         done => return done,
     }
@@ -33,7 +33,7 @@ mod linux {
 
     const NO_REPLACE: libc::c_uint = 1;
 
-    /// By its number: not every C library has a function for it.
+    /// By the call's number, because not every C library has a function for it.
     pub(super) fn rename_to_unused(directory: BorrowedFd<'_>, from: &CStr, to: &CStr) -> nix::Result<()> {
         let (fd, from, to) = (directory.as_raw_fd(), from.as_ptr(), to.as_ptr());
         // SAFETY: both names end with a NUL byte.

@@ -7,7 +7,7 @@ use nix::{
     sys::signal::{SigSet, SigmaskHow, pthread_sigmask},
 };
 
-/// Linux has 64 signals, FreeBSD 128. A number that the system does not know is skipped: sigaction(2) says EINVAL.
+/// Linux has 64 signals, FreeBSD 128. Unknown numbers are skipped: sigaction(2) fails with EINVAL.
 pub(super) const LAST_SIGNAL: c_int = if cfg!(any(target_os = "linux", target_os = "android")) { 64 } else { 128 };
 
 /// The signals that are ignored now, including real-time ones.
@@ -31,7 +31,7 @@ pub(crate) fn has_default(signal: c_int) -> bool {
     action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_DFL)
 }
 
-/// What a signal does, to be put back later.
+/// The action of a signal, to be restored later.
 pub(crate) struct Action {
     signal: c_int,
     action: Option<libc::sigaction>,
@@ -45,20 +45,20 @@ impl Action {
     }
 }
 
-/// Gives a signal its default action, and returns the one that it had.
+/// Gives a signal its default action, and returns the previous one.
 pub(crate) fn default_action(signal: c_int) -> Action {
     replace(signal, libc::SIG_DFL)
 }
 
-/// What a person, a terminal or a service manager ends a program by.
+/// The signals by which a person, a terminal or a service manager ends a program.
 pub(crate) const INTERRUPTING: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
-/// Ignores a signal, and returns the action that it had.
+/// Ignores a signal, and returns the previous action.
 pub(crate) fn ignore(signal: c_int) -> Action {
     replace(signal, libc::SIG_IGN)
 }
 
-/// Has a handler called that does nothing but note the signal, and returns what the signal did.
+/// Installs a handler that only notes the signal, and returns the previous action.
 pub(super) fn note(signal: c_int, handler: extern "C" fn(c_int)) -> Action {
     replace(signal, handler as libc::sighandler_t)
 }
@@ -77,9 +77,9 @@ pub(crate) fn let_interrupt(signal: c_int) {
     set_action(signal, &action_of(handler as libc::sighandler_t));
 }
 
-/// `pthread_sigmask(3)`: changes which signals are blocked, or only asks, and returns which were before.
+/// `pthread_sigmask(3)`: changes which signals are blocked, or only asks. Returns which were blocked before.
 ///
-/// The old set is zeroed first: it has room for more signals than the kernel writes.
+/// The old set is zeroed first, because it has room for more signals than the kernel writes.
 pub(crate) fn change_mask(how: SigmaskHow, signals: Option<&SigSet>) -> io::Result<SigSet> {
     // SAFETY: all zeroes is what sigemptyset(3) makes of a set.
     let mut before = unsafe { SigSet::from_sigset_t_unchecked(mem::zeroed()) };
@@ -97,7 +97,8 @@ pub(super) fn action_of(handler: libc::sighandler_t) -> libc::sigaction {
     libc::sigaction { sa_sigaction: handler, ..no_action() }
 }
 
-/// Also the buffer for a query: musl fills only a part of the mask, and reads all of it when the action is put back.
+/// It is also the buffer for a query: musl fills only a part of the mask, and reads all of it when the action is
+/// restored.
 fn no_action() -> libc::sigaction {
     // SAFETY: all zeroes is a valid `sigaction`: the default handler, no flags, an empty mask.
     unsafe { mem::zeroed() }
@@ -110,7 +111,7 @@ pub(super) fn set_action(signal: c_int, action: &libc::sigaction) {
     unsafe { libc::sigaction(signal, action, ptr::null_mut()) };
 }
 
-/// Calls again after a signal interrupted the call (EINTR), signal(7).
+/// Repeats the call if a signal interrupted it (EINTR), signal(7).
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -18,7 +18,7 @@ use nix::{
 
 use super::signals::uninterrupted;
 
-/// Never raises SIGPIPE: the program may have given that signal its default action, which ends it.
+/// Never raises SIGPIPE: the program may have given that signal its default action, which would end it.
 #[cfg(not(target_vendor = "apple"))]
 pub(super) const NO_SIGNAL: c_int = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -41,13 +41,14 @@ pub(crate) fn send_at_once(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<(
     uninterrupted(|| Ok(Errno::result(send())?)).map(drop)
 }
 
-/// shutdown(2): whoever reads at the other end finds the end, in every process. Async-signal-safe, signal-safety(7).
+/// shutdown(2): every process that reads at the other end gets the end of the data. Async-signal-safe,
+/// signal-safety(7).
 pub(crate) fn shut_down(socket: BorrowedFd<'_>) {
     // SAFETY: changes nothing but the socket.
     unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) };
 }
 
-/// A socket of that type, connected to that path, unix(7). Neither this nor a later send(2) waits.
+/// A socket of that type, connected to that path, unix(7). Neither connecting nor a later send(2) waits.
 pub(crate) fn connect(path: &Path, kind: c_int) -> io::Result<OwnedFd> {
     let address = address(path)?;
     // SAFETY: has no preconditions.
@@ -86,7 +87,7 @@ pub(crate) fn socket_family(fd: RawFd) -> io::Result<c_int> {
     Ok(c_int::from(address.ss_family))
 }
 
-/// Whether it is a socket with a name of its own and no peer: one that others connect to or send to, bind(2).
+/// Whether it is a socket with a name and without a peer, to which others connect or send, bind(2).
 pub(crate) fn is_bound_socket(fd: RawFd) -> bool {
     // SAFETY: all zeroes is a valid address, of no family.
     let mut address: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -99,7 +100,7 @@ pub(crate) fn is_bound_socket(fd: RawFd) -> bool {
     length = libc::socklen_t::try_from(size_of_val(&address)).unwrap_or_default();
     // SAFETY: as above.
     let named = Errno::result(unsafe { libc::getsockname(fd, (&raw mut address).cast(), &raw mut length) });
-    // The port of a raw socket is its protocol, raw(7). The name of a Unix socket that has none ends behind the family.
+    // The port of a raw socket is its protocol, raw(7). The name of a Unix socket without a name ends after the family.
     let has_name = usize::try_from(length).is_ok_and(|length| length > size_of::<libc::sa_family_t>());
     named.is_ok() && has_name && has_port(&address) && !is_raw(fd)
 }
@@ -112,7 +113,7 @@ fn is_raw(fd: RawFd) -> bool {
     kind == libc::SOCK_RAW
 }
 
-/// Of the internet's sockets, one without a port has no name.
+/// An internet socket has no name if it has no port.
 fn has_port(address: &libc::sockaddr_storage) -> bool {
     if ![libc::AF_INET, libc::AF_INET6].contains(&c_int::from(address.ss_family)) {
         return true;
@@ -121,7 +122,7 @@ fn has_port(address: &libc::sockaddr_storage) -> bool {
     unsafe { (*(&raw const *address).cast::<libc::sockaddr_in>()).sin_port != 0 }
 }
 
-/// The process that made the other end of a pair, or that connected or listened, unix(7). 0 is one of which nothing is known.
+/// The process that created the other end of a pair, or that connected or listened, unix(7). 0 if it is not known.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn peer_process(fd: RawFd) -> io::Result<Pid> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };

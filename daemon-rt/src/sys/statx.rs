@@ -1,4 +1,4 @@
-//! What the kernel knows of a file without asking its file system, statx(2).
+//! What the kernel knows about a file without asking its file system, statx(2).
 
 use std::{
     ffi::CStr,
@@ -14,8 +14,8 @@ use nix::{
 
 use super::fd::{FileId, file_id};
 
-/// The file that a path leads to, if need be as it was when its file system last told. A server that does not answer, of a
-/// file system in user space, holds nobody up.
+/// The file that a path leads to. The answer may be as old as the last one of its file system. So a server that does
+/// not answer, of a file system in user space, delays nobody.
 pub(crate) fn cached_file_id(path: &Path) -> io::Result<FileId> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     match linux::cached_file_id(path) {
@@ -26,8 +26,8 @@ pub(crate) fn cached_file_id(path: &Path) -> io::Result<FileId> {
     Ok(FileId::of(&fstatat(AT_FDCWD, path, AtFlags::empty())?))
 }
 
-/// The file that a descriptor is open on: also one that another host removed, of which fstat(2) says that it is stale
-/// (ESTALE). Async-signal-safe, signal-safety(7).
+/// The file that a descriptor is open on. This also works if another host has removed the file, for which fstat(2)
+/// fails with ESTALE. Async-signal-safe, signal-safety(7).
 pub(crate) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Ok(found) = linux::cached_file_id_of(fd) {
@@ -36,12 +36,13 @@ pub(crate) fn cached_file_id_of(fd: RawFd) -> io::Result<FileId> {
     file_id(fd)
 }
 
-/// Whether a file is append-only, immutable, or the root of a mount: nobody renames it then, rename(2). Only Linux tells.
+/// Whether a file is append-only, immutable, or the root of a mount: then it cannot be renamed, rename(2). Only Linux
+/// shows this.
 pub(crate) fn is_kept_from_renames(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<bool> {
     Ok(attributes(directory, name)? & (IMMUTABLE | APPEND | MOUNT_ROOT) != 0)
 }
 
-/// Whether what is in a directory keeps its name for ever. Only Linux tells.
+/// Whether files in a directory can never be renamed. Only Linux shows this.
 pub(crate) fn is_append_only(directory: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(attributes(directory, c"")? & APPEND != 0)
 }
@@ -50,7 +51,7 @@ const IMMUTABLE: u64 = 0x10;
 const APPEND: u64 = 0x20;
 const MOUNT_ROOT: u64 = 0x2000;
 
-/// Those of a file in that directory, or of the directory itself.
+/// The attributes of a file in that directory, or of the directory itself.
 fn attributes(directory: BorrowedFd<'_>, name: &CStr) -> io::Result<u64> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     match linux::attributes(directory, name) {
@@ -80,7 +81,7 @@ mod linux {
     const DONT_SYNC: libc::c_int = 0x4000;
     const INO: libc::c_uint = 0x100;
 
-    /// `struct statx`, which libc does not have for every C library.
+    /// `struct statx`. libc does not have it for every C library.
     #[repr(C)]
     struct Status {
         mask_and_block: u64,

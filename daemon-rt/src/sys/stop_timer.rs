@@ -1,4 +1,4 @@
-//! A limit on the time that a program takes to stop, without a thread.
+//! Limits the time that a program takes to stop, without a thread.
 
 use std::{
     io, ptr,
@@ -17,8 +17,9 @@ use nix::{
 
 use super::signals::is_ignored;
 
-/// A timer that sends SIGTERM to this process, or SIGINT where that is ignored, `timer_create(2)`. It is made beforehand,
-/// since a signal handler cannot make one, and never deleted, since the handler may be at it. No forked process has it.
+/// A timer that sends SIGTERM to this process, or SIGINT if SIGTERM is ignored, `timer_create(2)`. It is created
+/// beforehand, because a signal handler cannot create one. It is never deleted, because the handler may be using it. A
+/// forked process does not have it.
 pub(crate) struct StopTimer(AtomicPtr<Timer>);
 
 impl StopTimer {
@@ -29,7 +30,7 @@ impl StopTimer {
         Ok(Self(AtomicPtr::new(Box::into_raw(Box::new(timer)))))
     }
 
-    /// Once. Async-signal-safe, signal-safety(7): `timer_settime(2)`.
+    /// To be called once. Async-signal-safe, signal-safety(7): `timer_settime(2)`.
     pub(crate) fn start(&self, after: Duration) {
         let timer = self.0.swap(ptr::null_mut(), SeqCst);
         // SAFETY: null, or a box that was leaked, and of which nobody else has the pointer any more.

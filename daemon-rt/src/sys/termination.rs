@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT where their default action does not do: it leaves a pidfile behind, and has no effect on process 1 of
-//! a pid namespace, `pid_namespaces(7)`.
+//! SIGTERM and SIGINT, for processes in which their default action does not suffice: it would leave a pidfile behind,
+//! and it has no effect on process 1 of a pid namespace, `pid_namespaces(7)`.
 
 use std::{
     process, ptr,
@@ -24,7 +24,7 @@ use super::{
 
 const SIGNALS: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
-/// Whose end it is, and what goes with it.
+/// The process that the signals end, and the file that is then removed.
 struct End {
     process: ThisProcess,
     file: Option<HeldFile>,
@@ -32,36 +32,36 @@ struct End {
 
 static END: Leaked<End> = Leaked::nothing();
 
-/// While a file comes into being: 0, or the signal that came since then.
+/// While a file is being created: 0, or the signal that has come since.
 static HELD_BACK: AtomicI32 = AtomicI32::new(NOT_HELD_BACK);
 
 const NOT_HELD_BACK: c_int = -1;
 
-/// What a signal does where the program asked to be told of it.
+/// What a signal does instead, if the program asked to be told of it.
 static INSTEAD: OnceLock<fn(c_int) -> Instead> = OnceLock::new();
 
 pub(crate) enum Instead {
     Nothing,
     EndBy(c_int),
-    /// In a forked worker: what it would do if nobody had asked.
+    /// In a forked worker: what the signal would do if the program had not asked.
     AsIfNotAsked,
 }
 
-/// What the handler took the place of, for each of the signals.
+/// The handlers that ours replaced, for each of the signals.
 static PREVIOUS: [OnceLock<PreviousHandler>; 2] = [const { OnceLock::new() }; 2];
 
-/// What the signal was told by that the previous handler is called for. That one may call this handler in its turn.
+/// The `siginfo_t` of the signal for which the previous handler is being called. That handler may call ours in turn.
 static CALLS_PREVIOUS: AtomicPtr<siginfo_t> = AtomicPtr::new(ptr::null_mut());
 
-/// From now on, SIGTERM and SIGINT remove the file, and then end this process as they do by default. Process 1 exits with
-/// the status that a shell has for that. In forked workers they have their default action, and so they have after
-/// [`leave_termination_alone`]. A signal that is ignored stays so, and so does one that has a handler.
+/// From now on, SIGTERM and SIGINT remove the file, and then end this process as they do by default. Process 1 exits
+/// with the status that a shell would report. In forked workers, and after [`leave_termination_alone`], they have their
+/// default action. A signal that is ignored, or has a handler, stays as it is.
 pub(crate) fn handle_termination(file: Option<HeldFile>) {
     set_end(file);
     install();
 }
 
-/// As [`handle_termination`] without a file, where that makes a difference.
+/// The same as [`handle_termination`] without a file, if that makes a difference.
 pub(crate) fn handle_termination_of_process_1() {
     if process::id() == 1 {
         mark_process();
@@ -69,8 +69,8 @@ pub(crate) fn handle_termination_of_process_1() {
     }
 }
 
-/// As [`handle_termination`] for the file that `create` may hand to it. A signal that comes before `create` is done waits,
-/// whichever thread gets it: it would find a file of which nobody knows yet.
+/// The same as [`handle_termination`], for the file that `create` may give to it. A signal that comes before `create`
+/// has finished waits, whichever thread gets it: nobody knows of the file yet.
 pub(crate) fn hold_back_termination<T>(create: impl FnOnce() -> T) -> T {
     mark_process();
     HELD_BACK.store(0, SeqCst);
@@ -86,8 +86,9 @@ pub(crate) fn hold_back_termination<T>(create: impl FnOnce() -> T) -> T {
     created
 }
 
-/// From now on, a signal does what `instead` says. Handlers that the program has installed go on being called, and signals
-/// that are ignored stay so. A second call in a process installs the handler where another one has taken its place.
+/// From now on, a signal does what `instead` says. Handlers that the program has installed are still called, and
+/// signals that are ignored stay ignored. A second call in a process installs the handler again if another one has
+/// replaced it.
 ///
 /// # Safety
 ///
@@ -96,8 +97,8 @@ pub(crate) unsafe fn on_termination(instead: fn(c_int) -> Instead) {
     mark_process();
     let _ = INSTEAD.set(instead);
     for (signal, previous) in SIGNALS.into_iter().zip(&PREVIOUS) {
-        // Where it has called a handler before, one that has taken its place since calls this one in its turn, or wants it
-        // gone.
+        // If ours has called a handler before, the one that has replaced it since either calls ours in turn, or does
+        // not want it.
         let is_below = previous.get().is_some() && !has_default(signal);
         if is_below || is_handled(signal) || is_ignored(signal) {
             continue;
@@ -111,13 +112,13 @@ pub(crate) unsafe fn on_termination(instead: fn(c_int) -> Instead) {
     }
 }
 
-/// Has a timer's signal come to the same handler. Async-signal-safe.
+/// Lets a timer's signal go to the same handler. Async-signal-safe.
 #[cfg(any(target_vendor = "apple", target_os = "openbsd"))]
 pub(super) fn handle_also(signal: c_int) {
     set_action(signal, &PreviousHandler::followed_by(None, handle));
 }
 
-/// SIGTERM and SIGINT have their default action again, unless the program asked to be told of them.
+/// Gives SIGTERM and SIGINT their default action again, unless the program asked to be told of them.
 pub(crate) fn leave_termination_alone() {
     if current_end().is_some() {
         uninstall();
@@ -167,11 +168,11 @@ fn is_handled(signal: c_int) -> bool {
     action(signal).is_some_and(|action| action.sa_sigaction == handler)
 }
 
-/// A handler that was installed later may call this one: signal-hook's does, and with it tokio's. Then the signal is that
-/// one's, unless the program asked to be told of it, too.
+/// A handler that was installed later may call this one: signal-hook's does, and with it tokio's. Then the later one
+/// decides what the signal does, unless the program asked to be told of it, too.
 extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     if !info.is_null() && CALLS_PREVIOUS.load(SeqCst) == info {
-        return; // by the handler that it is calling
+        return; // the previous handler called ours
     }
     let errno = Errno::last_raw();
     let is_on_top = is_handled(signal);
@@ -191,7 +192,7 @@ extern "C" fn handle(signal: c_int, info: *mut siginfo_t, context: *mut c_void) 
     Errno::set_raw(errno);
 }
 
-/// The first signal is the one that waits.
+/// Holds back the first signal. Later ones are dropped.
 fn is_held_back(signal: c_int) -> bool {
     current_end().is_some() && HELD_BACK.compare_exchange(0, signal, SeqCst, SeqCst) != Err(NOT_HELD_BACK)
 }
@@ -207,7 +208,7 @@ fn end_by(signal: c_int) {
         }
     }
     default_action(signal);
-    // The thread may have blocked it, and while its handler runs it is blocked.
+    // The thread may have blocked it, and it is blocked while its handler runs.
     let _ = SigSet::from_iter(Signal::try_from(signal)).thread_unblock();
     // SAFETY: has no preconditions.
     unsafe { libc::raise(signal) };

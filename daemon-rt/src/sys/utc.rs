@@ -7,7 +7,7 @@ use std::{
 
 use nix::libc;
 
-/// In UTC, by RFC 3339. None where the C library does not know the year.
+/// In UTC, as in RFC 3339. None if the C library does not know the year.
 pub(crate) fn utc(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok()?;
     let mut fields = MaybeUninit::<libc::tm>::uninit();

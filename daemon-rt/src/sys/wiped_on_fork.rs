@@ -1,4 +1,4 @@
-//! Memory that no fork copies.
+//! Memory that a fork does not copy.
 
 #[cfg(test)]
 mod tests;
@@ -9,17 +9,17 @@ use std::{io, mem, ptr, sync::atomic::AtomicI32};
 use nix::errno::Errno;
 use nix::libc::{self, c_void};
 
-const SIZE: usize = mem::size_of::<AtomicI32>(); // the system makes a page of it
+const SIZE: usize = mem::size_of::<AtomicI32>(); // the system rounds it up to a page
 
 /// A word that is 0 at first, and 0 again in every process forked from this one. A child made with `CLONE_VM` shares
 /// it. It is never freed.
 ///
-/// It tells a process from its forked workers where the pid does not: both may be process 1, each of its own pid
+/// It tells a process from its forked workers when the pid does not: both may be process 1, each in its own pid
 /// namespace.
 ///
 /// # Errors
 ///
-/// `Unsupported` where the system has nothing of the kind: Linux before 4.14, macOS.
+/// `Unsupported` if the system has no such memory: Linux before 4.14, macOS.
 pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
     // SAFETY: new memory, at an address that the system chooses.

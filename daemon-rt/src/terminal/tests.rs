@@ -3,8 +3,8 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 use super::{escape_controls, shown};
 use crate::random::cases;
 
-/// Text between whatever a terminal acts on: escape sequences, C1 controls, a torn UTF-8 sequence; and between what shows
-/// something else than is there.
+/// Text between things that make a terminal act, such as escape sequences, C1 controls and a torn UTF-8 sequence, and
+/// between characters that make a text look different.
 const PARTS: [&[u8]; 14] = [
     b"plain",
     b"\n",
@@ -22,7 +22,7 @@ const PARTS: [&[u8]; 14] = [
     "\u{e0041}".as_bytes(),
 ];
 
-/// Whatever is no letter, sign or blank of a line.
+/// Characters that are not a letter, a sign or a blank of a line.
 const DECEPTIVE: [char; 33] = [
     '\u{ad}',
     '\u{61c}',
@@ -72,7 +72,7 @@ fn nothing_but_lines_and_tabs_controls_the_terminal() {
         let is_harmless = |character: char| matches!(character, '\n' | '\t') || is_harmless(character);
         assert!(text.chars().all(is_harmless), "{text:?}");
         assert!(text.is_empty() == bytes.is_empty() && (text.is_empty() || text.ends_with('\n')), "{text:?}");
-        // What is harmless stays as it is, but for the newline at the end.
+        // Harmless text stays as it is, except for the newline at the end.
         if let Some(harmless) = std::str::from_utf8(&bytes).ok().filter(|text| text.chars().all(is_harmless)) {
             assert_eq!(text.strip_suffix('\n').unwrap_or_default(), harmless.strip_suffix('\n').unwrap_or(harmless));
         }
@@ -94,7 +94,7 @@ fn what_is_not_shown_is_named() {
     }
 }
 
-/// Every script is written as its writers know it: accents that stand behind their letters, the two looks of a sign.
+/// Every script stays as its writers know it: accents that follow their letters, and both looks of a sign.
 #[test]
 fn what_is_written_stays_as_it_is() {
     for text in

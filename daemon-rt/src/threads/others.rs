@@ -1,4 +1,4 @@
-//! Who else runs in this memory, as Linux tells it.
+//! What else runs in this memory, as far as Linux shows it.
 
 use std::{
     fs, io,
@@ -17,18 +17,18 @@ use nix::{
 use super::Step;
 use crate::{Error, proc::Stat, sys, terminal::shown};
 
-/// How long a thread that is about to end may take.
+/// How long a thread that is about to end may take for it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A thread that was joined is listed until the kernel has removed it, for which a busy machine may take long.
+/// A joined thread is listed until the kernel has removed it, which may take long on a busy machine.
 const LINGERS: Duration = Duration::from_secs(10);
 
 const EMULATOR: &str = "cannot give up privileges: a thread of the emulator that runs this program would keep them";
 
 enum Others {
     Nobody,
-    /// Threads of an emulator that runs the program's instructions, as qemu-user does. It forks with them, but nobody
-    /// changes their ids.
+    /// Threads of an emulator that runs the program's instructions, such as qemu-user. It forks with them, but their
+    /// ids cannot be changed.
     Emulator,
     Threads(Vec<Thread>),
     /// A child made with `CLONE_VM`, clone(2). It shares locks and all other memory.
@@ -59,7 +59,7 @@ pub(super) fn refuse(before: Step) -> Result<(), Error> {
 }
 
 fn others() -> io::Result<Others> {
-    // Only a process that shares its memory with nobody may call this, and then it has no effect, unshare(2).
+    // Only a process that shares its memory with no other may call this, and then it has no effect, unshare(2).
     let alone = unshare(CloneFlags::CLONE_VM);
     if alone.is_ok() {
         return Ok(Others::Nobody);
@@ -75,16 +75,16 @@ fn others() -> io::Result<Others> {
     Ok(if is_shared { Others::Process } else { Others::Nobody })
 }
 
-/// Whether so many threads are all an emulator's.
+/// Whether this many threads all belong to an emulator.
 ///
-/// The emulator itself answers for `/proc/self/exe`, and the kernel for another name of the same file. Whether there is
-/// an emulator does not tell whose the threads are. The C library knows those that the program has started. Without an
-/// emulator, a thread that it does not know, by clone(2), counts as the program's.
+/// For `/proc/self/exe` the emulator itself answers, and for another name of the same file the kernel does. So it is
+/// known whether there is an emulator, but not whose the threads are. The C library knows those that the program has
+/// started. Without an emulator, a thread that the library does not know, by clone(2), counts as the program's.
 fn are_emulators(count: usize) -> bool {
     let told = fs::read_link("/proc/self/exe");
     let run = fs::read_link(format!("/proc/self/task/{}/exe", process::id()));
     let is_emulated = matches!((told, run), (Ok(told), Ok(run)) if told != run);
-    is_emulated && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // as many as qemu-user has
+    is_emulated && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // qemu-user itself has one
 }
 
 fn refusal(before: Step, others: &Others) -> Error {
@@ -105,7 +105,7 @@ fn refusal(before: Step, others: &Others) -> Error {
     Error::new(format!("{cannot}: {count} other thread{s} {fate} ({names}); {}", cure("threads")))
 }
 
-/// All but this one.
+/// All except this one.
 fn threads() -> io::Result<Vec<Thread>> {
     let own = process::id().to_string();
     let programs = Stat::at(&Path::new("/proc/self/task").join(&own))?; // an emulator answers for /proc/self/stat
@@ -122,7 +122,7 @@ fn threads() -> io::Result<Vec<Thread>> {
             Err(error) => return Err(error),
         }
     }
-    // A thread without a name of its own has that of the thread which started it: at first, the program's.
+    // A thread without a name of its own has the name of the thread that started it, at first the program's.
     for thread in threads.iter_mut().filter(|thread| Some(&thread.name) == programs.as_ref()) {
         "unnamed".clone_into(&mut thread.name);
     }
@@ -131,7 +131,7 @@ fn threads() -> io::Result<Vec<Thread>> {
 
 impl Thread {
     fn seen(stat: &Stat) -> Option<Self> {
-        /// The kernel's `PF_EXITING`, which a thread has before another can join it.
+        /// `PF_EXITING` of the kernel. A thread has it before another thread can join it.
         const EXITING: u64 = 4;
         Some(Self { name: shown(stat.name()?).to_string(), is_ending: stat.number(9)? & EXITING != 0 })
     }

@@ -10,7 +10,7 @@ use nix::{
 
 use crate::sys;
 
-/// Where a file is, or is to be. The name is `.` where the path names a directory.
+/// Where a file is, or will be. The name is `.` if the path names a directory.
 pub(crate) struct Entry {
     pub(crate) directory: OwnedFd,
     pub(crate) name: OsString,
@@ -22,7 +22,7 @@ impl Entry {
         sys::uninterrupted(|| Ok(openat(&self.directory, self.name.as_os_str(), flags, mode)?.into()))
     }
 
-    /// That of a symbolic link itself, not of its target.
+    /// The status of a symbolic link itself, not of its target.
     pub(crate) fn status(&self) -> io::Result<FileStat> {
         Ok(fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?)
     }

@@ -94,7 +94,7 @@ fn taken_in_setup() {
     serves(&systemd, ACTIVATED, true);
 }
 
-/// Exec gives it privileges, so that nobody's word counts but systemd's.
+/// Exec gives it privileges, so only systemd's variables count.
 #[test]
 fn taken_with_file_capabilities() {
     needs_tools!("setcap");

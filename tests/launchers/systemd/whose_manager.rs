@@ -1,4 +1,4 @@
-//! The variables of a manager, which whatever its service starts inherits: whose they are, with the real ones.
+//! A service's children inherit its manager's variables: whom these are meant for, with real managers.
 
 use std::{
     fs::{self, Permissions},
@@ -143,7 +143,7 @@ fn a_wrapper_stands_in_for_a_launcher() {
     }
 }
 
-/// It has its own name, and not that of its shell.
+/// A script has its own name, not that of its shell.
 #[test]
 fn a_script_stands_in_for_the_program() {
     let stage = Stage::new();
@@ -157,7 +157,7 @@ fn a_script_stands_in_for_the_program() {
     }
 }
 
-/// As for a wrapper that nobody knows: without the variable, the others hold for whoever has them.
+/// The same as for an unknown wrapper: without that variable, the others count for every process that has them.
 #[test]
 fn a_unit_can_say_that_its_wrapper_is_one() {
     needs_tools!("perl");
@@ -170,7 +170,7 @@ fn a_unit_can_say_that_its_wrapper_is_one() {
     is_active_when_ready(&systemd, "unknown.service").assert_stays(OWN);
 }
 
-/// Exec gives it privileges, and behind a wrapper nobody's word counts.
+/// Exec gives it privileges, and behind a wrapper no variable counts.
 #[test]
 fn a_program_with_file_capabilities_behind_a_wrapper() {
     needs_tools!("setcap", "perl");
@@ -202,7 +202,7 @@ fn below_a_service(stage: &Stage, perl: &str) -> Command {
     shell
 }
 
-/// The socket of a service that has ended is no more a reason not to start than the service was one to tell.
+/// If that service has ended, its socket is gone. That is no reason not to start.
 #[test]
 fn a_socket_of_somebody_else_may_be_gone() {
     needs_tools!("perl");
@@ -215,7 +215,7 @@ fn a_socket_of_somebody_else_may_be_gone() {
     assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
 }
 
-/// A manager below a service, whose own variable is not changed by that, has a socket of its own.
+/// A manager below a service has a socket of its own, but does not change the variable of the service.
 #[test]
 fn a_manager_in_a_service_is_heard() {
     needs_tools!("perl");

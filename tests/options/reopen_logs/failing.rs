@@ -209,7 +209,8 @@ fn beside(process: Process, command: &[&str]) {
     assert!(enter.status().expect("start nsenter").success(), "{command:?}");
 }
 
-/// Whoever may write in the directory of the user's would have the daemon write to any file of the user's, or root's.
+/// Otherwise, anybody who may write in the user's directory could make the daemon write to any file of the user's, or
+/// root's.
 #[test]
 fn a_planted_link_is_not_followed() {
     needs_root!();

@@ -17,7 +17,7 @@ fn it_lives_beside_other_listeners() {
         for is_first in [true, false] {
             let stage = Stage::new();
             if !is_first && listener.ends_with("sigaction") {
-                continue; // it takes our place, as it would any other's
+                continue; // it replaces ours, as it would replace any other
             }
             let first: &[&str] = if is_first { &["--listen", listener] } else { &[] };
             let mut daemon = daemon(&stage, &[&["--stdout", "log"], first].concat());
@@ -46,7 +46,7 @@ fn one_that_setup_ignores_is_handled() {
     assert!(stage.path("log").exists());
 }
 
-/// A handler that changed it would have the program see another error than that of its own call.
+/// If the handler changed it, the program would see a wrong error from its own call.
 #[test]
 fn errno_is_kept() {
     for options in [[].as_slice(), &["--listen", "sigaction"]] {
@@ -96,7 +96,7 @@ fn many_at_once_end_with_the_newest_file() {
     assert_eq!(lines, counts.sum::<usize>() + 1);
 }
 
-/// signal-safety(7). That there would be an end to it, the probe's own handler shows, which allocates.
+/// signal-safety(7). The probe's own handler does allocate, which shows that this test would notice.
 #[test]
 fn the_handler_allocates_nothing_and_locks_nothing() {
     let Some(library) = preload::library("HANDLER_ALLOCATES_NOTHING") else { return };
@@ -135,7 +135,7 @@ fn await_late_thread(stage: &Stage) {
     eventually("a thread with an open log", || (!stage.path("wait").exists()).then_some(()));
 }
 
-/// Who opened the log before it was renamed puts it in place last.
+/// A thread that opened the log before it was renamed puts it in place last.
 #[test]
 fn a_thread_that_is_late_starts_over() {
     let stage = Stage::new();
@@ -171,14 +171,14 @@ fn a_call_waits_for_the_thread_that_is_late() {
     assert_eq!(daemon.process.descriptor(1), Some(stage.path("log")));
 }
 
-/// Who looks again and again sleeps in between.
+/// Whoever polls sleeps between two looks.
 fn await_another_look(process: Process) {
     let sleeps = || process.status("voluntary_ctxt_switches")?.parse::<u64>().ok();
     let before = sleeps().expect("a number");
     eventually("some looks", || (sleeps()? > before + 3).then_some(()));
 }
 
-/// A thread may call while the handler of another is at it.
+/// A thread may call it while another thread's handler is running.
 #[test]
 fn calls_and_hang_ups_do_not_wait_for_each_other() {
     let stage = Stage::new();
@@ -222,7 +222,7 @@ fn a_worker_reopens_its_own() {
     worker.signal(Signal::SIGKILL);
 }
 
-/// What it noted of its own descriptors would be said of the daemon's, which went on with the old log for ever.
+/// If it noted the state of its own descriptors, the daemon would take that for its own, and use the old log for ever.
 #[test]
 fn a_child_that_shares_the_memory_leaves_it_alone() {
     let stage = Stage::new();
@@ -235,7 +235,7 @@ fn a_child_that_shares_the_memory_leaves_it_alone() {
     assert_eq!(daemon.ask("reopen"), "");
 }
 
-/// The signal may come as soon as there is somebody to get it.
+/// The signal may come as soon as the process exists.
 #[test]
 fn a_hang_up_during_the_start_does_not_end_it() {
     for _ in 0..20 {

@@ -22,8 +22,8 @@ fn pins(stage: &Stage, daemon: &mut Daemon, log: &str) -> Vec<i32> {
     pins
 }
 
-/// The file that a program has under the number of a stream which it closed, with the inode number of the log that was
-/// there: some file systems give that to the next file.
+/// A program closes a stream, and a file of its own gets that number. The file also gets the inode number of the old
+/// log: some file systems give it to the next file.
 #[test]
 fn a_file_of_the_programs_is_not_taken_for_a_log_that_is_gone() {
     let stage = Stage::new();
@@ -54,8 +54,8 @@ fn it_goes_with_the_log() {
     assert_eq!(["out.1", "err.1"].map(|log| pins(&stage, &mut daemon, log)).concat(), Vec::<i32>::new());
 }
 
-/// As a loop over all descriptors does. Another file under its number stays what it is; and no standard stream becomes
-/// the new one, though its number is free.
+/// As a loop over all descriptors does. If another file gets the pin's number, it stays as it is. And the new pin is no
+/// standard stream, even if the number of one is free.
 #[test]
 fn a_program_that_closes_it_has_its_log_reopened_all_the_same() {
     let stage = Stage::new();

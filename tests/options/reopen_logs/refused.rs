@@ -26,7 +26,7 @@ fn a_directory_in_which_the_user_creates_nothing() {
     drop(daemon(&stage, &["--stdout", "logs/log"]));
 }
 
-/// Who put it there for the user does it again at the rotation.
+/// Whoever created it for the user will create it again at the rotation.
 #[test]
 fn a_log_that_somebody_creates_for_the_user() {
     needs_root!();

@@ -97,7 +97,7 @@ fn the_supervisor_ends_as_the_daemon_did() {
     }
 }
 
-/// It would hold what `setup` left, and tell nothing of the failure.
+/// A core of the supervisor would hold what `setup` left, and would not help to find the failure.
 #[test]
 fn only_the_daemon_leaves_a_core() {
     let stage = Stage::new();

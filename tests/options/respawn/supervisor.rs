@@ -83,7 +83,7 @@ fn behind_stop_timeout_it_kills() {
     assert!(stage.read("log").contains("ended as it was asked to, signal: 9 (SIGKILL)"));
 }
 
-/// `PTRACE_TRACEME` has its parent see it stop at each signal, ptrace(2).
+/// With `PTRACE_TRACEME`, its parent sees it stop at each signal, ptrace(2).
 #[test]
 fn a_daemon_that_has_itself_traced_is_not_taken_for_one_that_ended() {
     let stage = Stage::new();
@@ -100,7 +100,7 @@ fn a_daemon_that_has_itself_traced_is_not_taken_for_one_that_ended() {
     assert_eq!(stage.read("log").lines().count(), 1, "{}", stage.read("log"));
 }
 
-/// A service that stops in order closes its socket first, and nobody is to wait in its queue.
+/// A service that stops in order closes its socket first, so that no client waits in its queue.
 #[test]
 fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
     let stage = Stage::new();
@@ -121,7 +121,7 @@ fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
     assert!(daemon.process.is_alive());
 }
 
-/// Which has last words then.
+/// The daemon then has last words.
 #[test]
 fn a_daemon_that_ends_itself_behind_stop_timeout_is_not_killed() {
     let stage = Stage::new();
@@ -147,7 +147,7 @@ fn other_signals_are_handed_on() {
     }
 }
 
-/// A daemon that begins would end by a signal for which it has no handler yet.
+/// While the daemon starts, a signal would end it, because it has no handler yet.
 #[test]
 fn before_it_is_ready_they_wait() {
     let stage = Stage::new();
@@ -255,7 +255,7 @@ fn a_supervisor_that_is_stopped_starts_the_next_when_it_goes_on() {
     assert_eq!(stage.daemon().process.parent(), supervisor.0);
 }
 
-/// It keeps root, the streams, the pidfile and what `setup` opened, and is where no file system is kept busy.
+/// It keeps root, the streams, the pidfile and what `setup` opened. Its directory keeps no file system busy.
 #[test]
 fn it_keeps_what_the_next_daemon_needs_and_no_more() {
     needs_root!();
@@ -270,7 +270,7 @@ fn it_keeps_what_the_next_daemon_needs_and_no_more() {
         let supervisor = supervisor(&daemon);
         for _ in 0..3 {
             let directory = format!("/proc/{}/fd", supervisor.0);
-            // It answers the daemon before it closes what it started that by.
+            // It answers the daemon first, and only then closes the descriptors of the start.
             let open = eventually("its descriptors", || {
                 let open = fs::read_dir(&directory).ok()?;
                 let open: Vec<_> = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();

@@ -24,7 +24,7 @@ fn what_somebody_else_rotated_is_left_alone() {
     assert_eq!(words(&stage, &["log.1", "log"]), ["another's two", ""]);
 }
 
-/// Where none is kept, one of somebody else's is, also under the number that a rotation would have used.
+/// If no old log is kept, one that somebody else keeps stays, even with the number that a rotation would have used.
 #[test]
 fn what_somebody_else_keeps_stays() {
     let stage = Stage::new();

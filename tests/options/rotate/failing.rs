@@ -50,7 +50,7 @@ fn what_is_planted_under_the_next_number() {
     }
 }
 
-/// Between the rename and the creation, which nobody can tell from a rotation by somebody else.
+/// It is planted between the rename and the creation. This cannot be told from a rotation by somebody else.
 #[test]
 fn what_is_planted_in_the_place_of_the_log() {
     type Plant = (fn(&Stage), &'static str);
@@ -191,7 +191,7 @@ fn a_log_that_a_bystander_has_locked() {
     assert_eq!(words(&stage, &["log.2", "log.1", "log"]), ["one", "two", ""]);
 }
 
-/// What was told before holds until it succeeds.
+/// What was said before is still true until a rotation succeeds.
 #[test]
 fn a_bystander_has_nothing_told_twice() {
     let stage = Stage::new();
@@ -264,7 +264,7 @@ fn a_full_disk_costs_no_line_that_fits() {
     assert!(read(&log).ends_with("there is room again\n"));
 }
 
-/// There is no room for a new file: nobody can create one, and nothing can be written to the old one. It is told once.
+/// There is no room: a new file cannot be created, and nothing can be written to the old one. This is said once.
 #[test]
 fn a_disk_without_room_for_a_file() {
     needs_root!();
@@ -309,7 +309,8 @@ fn make_room_for_files(stage: &Stage, process: Process) {
     assert!(command.arg(stage.path("small")).status().expect("start nsenter").success());
 }
 
-/// What was the log goes when the new one is in place, however late, and whoever puts it there. Another's file stays.
+/// If no old log is kept, it is removed when the new one is in place, however late, and whoever puts it there. Somebody
+/// else's file stays.
 #[test]
 fn where_none_is_kept_and_the_new_log_comes_late() {
     needs_root!();

@@ -55,7 +55,7 @@ fn a_directory_in_which_the_user_may_not_rename() {
     let line = "cannot rotate stdout {}/logs/log as user nobody: it cannot be renamed in {}/logs: \
                 Permission denied (os error 13)";
     refused(&stage, &["--stdout", "rotate:50,1:logs/log", "--user", "nobody"], line);
-    // Where the start would create it, the same is found out as for `reopen_logs`.
+    // If the start would create the log, it finds out the same as for `reopen_logs`.
     let line = "cannot reopen stderr {}/logs/new as user nobody: it cannot be created in {}/logs after a rotation: \
                 Permission denied (os error 13); give it a directory that belongs to that user";
     refused(&stage, &["--stderr", "rotate:50,1:logs/new", "--user", "nobody"], line);
@@ -147,7 +147,7 @@ fn what_was_kept_and_its_owner_alone_may_rename() {
         let line = "cannot rotate stdout {}/logs/log as user nobody: it cannot be renamed in {}/logs: \
                     the directory is sticky, and neither it nor log.N belongs to the daemon's user";
         refused(&stage, &options, &line.replace("log.N", &format!("log.{others}")));
-        // Behind a gap it is in nobody's way.
+        // Above a gap, it does no harm.
         fs::rename(name(others), name(files + 2)).expect("rename");
         let mut daemon = daemon(&stage, &[&options[..], &["--connect"]].concat());
         fill(&mut daemon, "one");

@@ -14,7 +14,7 @@ use support::{Daemon, Process, Stage, eventually, needs_root};
 use super::{fill, line, probe, words};
 use crate::preload;
 
-/// A daemon of which a thread waits, from when there is a file `wait`, before it puts a new log in place, until there is a
+/// A daemon with a thread that puts a new log in place. Once the file `wait` exists, the thread first waits for the
 /// file `go`.
 fn daemon(stage: &Stage, limit: &str) -> Option<Daemon> {
     late_daemon(stage, "DUP2_WAITS", "", limit)
@@ -55,7 +55,7 @@ fn a_line_between_the_rename_and_the_new_file_is_in_the_old_one() {
     }
 }
 
-/// Whoever opened the log before it was renamed would put it in place last.
+/// A thread that opened the log before it was renamed would put it in place last.
 #[test]
 fn it_waits_for_whoever_opens_the_log_anew() {
     let stage = Stage::new();
@@ -72,8 +72,8 @@ fn it_waits_for_whoever_opens_the_log_anew() {
     assert_eq!(words(&stage, &["log.1", "log"]), ["one", "two"]);
 }
 
-/// It is joined, and yet there, until whoever traces it has seen its end, as otherwise until the kernel has removed it. And
-/// unshare(2) refuses a process that has a second thread.
+/// A joined thread still exists until its tracer has seen its end, just as otherwise until the kernel has removed it.
+/// And unshare(2) refuses a process that has a second thread.
 #[test]
 fn the_thread_is_waited_for_until_it_is_gone() {
     needs_root!();
@@ -95,15 +95,15 @@ fn the_thread_is_waited_for_until_it_is_gone() {
     assert_eq!(daemon.answer(), "");
 }
 
-/// Who looks again and again sleeps in between.
+/// Whoever polls sleeps between two looks.
 fn await_another_look(process: Process) {
     let sleeps = || process.status("voluntary_ctxt_switches")?.parse::<u64>().ok();
     let before = sleeps().expect("a number");
     eventually("some looks", || (sleeps()? > before + 3).then_some(()));
 }
 
-/// Of two programs on one log, one is stopped between two steps for longer than the other waits, and goes on when the other
-/// has rotated the log.
+/// Two programs share one log. One is stopped between two steps for longer than the other waits. It continues after the
+/// other has rotated the log.
 fn what_is_there_when_one_was_late(step: &str, keep: u32) -> Option<Vec<String>> {
     let stage = Stage::new();
     fs::write(stage.path("log.2"), "zero\n").expect("write");

@@ -94,7 +94,7 @@ fn the_launcher_is_what_it_was() {
     }
 }
 
-/// What is in effect may be less than what is permitted: it is not more afterwards.
+/// Fewer capabilities may be in effect than are permitted. There are not more afterwards.
 #[test]
 fn what_was_not_in_effect_is_not_afterwards() {
     needs_root!();

@@ -1,4 +1,4 @@
-//! User namespaces, where everybody who is nobody inside has one number, and root may be an ordinary user outside.
+//! User namespaces. All users from outside have one and the same id in them, and root may be an ordinary user outside.
 
 use std::{
     fs,
@@ -36,7 +36,8 @@ fn launch(stage: &Stage, options: &[&str]) -> (Option<i32>, String) {
     (status, stage.read("stderr"))
 }
 
-/// The root directory is root's outside, who is nobody inside: it has the number of the user whom the daemon becomes.
+/// The root directory belongs to root outside, who has no id inside. So it shows the id of the user that the daemon
+/// becomes.
 #[test]
 fn a_user_who_has_the_number_of_those_outside() {
     needs_root!();
@@ -73,7 +74,7 @@ fn a_user_who_has_the_number_of_those_outside() {
     assert_eq!(stage.read("of-user/log"), "one\n");
 }
 
-/// So has a file that somebody outside put where others may write.
+/// The same is true for a file that somebody outside has put where others may write.
 #[test]
 fn a_log_of_somebody_outside() {
     needs_root!();
@@ -99,7 +100,7 @@ fn a_log_of_somebody_outside() {
     drop(stage.daemon());
 }
 
-/// Root of a namespace with one id is an ordinary user, and nobody inside has less rights.
+/// Root of a namespace with one id is an ordinary user, and nobody inside has fewer rights.
 #[test]
 fn an_ordinary_user_who_is_root_inside() {
     needs_root!();

@@ -125,7 +125,7 @@ fn a_log_of_roots_or_of_the_daemons_own() {
     }
 }
 
-/// Only who may write there put it there.
+/// Only somebody who may write there can have put it there.
 #[test]
 fn a_log_of_anothers_in_a_directory_of_roots_or_of_the_users() {
     needs_root!();
@@ -142,7 +142,7 @@ fn a_log_of_anothers_in_a_directory_of_roots_or_of_the_users() {
     }
 }
 
-/// As by FUSE, where the file system answers what it likes.
+/// As on FUSE, where the file system answers whatever it likes.
 #[test]
 fn a_directory_that_is_another_one_after_it_was_judged() {
     needs_root!();

@@ -136,7 +136,7 @@ fn a_jail_behind_the_users_link() {
     }
 }
 
-/// Who may write there puts a C library of their own beside a set-user-ID program.
+/// Whoever may write there can put a C library of their own next to a set-user-ID program.
 #[test]
 fn a_jail_in_which_others_may_write() {
     needs_root!();

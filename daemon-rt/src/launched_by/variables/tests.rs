@@ -12,7 +12,7 @@ fn a_number_is_decimal_digits_and_nothing_else() {
     }
 }
 
-/// Descriptors are passed from 3 on, `sd_listen_fds(3)`; more than there can be are none.
+/// Descriptors are passed from 3 on, `sd_listen_fds(3)`. A number that is too large counts as none.
 #[test]
 fn as_many_descriptors_are_passed_as_there_can_be() {
     for (count, expected) in

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use super::Content;
 use crate::random::{cases, decimal, number_text};
 
-/// A process id as the kernel has them, without a leading zero, and nothing behind it but newlines.
+/// A process id as the kernel writes it, without a leading zero, and followed only by newlines.
 fn expected(bytes: &[u8]) -> Content {
     let is_space = |byte: &u8| b"\t\n\x0c\r ".contains(byte);
     let words: Vec<_> = bytes.split(is_space).filter(|word| !word.is_empty()).collect();

@@ -11,7 +11,7 @@ use nix::{
 use super::{Process, is_default};
 use crate::random::{cases, text};
 
-/// The lines that count, proc(5), among others in the order of the kernel.
+/// The lines that count, proc(5), between others in the kernel's order.
 fn status(name: &str, [blocked, ignored, caught]: [u64; 3]) -> String {
     format!(
         "Name:\t{name}\nState:\tS (sleeping)\nSigPnd:\tffffffffffffffff\nShdPnd:\tffffffffffffffff\n\
@@ -48,7 +48,7 @@ fn a_set_that_is_not_shown_may_have_the_signal() {
     }
 }
 
-/// As where the kernel has no pidfds.
+/// As on kernels without pidfds.
 #[test]
 fn without_a_pidfd_a_process_is_known_by_its_number() {
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();

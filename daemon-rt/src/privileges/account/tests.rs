@@ -4,7 +4,7 @@ use crate::{
     random::{cases, decimal, number_text},
 };
 
-/// POSIX chown(1): a name that no entry has is a number if it can be one. The last is none: to setuid(2) it is -1.
+/// POSIX chown(1): a name without an entry is a number if it can be one. The last one cannot: to setuid(2) it is -1.
 #[test]
 fn a_name_of_digits_is_a_number() {
     for mut rng in cases() {

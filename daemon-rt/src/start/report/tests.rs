@@ -6,7 +6,7 @@ use std::{
 use super::{Incoming, Report};
 use crate::{Error, run::Ready};
 
-/// Whoever was stopped until the time was over reads what has come.
+/// A reader that was stopped until the deadline still reads what has arrived.
 #[test]
 fn what_has_come_is_not_too_late() {
     let (sender, reader) = UnixStream::pair().unwrap();
@@ -24,7 +24,7 @@ fn nothing_comes_in_time() {
     }
 }
 
-/// Nobody reads more of it, and nobody else would.
+/// Readers read no more than that, so the rest would stay in the socket.
 #[test]
 fn a_longer_text_than_is_read_is_not_sent() {
     let (sender, reader) = UnixStream::pair().unwrap();
@@ -34,7 +34,7 @@ fn a_longer_text_than_is_read_is_not_sent() {
     assert_eq!(ready.message.trim_start_matches('x'), " (cut off after 64 KiB)");
 }
 
-/// Only the launcher looks for other instances, and it reads what the daemon printed itself.
+/// Only the launcher looks for other instances, and it reads itself what the daemon printed.
 #[test]
 fn a_daemon_cannot_forge_what_only_the_launcher_knows() {
     let (sender, reader) = UnixStream::pair().unwrap();

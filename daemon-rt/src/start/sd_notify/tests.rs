@@ -3,7 +3,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 use super::address;
 use crate::random::{cases, text};
 
-/// unix(7): 108 bytes, of which a path leaves one for its end, and an abstract name one for its beginning.
+/// unix(7): 108 bytes, of which a path needs one for its end, and an abstract name one for its beginning.
 const LONGEST: usize = 107;
 
 #[test]

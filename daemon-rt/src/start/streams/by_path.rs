@@ -23,15 +23,15 @@ use crate::{
     terminal::shown,
 };
 
-/// All code that opens files by their paths. Only [`Stdio`](crate::Stdio)s that have one lead to it: the linker leaves it
-/// out of a program that sets none.
+/// All code that opens files by path. Only a [`Stdio`](crate::Stdio) with a path refers to it, so the linker leaves it
+/// out of a program that has none.
 pub(crate) trait Opening: fmt::Debug + Sync + RefUnwindSafe {
     fn input(&self, file: &ByPath, inherited: &Inherited, account: Option<&Account>) -> Result<File, Error>;
     fn output(&self, name: &str, file: &ByPath, inherited: &Inherited, account: Option<&Account>)
     -> Result<Log, Error>;
     /// With `Stdio::truncate`.
     fn truncate(&self, log: &Log) -> Result<io::Result<()>, Error>;
-    /// Opens a log to read what the daemon writes to it. None where that is not possible.
+    /// Opens a log to read what the daemon writes to it. None if that is not possible.
     fn reader(&self, log: &Log, account: Option<&Account>) -> Result<Option<File>, Error>;
     fn remove_unless_used(&self, created: &Created);
 }
@@ -41,13 +41,14 @@ pub(crate) struct OpenFiles;
 
 /// An output, as it was opened.
 ///
-/// Where a file that was created is removed again, that happens while it is open: no other file has its inode number.
+/// If the start created the file, it is removed again while it is still open: so no other file can have its inode
+/// number.
 pub(crate) struct Log {
     pub(super) created: Option<Created>,
     pub(super) file: File,
     pub(super) path: PathBuf,
     pub(super) limit: Option<Limit>,
-    /// By whose rights the file is truncated, with `Stdio::truncate`.
+    /// Whose rights are used to truncate the file, with `Stdio::truncate`.
     truncate: Option<Rights>,
     opening: &'static dyn Opening,
 }
@@ -109,7 +110,7 @@ impl Opening for OpenFiles {
 }
 
 impl Log {
-    /// The same open file once more, so that two streams on it share one position.
+    /// Duplicates the open file, so that two streams on it share one position.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
         let (file, path) = (self.file.try_clone()?, self.path.clone());
         Ok(Self { created: None, file, path, limit: None, truncate: None, opening: self.opening })
@@ -150,7 +151,7 @@ fn opening(name: &str, path: &Path) -> String {
     format!("cannot open {name} {}", shown(path))
 }
 
-/// An owner that the file has already is not set: that would take a privilege all the same.
+/// If the file already has the owner, it is not set: setting it would still need a privilege.
 fn give_away(file: &File, account: &Account) -> io::Result<()> {
     let status = fstat(file)?;
     let uid = Some(account.uid).filter(|uid| uid.as_raw() != status.st_uid);

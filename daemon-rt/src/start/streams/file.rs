@@ -1,4 +1,4 @@
-//! Opening the files of the standard streams, so that nobody who may write in their directories leads the daemon astray.
+//! Opens the files of the standard streams, so that nobody who may write in their directories can redirect the daemon.
 
 use std::{
     ffi::CString,
@@ -28,7 +28,7 @@ use crate::{
     trusted_path::{self, Entry, Sticky, name_directory_of},
 };
 
-/// A file that the start created. Dropped, it is removed again unless somebody has written to it.
+/// A file that the start created. When dropped, it is removed again, unless somebody has written to it.
 #[derive(Debug)]
 pub(crate) struct Created {
     path: PathBuf,
@@ -37,22 +37,23 @@ pub(crate) struct Created {
     opening: &'static dyn Opening,
 }
 
-/// By whose rights a file is opened.
+/// Whose rights are used to open a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Rights {
-    /// Those of the launcher.
+    /// The launcher's.
     Own,
-    /// Those of the user that the daemon becomes: where not only root decides what the path leads to, or where that user
-    /// may do more than root.
+    /// The rights of the user that the daemon becomes. They are used if anybody but root decides where the path leads,
+    /// or if that user may do more than root.
     User(Box<Account>),
-    /// The same, in a process all of whose ids are that user's.
+    /// The same, in a process that has only that user's ids.
     UserAlone(Box<Account>),
 }
 
-/// Opens a file by the launcher's rights where root alone decides what the path leads to. Otherwise, and where the
-/// launcher may not open it, opens it as the user. Where neither may, the first error counts.
+/// Opens a file with the launcher's rights if root alone decides where the path leads. Otherwise, or if the launcher
+/// may not open it, opens it as the user. If neither may, the first error counts.
 ///
-/// Root may not on NFS with `root_squash`, exports(5), on FUSE without `allow_root`, or without `CAP_DAC_OVERRIDE`.
+/// Root may lack access on NFS with `root_squash`, exports(5), on FUSE without `allow_root`, or without
+/// `CAP_DAC_OVERRIDE`.
 pub(crate) fn open(
     path: &Path,
     account: Option<&Account>,
@@ -83,12 +84,12 @@ pub(crate) fn open(
     }
 }
 
-/// By whose rights the file is opened first, and its directory, where that has been checked.
+/// Whose rights are used first, and the directory, if it has been checked.
 fn locate(path: &Path, account: Option<&Account>) -> (Rights, Option<Entry>) {
     let Some(account) = account else { return (Rights::Own, None) };
     match trusted_path::walk(path, Sticky::SafeAbove) {
         Ok(entry) => (Rights::Own, Some(entry)),
-        // Where the path cannot be checked, it is opened with the user's rights, and the error of that tells why.
+        // If the path cannot be checked, it is opened with the user's rights, and that error says why.
         Err(_) => (Rights::User(Box::new(account.clone())), None),
     }
 }
@@ -104,7 +105,7 @@ impl Rights {
         }
     }
 
-    /// By which rights it is tried next.
+    /// Whose rights are used next.
     fn others(&self, account: Option<&Account>) -> Option<Self> {
         let account = Box::new(account?.clone());
         match self {
@@ -115,7 +116,7 @@ impl Rights {
     }
 }
 
-/// Opens a file to append to, and creates it where it is missing, for `owner`.
+/// Opens a file for appending. Creates it for `owner` if it is missing.
 pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> io::Result<Found> {
     let entry = entry(path, judged)?;
     let name = CString::new(entry.name.as_bytes())?;
@@ -126,7 +127,7 @@ pub(crate) fn for_appending(path: &Path, judged: Option<Entry>, owner: Uid) -> i
     Ok(Found { file: Some(opened.file), created })
 }
 
-/// Opens a file to read from.
+/// Opens a file for reading.
 pub(crate) fn for_reading(path: &Path, judged: Option<Entry>) -> io::Result<Found> {
     let opened = entry(path, judged)?.open(trusted_path::FILE | OFlag::O_RDONLY, Mode::empty());
     let file = opened.map_err(|error| explain(error, path))?;
@@ -141,8 +142,8 @@ fn entry(path: &Path, judged: Option<Entry>) -> io::Result<Entry> {
     judged.map_or_else(|| trusted_path::follow(path), Ok)
 }
 
-/// Opens the regular file that `file` is open on once more, to read what is written to it; nothing where the path leads
-/// elsewhere by now.
+/// Opens the regular file that `file` is open on a second time, for reading what is written to it. Returns nothing if
+/// the path leads elsewhere by now.
 pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>) -> io::Result<Found> {
     if !file.metadata()?.is_file() {
         return Ok(Found::default());
@@ -152,7 +153,7 @@ pub(crate) fn again_for_reading(file: &File, path: &Path, judged: Option<Entry>)
     Ok(found)
 }
 
-/// The system's texts for these errors do not name the cause.
+/// The system's descriptions of these errors do not say the cause.
 fn explain(error: io::Error, path: &Path) -> io::Error {
     let is_fifo = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo());
     if is_fifo && error.raw_os_error() == Some(libc::ENXIO) {
@@ -174,7 +175,7 @@ impl Created {
         };
     }
 
-    /// The directory is opened once: the path may lead elsewhere a moment later.
+    /// Opens the directory only once: the path may lead elsewhere a moment later.
     fn try_to_remove(&self) -> io::Result<()> {
         let entry = trusted_path::follow(&self.path)?;
         let found = entry.status()?;

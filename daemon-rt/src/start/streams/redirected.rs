@@ -1,4 +1,4 @@
-//! The standard streams after dup2(2), as long as the start may still fail.
+//! The standard streams after dup2(2), while the start may still fail.
 
 use std::mem;
 
@@ -18,7 +18,7 @@ pub(crate) struct RedirectedStreams {
     pub(crate) stderr_buffer: Option<StderrBuffer>,
     pub(super) logs: Vec<Log>,
     pub(super) log_options: Vec<&'static dyn Reopening>,
-    /// Opens them once more, in a process that the supervisor forked, with the option `respawn`.
+    /// Opens them again, in a process that the supervisor forked, with the option `respawn`.
     pub(super) open_anew: Option<OpenAnew>,
     /// The null device, if standard error is to be open on it.
     pub(super) stderr_null_device: Option<libc::dev_t>,
@@ -26,28 +26,28 @@ pub(crate) struct RedirectedStreams {
 }
 
 impl RedirectedStreams {
-    /// Files that were created stay from now on.
+    /// From now on, files that the start created stay.
     pub(crate) fn keep_files(&mut self) {
         mem::forget(mem::take(&mut self.created));
     }
 
-    /// Whether a log is to be rotated, for which there may be no thread.
+    /// Whether a log is to be rotated, so that a thread has to be started.
     pub(crate) fn have_limit(&self) -> bool {
         self.logs.iter().any(Log::has_limit)
     }
 
-    /// In the supervisor: the daemon is ready, and nobody waits for what it wrote to standard error before.
+    /// In the supervisor: the daemon is ready, and what it wrote to standard error before is no longer needed.
     pub(crate) fn leave_buffer(&mut self) {
         let _ = self.stderr_buffer.take().map(StderrBuffer::uninstall);
     }
 
-    /// In a process that writes a line for the supervisor: so that [`open_anew`](Self::open_anew) finds them, and nobody
-    /// rotates them.
+    /// In a process that writes a line for the supervisor: lets [`open_anew`](Self::open_anew) find the logs, without
+    /// rotating them.
     pub(crate) fn watch_logs(&mut self) {
         logs::begin(&mut self.logs);
     }
 
-    /// As the daemon: whatever has become of the files meanwhile, the streams are those that have the paths now.
+    /// In the daemon: the streams become the files that the paths lead to now.
     pub(crate) fn open_anew(&mut self) {
         if let Some(open_anew) = self.open_anew.take() {
             open_anew();

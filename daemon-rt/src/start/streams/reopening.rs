@@ -1,4 +1,4 @@
-//! Opening logs anew: the launcher finds out whether the daemon, as its user and in its root directory, will be able to.
+//! Checks in the launcher whether the daemon, as its user and in its root directory, will be able to reopen its logs.
 
 use std::{
     fmt,
@@ -26,12 +26,12 @@ use crate::{
     terminal::shown,
 };
 
-/// All code of the option `reopen_logs`, or of [`Stdio::rotate`](crate::Stdio::rotate). Only its setter leads to it: the
-/// linker leaves it out of a program that does not set the option.
+/// All code of the option `reopen_logs`, or of [`Stdio::rotate`](crate::Stdio::rotate). Only its setter refers to it,
+/// so the linker leaves it out of a program that does not set the option.
 pub(crate) trait Reopening: fmt::Debug + Sync {
-    /// In the launcher: the log of this stream. None for what nobody renames.
+    /// In the launcher: the log of this stream. None if nobody would rename it.
     fn prepare(&self, candidate: &Candidate<'_>, reopener: &Reopener<'_>) -> Result<Option<Log>, Error>;
-    /// In the daemon: takes these logs, if no other option has.
+    /// In the daemon: takes these logs, unless another option has.
     fn begin(&self, logs: &mut Vec<Log>) -> Result<(), Error>;
     /// In the foreground.
     fn leave_alone(&self);
@@ -55,12 +55,12 @@ impl Reopening for ReopenLogs {
     }
 }
 
-/// Opens the logs once: in a process that the supervisor forked, as the daemon.
+/// Opens the logs once, as the daemon, in a process that the supervisor forked.
 pub(crate) type OpenAnew = Box<dyn FnOnce()>;
 
-/// The daemon, as it will open its logs anew.
+/// What the daemon will be when it reopens its logs.
 pub(crate) struct Reopener<'start> {
-    /// In messages.
+    /// For messages.
     pub(crate) program: &'start str,
     pub(crate) root: Option<&'start Path>,
     pub(crate) account: Option<&'start Account>,
@@ -76,7 +76,7 @@ pub(crate) struct Candidate<'start> {
     pub(super) limit: Option<Limit>,
 }
 
-/// What a daemon does that a supervisor starts. Where it may not open its log, the one that the supervisor has stays.
+/// What a daemon does that a supervisor started again. If it may not open its log, the supervisor's stays.
 pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, reopens_all: bool) -> OpenAnew {
     let (mut reopens, mut logs) = (false, Vec::new());
     for candidate in candidates {
@@ -88,7 +88,7 @@ pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, r
     }
     Box::new(move || {
         if reopens {
-            let _ = logs::reopen_logs(); // which says so in the log
+            let _ = logs::reopen_logs(); // which writes the error to the log
         }
         for (location, streams) in logs {
             if let Ok(Opened { file, .. }) = location.open(geteuid()) {
@@ -101,7 +101,7 @@ pub(crate) fn open_anew(candidates: &[Candidate<'_>], reopener: &Reopener<'_>, r
 }
 
 impl Reopener<'_> {
-    /// Where a log is that somebody may have renamed.
+    /// Where a log is, if somebody may rename it.
     fn location(&self, candidate: &Candidate<'_>) -> Option<Location> {
         let status = sys::status_of(candidate.file.as_raw_fd()).ok()?;
         let is_file = sys::kind_of(&status) == SFlag::S_IFREG;
@@ -109,7 +109,7 @@ impl Reopener<'_> {
         path.ok().filter(|_| is_file).and_then(|path| Location::of(&path).ok())
     }
 
-    /// The log that the daemon reopens. None for what nobody renames, such as a terminal or another device.
+    /// The log that the daemon reopens. None if nobody would rename it, such as a terminal or another device.
     pub(super) fn log(&self, candidate: &Candidate<'_>) -> Result<Option<Log>, Error> {
         let Candidate { name, streams, path, file, is_new, .. } = *candidate;
         let what = format!("cannot reopen {name} {}", shown(path));
@@ -129,14 +129,14 @@ impl Reopener<'_> {
         self.root.map_or_else(|| Ok(path.to_owned()), |root| inside(root, path))
     }
 
-    /// The root directory, to look from: the user need not be allowed to enter what is above it.
+    /// The root directory, to look from there: the user need not be allowed to enter what is above it.
     pub(super) fn open_root(&self) -> io::Result<File> {
         File::open(self.root.unwrap_or(Path::new("/")))
     }
 
-    /// A rotation renames the file. If the start had to create it, the user will have to create the next one, and must be
-    /// allowed to in the directory. If it was there, whoever put it there creates the next one, and the user must be
-    /// allowed to write to it.
+    /// A rotation renames the file. If the start created it, the user will have to create the next one, and needs
+    /// permission in the directory. If it existed, whatever created it creates the next one, and the user needs
+    /// permission to write to it.
     fn ask(&self, path: &Path, what: &str, is_new: bool) -> Result<(), Error> {
         let Some(account) = self.account else { return Ok(()) };
         let directory = path.parent().unwrap_or(path);
@@ -163,7 +163,7 @@ pub(super) fn from_root(path: &Path) -> PathBuf {
     Path::new(".").join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// The path as it is inside the root directory. Links are resolved here: from inside, they would lead elsewhere.
+/// The path as it is inside the root directory. Links are resolved here, because from inside they would lead elsewhere.
 fn inside(root: &Path, path: &Path) -> io::Result<PathBuf> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::IsADirectory.into());

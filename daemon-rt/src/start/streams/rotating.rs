@@ -1,4 +1,4 @@
-//! Rotating logs: the launcher finds out whether the daemon, as its user and in its root directory, will be able to.
+//! Checks in the launcher whether the daemon, as its user and in its root directory, will be able to rotate its logs.
 
 use std::{
     ffi::{CString, OsStr},
@@ -29,7 +29,7 @@ use crate::{
     trusted_path,
 };
 
-/// All code of [`Stdio::rotate`](crate::Stdio::rotate), as [`ReopenLogs`](super::ReopenLogs) is of `reopen_logs`.
+/// All code of [`Stdio::rotate`](crate::Stdio::rotate), as [`ReopenLogs`](super::ReopenLogs) has that of `reopen_logs`.
 #[derive(Debug)]
 pub(crate) struct RotateLogs;
 
@@ -55,7 +55,7 @@ impl Reopening for RotateLogs {
 }
 
 impl Reopener<'_> {
-    /// The user must be able to rename the log, which takes its directory, and to lock it by its name.
+    /// The user must be able to rename the log, which needs permission in its directory, and to lock it by its name.
     fn ask_to_rotate(&self, candidate: &Candidate<'_>, limit: Limit, what: &str) -> Result<(), Error> {
         let because = |error| Error::because(what.to_owned(), error);
         let path = self.path_in_daemon(candidate.path).map_err(because)?;
@@ -80,7 +80,7 @@ impl Reopener<'_> {
         })
     }
 
-    /// What permission to write in the directory does not tell.
+    /// Checks what the permission to write in the directory does not show.
     fn may_rename(&self, numbered: &Numbered<'_>) -> io::Result<()> {
         if sys::is_append_only(numbered.directory)? {
             return Err(refused("the directory is append-only, chattr(1)"));
@@ -91,7 +91,7 @@ impl Reopener<'_> {
         for name in numbered.names()? {
             let file = fstatat(numbered.directory, &*name, AtFlags::AT_SYMLINK_NOFOLLOW);
             let is_kept = sys::is_kept_from_renames(numbered.directory, &name);
-            let (Ok(file), Ok(is_kept)) = (file, is_kept) else { continue }; // another program may rotate the log just now
+            let (Ok(file), Ok(is_kept)) = (file, is_kept) else { continue }; // another program may be rotating the log
             let of_number = (name != *numbered.name).then(|| shown(OsStr::from_bytes(name.as_bytes())).to_string());
             if is_kept {
                 let it = of_number.as_deref().unwrap_or("it");

@@ -12,8 +12,8 @@ use crate::{stderr_buffer::SHOWN, sys, terminal::escape_controls};
 
 const CUT: &str = "(only the last 64 KiB of standard error follow)";
 
-/// The file of standard error, opened when the start began: a log that is replaced by a link to a secret meanwhile shows
-/// nothing.
+/// The file of standard error. It was opened when the start began: if the log is replaced by a link to a secret
+/// meanwhile, nothing is shown.
 #[derive(Debug)]
 pub(crate) struct StderrTail {
     file: File,
@@ -21,14 +21,14 @@ pub(crate) struct StderrTail {
 }
 
 impl StderrTail {
-    /// What is in the file now does not belong to the tail.
+    /// What is already in the file does not belong to the tail.
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let start = file.metadata()?.len();
         Ok(Self { file, start })
     }
 
-    /// What was written since, at most the last 64 KiB of it, fit for a terminal. Empty where it cannot be read, and where
-    /// our own standard error is the same file.
+    /// What was written since, at most the last 64 KiB, made safe for a terminal. Empty if it cannot be read, or if our
+    /// own standard error is the same file.
     pub(crate) fn appended(&self) -> String {
         match self.read() {
             Ok((bytes, is_cut)) if !self.is_own_stderr() => {

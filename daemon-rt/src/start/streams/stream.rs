@@ -63,7 +63,7 @@ impl Stream {
         Ok(Self::File(file))
     }
 
-    /// The same open file once more, so that two streams on it share one position.
+    /// Duplicates the open file, so that two streams on it share one position.
     pub(super) fn duplicate(&self) -> io::Result<Self> {
         Ok(match self {
             Self::Inherited => Self::Inherited,
@@ -73,7 +73,7 @@ impl Stream {
         })
     }
 
-    /// What was given by a path.
+    /// The stream, if it was given by a path.
     pub(super) fn candidate(&self, name: &'static str, streams: &'static [StandardStream]) -> Option<Candidate<'_>> {
         match self {
             Self::Log(Log { file, path, created, limit, .. }) => {
@@ -106,7 +106,7 @@ impl Stream {
     }
 }
 
-/// The same open file by a descriptor above the standard ones, which stay what they are in the launcher.
+/// Duplicates the descriptor to one above the standard ones, which stay as they are in the launcher.
 fn above_standard(file: File) -> io::Result<File> {
     if file.as_raw_fd() > libc::STDERR_FILENO {
         return Ok(file);

@@ -1,4 +1,4 @@
-//! After how long the next daemon starts, and whether it does.
+//! Whether the next daemon is started, and after what delay.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use crate::Respawn;
 pub(super) struct Backoff {
     respawn: Respawn,
     delay: Duration,
-    /// When the period began, and how many daemons were started again in it.
+    /// When the period began, and how many daemons have been started again in it.
     period: Option<(Instant, u32)>,
 }
 
@@ -19,7 +19,7 @@ impl Backoff {
         Self { delay: respawn.delay.0, respawn, period: None }
     }
 
-    /// None beyond the limit. The daemon that has just ended had run for that time.
+    /// None beyond the limit. `ran` is how long the daemon that has just ended had run.
     pub(super) fn next(&mut self, ran: Duration, now: Instant) -> Option<Duration> {
         let Respawn { limit, period, delay: (min, max), .. } = self.respawn;
         let is_in_period = |(since, _): &(Instant, u32)| now.saturating_duration_since(*since) < period;

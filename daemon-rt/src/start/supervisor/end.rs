@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// How a daemon ends that did not fail, besides an exit with 0: systemd.service(5).
+/// Signals that do not count as a failure, like an exit with 0: systemd.service(5).
 const CLEAN: [c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE];
 
 /// How a daemon ended.
@@ -28,7 +28,7 @@ pub(super) enum Next {
 }
 
 impl End {
-    /// As systemd.service(5) has it, where a daemon that ends before it is ready has failed in any case.
+    /// As in systemd.service(5). If the daemon ended before it was ready, it has failed in any case.
     pub(super) fn is_failure(&self) -> bool {
         let is_clean = match (self.status.code(), self.status.signal()) {
             (Some(code), _) => code == 0,

@@ -40,7 +40,7 @@ use crate::{
 
 pub(super) const VERSION: &str = "1";
 
-/// What stands for a descriptor that there is not.
+/// Stands for a descriptor that does not exist.
 pub(super) const NONE: &str = "-";
 
 /// How long the old supervisor may take to answer. It may be stopped.
@@ -57,7 +57,7 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    /// None where the program was not executed for an upgrade.
+    /// None if the program was not executed for an upgrade.
     pub(super) fn take(inherited: &mut Inherited) -> Option<Result<Self, Error>> {
         let value = env::var(VARIABLE).ok()?;
         let line = line_of_upgrade(&value)?;
@@ -99,7 +99,7 @@ impl Handover {
         self.lock.take()
     }
 
-    /// In the leader that becomes the supervisor: asks whether it may.
+    /// In the leader that becomes the supervisor: asks whether it may take over.
     pub(super) fn ask(&mut self) -> io::Result<()> {
         self.line.set_read_timeout(Some(PATIENCE))?;
         sys::send(self.line.as_fd(), &process::id().to_ne_bytes())?;
@@ -111,12 +111,12 @@ impl Handover {
         sys::send(self.line.as_fd(), &[0]).map(drop)
     }
 
-    /// The line to the old supervisor, which is closed when that leaves.
+    /// The socket to the old supervisor. It is closed when that exits.
     pub(super) fn line(&self) -> &UnixStream {
         &self.line
     }
 
-    /// Reads what the old supervisor says when its daemon has ended. False where it has left.
+    /// Reads what the old supervisor says when its daemon has ended. False if it has exited.
     pub(super) fn hear_of_end(&mut self) -> bool {
         self.is_over = true;
         matches!(sys::uninterrupted(|| self.line.read(&mut [0])), Ok(1..))

@@ -31,7 +31,7 @@ use crate::{Error, inherited::Inherited, launched_by::VARIABLE, sys, terminal::s
 /// `SD_LISTEN_FDS_START` of `sd_listen_fds(3)`.
 const FIRST_PASSED: RawFd = libc::STDERR_FILENO + 1;
 
-/// What `sd_listen_fds(3)` reads. Those of the launch are about other sockets.
+/// What `sd_listen_fds(3)` reads. The variables of the launch are about other sockets.
 const PASSING: [&str; 4] = ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Launch {
     umask: Mode,
 }
 
-/// What the program gets besides.
+/// What the program gets in addition.
 pub(super) struct Descriptors<'supervisor> {
     pub(super) line: RawFd,
     pub(super) stderr: RawFd,
@@ -59,7 +59,7 @@ pub(super) struct HandedOver<'supervisor> {
 }
 
 impl Launch {
-    /// None where it cannot be launched again with the same rights, or nobody knows how.
+    /// None if the program cannot be launched again with the same rights, or if it is unknown how.
     pub(super) fn note(inherited: &Inherited) -> Option<Self> {
         if sys::exec_gave_privileges() {
             return None;
@@ -76,12 +76,12 @@ impl Launch {
         })
     }
 
-    /// In the daemon: what `keep_env` removes is not to be found in its memory either.
+    /// In the daemon: what `keep_env` removes must not be found in its memory either.
     pub(super) fn wipe(self) {
         self.environment.into_iter().map(CString::into_bytes).for_each(wipe);
     }
 
-    /// In a process forked for it. Returns only if that fails.
+    /// In a process forked for this. Returns only if it fails.
     pub(super) fn execute(&self, descriptors: &Descriptors<'_>) -> Error {
         match self.try_to_execute(descriptors) {
             Ok(never) => match never {},
@@ -113,13 +113,14 @@ impl Launch {
 }
 
 impl Descriptors<'_> {
-    /// Puts the bound sockets where `sd_listen_fds(3)` has them, and closes everything else but those to keep. Returns how
-    /// many sockets there are, and where the line, standard error, the lock and the manager are now.
+    /// Puts the bound sockets where `sd_listen_fds(3)` looks for them, and closes everything else except for the
+    /// descriptors to keep. Returns how many sockets there are, and the new numbers of the line, standard error, the lock
+    /// and the socket to the manager.
     fn arrange(&self) -> Result<(RawFd, [Option<RawFd>; 4]), Error> {
         let HandedOver { lock, manager, keep } = self.handed_over;
         let cannot = |error: io::Error| Error::because("cannot hand over the sockets", error);
         let stderr = sys::duplicate_above(libc::STDERR_FILENO, FIRST_PASSED);
-        sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?; // first: errors go there, and its number may be another's
+        sys::place(self.stderr, libc::STDERR_FILENO).map_err(cannot)?; // first: errors go there
         let stderr = stderr.map_err(cannot)?;
         let open = crate::inherited::open_descriptors();
         let is_own = |fd: &RawFd| [Some(self.line), lock, manager].contains(&Some(*fd)) || *fd < FIRST_PASSED;
@@ -154,15 +155,14 @@ impl Descriptors<'_> {
     }
 }
 
-/// A `setup` that copies what it takes would otherwise have twice as many with each upgrade.
+/// Otherwise, a `setup` that copies the sockets it takes would double their number with each upgrade.
 fn without_copies(sockets: &[RawFd]) -> Vec<RawFd> {
     let is_first =
         |&(index, &fd): &(usize, &RawFd)| !sockets[..index].iter().any(|&other| sys::are_the_same(other, fd));
     sockets.iter().enumerate().filter(is_first).map(|(_, &fd)| fd).collect()
 }
 
-/// The path by which it was executed, which may be a link that is going to lead to a new version; otherwise that of its
-/// file.
+/// The path by which it was executed. It may be a link that will lead to a new version. Otherwise the path of its file.
 fn program(directory: &Path) -> Option<PathBuf> {
     let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let is_of_this_process = |path: &PathBuf| path.starts_with("/proc") || path.starts_with("/dev"); // fexecve(3)
@@ -173,7 +173,7 @@ fn program(directory: &Path) -> Option<PathBuf> {
         .or_else(|| env::current_exe().ok())
 }
 
-/// Whatever is a copy on the way is overwritten.
+/// Temporary copies are overwritten.
 fn environment() -> Option<Vec<CString>> {
     let mut environment = Vec::new();
     for (name, value) in env::vars_os() {
@@ -187,10 +187,10 @@ fn environment() -> Option<Vec<CString>> {
 
 fn wipe(mut bytes: Vec<u8>) {
     bytes.fill(0);
-    hint::black_box(&bytes); // or the compiler leaves it out
+    hint::black_box(&bytes); // otherwise the compiler removes the overwriting
 }
 
-/// With room for the NUL byte, so that the text is not moved.
+/// It has room for the NUL byte, so that the text is not moved.
 fn variable(name: &OsStr, value: &OsStr) -> Option<CString> {
     let mut text = Vec::with_capacity(name.len() + 1 + value.len() + 1);
     for part in [name.as_bytes(), b"=", value.as_bytes()] {

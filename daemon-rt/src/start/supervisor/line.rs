@@ -1,8 +1,9 @@
-//! A line that is written without an allocation, which might fail when memory is short: that is when daemons are killed.
+//! A line that is written without allocating. An allocation might fail when memory is short, and that is when daemons
+//! are killed.
 
 use std::fmt::{self, Write};
 
-/// RFC 3164, 4.1, has the same limit for a line of the system's log. What is longer is cut off.
+/// RFC 3164, 4.1, has the same limit for a line of the system's log. A longer line is cut off.
 const LIMIT: usize = 1024;
 
 pub(super) struct Line {
@@ -11,7 +12,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// With `end` behind it, whatever was cut off.
+    /// `end` follows, even if something was cut off.
     pub(super) fn new(text: fmt::Arguments<'_>, end: u8) -> Self {
         let mut line = Self { bytes: [0; LIMIT], length: 0 };
         let _ = line.write_fmt(text); // it never fails
@@ -39,7 +40,7 @@ pub(super) fn end_of(text: &[u8]) -> &[u8] {
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = LIMIT - 1 - self.length; // the end has a place
+        let room = LIMIT - 1 - self.length; // there is always room for `end`
         let end = (0..=room.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         self.bytes[self.length..self.length + end].copy_from_slice(&text.as_bytes()[..end]);
         self.length += end;

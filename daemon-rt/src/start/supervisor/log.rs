@@ -1,4 +1,4 @@
-//! The lines of the supervisor: in the system's log, and in the daemon's own where that is a file.
+//! The lines of the supervisor: in the system's log, and also in the daemon's log if that is a file.
 
 use std::{
     fmt, process,
@@ -53,7 +53,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// One line in the system's log, and in the daemon's own where that is a file.
+    /// Writes one line to the system's log, and also to the daemon's log if that is a file.
     pub(super) fn say(&mut self, priority: c_int, text: fmt::Arguments<'_>) {
         let name = self.remaining.name.as_str();
         let short = name.char_indices().nth(syslog::NAME_LIMIT).map_or(name, |(end, _)| &name[..end]);
@@ -64,8 +64,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Which file is at the path of the log by now, only the daemon may find out: with the rights that it has, and in its
-    /// root directory. So another process writes the line.
+    /// Only the daemon may find out which file is now at the path of the log: with its own rights, and in its root
+    /// directory. So another process writes the line.
     fn write(&mut self, line: &Line) {
         let supervisor = getpid();
         match sys::fork(self.thread) {
@@ -78,7 +78,7 @@ impl Supervisor<'_> {
     fn write_as_daemon(&mut self, line: &Line, supervisor: Pid) -> ! {
         let Remaining { common, streams, .. } = &mut self.remaining;
         let is_as_daemon = common.apply_for_log(self.thread).is_ok();
-        process_group::end_with(supervisor); // it has the pidfile locked, too
+        process_group::end_with(supervisor); // it has also locked the pidfile
         if is_as_daemon {
             streams.watch_logs();
             streams.open_anew();
@@ -112,7 +112,7 @@ fn stderr_is_a_file() -> bool {
     sys::status_of(libc::STDERR_FILENO).is_ok_and(|status| sys::kind_of(&status) == SFlag::S_IFREG)
 }
 
-/// A disk that is full, or a limit on the size of files, costs the line and nothing else: SIGXFSZ is blocked.
+/// If the disk is full, or the size of files is limited, only the line is lost: SIGXFSZ is blocked.
 fn write(line: &Line) {
     let _ = sys::write_at_once(StandardStream::Stderr, [line.bytes(), b""]);
 }

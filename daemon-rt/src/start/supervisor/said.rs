@@ -1,4 +1,4 @@
-//! The end of what the program said that an upgrade started.
+//! The end of what the upgraded program said.
 
 use std::{
     fmt::{self, Write},
@@ -28,7 +28,7 @@ impl Said {
         Ok(read > 0)
     }
 
-    /// The name of the program in front of a message.
+    /// Removes the program's name at the beginning of a message.
     pub(super) fn remove_name(&mut self, name: &str) {
         let message = self.trimmed().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
         if let Some(length) = message.map(<[u8]>::len) {

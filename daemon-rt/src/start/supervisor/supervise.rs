@@ -1,4 +1,5 @@
-//! What the supervisor does: it waits for the end of the daemon, forks the next one, and lets itself be replaced.
+//! What the supervisor does: it waits for the end of the daemon, forks the next one, and lets a new supervisor take
+//! over.
 
 use std::{
     io::{self, Read},
@@ -39,22 +40,22 @@ use crate::{
     threads::SingleThread,
 };
 
-/// What asks the supervisor to end both.
+/// The signals that ask the supervisor to end both processes.
 const STOPPING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
-/// What asks it to let itself be replaced.
+/// The signal that asks it to let a new supervisor take over.
 const UPGRADING: c_int = libc::SIGUSR2;
 
 /// How long a daemon that was not ready in time may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A daemon that ends itself when its `stop_timeout` is over gets the time to say so.
+/// If the daemon ends itself when its `stop_timeout` runs out, this gives it the time to say so.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// How long to wait where there is no process, or no descriptor, to be had.
+/// How long to wait before the next attempt, if no process or no descriptor is free.
 const UNTIL_RETRY: Duration = Duration::from_secs(1);
 
-/// Where nothing can be waited for.
+/// How long to pause if waiting itself fails.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct Supervisor<'thread> {
@@ -85,7 +86,7 @@ pub(super) fn supervise(mut supervision: Box<Supervision>, leader: Leader, threa
     let manager = remaining.common.manager.take();
     remaining.become_supervisors(thread);
     supervision.become_supervisors(manager, thread);
-    let _ = sys::send(launcher.as_fd(), &[0]); // the launcher, too, has to know that `ready()` was answered
+    let _ = sys::send(launcher.as_fd(), &[0]); // the launcher must also learn that `ready()` was answered
     drop(launcher);
     let mut backoff = Backoff::new(supervision.respawn.clone());
     let mut supervisor = Supervisor {
@@ -114,16 +115,16 @@ pub(super) fn supervise(mut supervision: Box<Supervision>, leader: Leader, threa
 }
 
 impl Remaining {
-    /// The daemon has all of this, and the supervisor keeps what the next one needs.
+    /// The daemon has all this by now, and the supervisor keeps what the next one needs.
     fn become_supervisors(&mut self, thread: &SingleThread) {
         self.streams.keep_files();
         self.streams.leave_buffer();
-        self.environment.apply(thread); // what the daemon does not keep is not to be seen in the supervisor either
+        self.environment.apply(thread); // what the daemon does not keep must not be seen in the supervisor either
         self.common.hold_as_supervisor();
     }
 }
 
-/// Whoever the daemon leaves behind is not the supervisor's, and nobody waits for the launcher any more.
+/// The supervisor does not adopt what the daemon leaves behind, and nobody waits for the launcher any more.
 fn stop_being_leader() {
     process_group::adopt_orphans(false);
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -131,7 +132,8 @@ fn stop_being_leader() {
 }
 
 impl Supervisor<'_> {
-    /// Waits for the end of the daemon, and does for it meanwhile what signals ask for. It is ready where it has no line.
+    /// Waits for the end of the daemon. Meanwhile it does what signals ask for. Without a line, the daemon is ready
+    /// already.
     fn await_end(&mut self, daemon: Pid, mut line: Option<UnixStream>) -> End {
         let start_timeout = self.remaining.start_timeout;
         let mut deadline = line.as_ref().and_then(|_| self.began.checked_add(start_timeout));
@@ -143,11 +145,11 @@ impl Supervisor<'_> {
                 if was_ready && !is_ending {
                     deadline = None;
                 } else if !was_ready {
-                    deadline = Some(Instant::now() + GRACE); // it ends, or can never be ready
+                    deadline = Some(Instant::now() + GRACE); // it will end, or can never be ready
                 }
             }
             if let Some(status) = self.reap(Some(daemon)) {
-                // Its word counts even where its end was seen first. A worker may hold its end of the line.
+                // Its report counts even if its end was seen first. A worker may hold its end of the line.
                 was_ready |= line.is_some_and(|line| was_last_word_ready(&line));
                 return End { daemon, status, was_ready, was_late };
             }
@@ -165,19 +167,19 @@ impl Supervisor<'_> {
                 (is_ending, is_last) = (true, true);
             }
             if self.successor_has_ended() {
-                send(daemon, &[libc::SIGKILL]); // as if it were its own supervisor
+                send(daemon, &[libc::SIGKILL]); // as if it were the daemon's own supervisor
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 if is_ending {
                     send(daemon, &[libc::SIGKILL]);
                     deadline = None;
                 } else {
-                    // A supervisor that was stopped meanwhile sees the signal to continue first.
+                    // If the supervisor itself was stopped meanwhile, it sees the signal to continue first.
                     match line.take().map(|line| was_last_word_ready(&line)) {
                         Some(true) => (was_ready, deadline) = (true, None),
                         word => {
                             (was_late, is_ending, deadline) = (word.is_some(), true, Some(Instant::now() + GRACE));
-                            send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // from here on its `ready` fails
+                            send(daemon, &[libc::SIGTERM, libc::SIGCONT]); // after this, the daemon's `ready` fails
                         }
                     }
                 }
@@ -188,7 +190,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// The signals that have come and ask it to stop. A successor is asked, too, and what is to become one is ended.
+    /// Takes the signals that have come and ask it to stop. A successor is asked, too, and a start that would make one
+    /// is ended.
     fn take_stopping(&mut self) -> impl Iterator<Item = c_int> + use<> {
         let taken = STOPPING.map(|signal| self.signals.take(signal).then_some(signal));
         for signal in taken.into_iter().flatten() {
@@ -203,7 +206,7 @@ impl Supervisor<'_> {
         taken.into_iter().flatten()
     }
 
-    /// There is no next daemon: a socket that this one closes shall be closed.
+    /// There is no next daemon, so a socket that this one closes must really be closed.
     fn close_all_but(&self, line: Option<&UnixStream>) {
         let [pidfile, number] = self.remaining.common.pidfile();
         let lines = [line, self.successor.as_ref().and_then(|successor| successor.line.as_ref()), self.predecessor()];
@@ -217,7 +220,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits for a signal or a word, at most until the deadline. Returns whether the daemon has spoken.
+    /// Waits for a signal or a report, at most until the deadline. Returns whether the daemon has sent something.
     fn wait(&mut self, line: Option<&UnixStream>, deadline: Option<Instant>) -> bool {
         let [its_line, its_stderr] = self.upgrade.as_ref().map(Upgrade::sockets).unwrap_or_default();
         let successor = self.successor.as_ref().and_then(|successor| successor.line.as_ref());
@@ -248,7 +251,7 @@ impl Supervisor<'_> {
                     }
                 }
                 Ok(None) => return None,
-                Err(_) => return daemon.map(|_| ExitStatus::from_raw(libc::SIGKILL)), // there is none, however that came about
+                Err(_) => return daemon.map(|_| ExitStatus::from_raw(libc::SIGKILL)), // it is gone, for whatever reason
             }
         }
     }
@@ -264,14 +267,14 @@ impl Supervisor<'_> {
         backoff.next(now.saturating_duration_since(self.began), now).map_or(Next::EndsAtLimit, Next::StartsAgain)
     }
 
-    /// Waits before the next daemon. Meanwhile the supervisor is all that can be stopped.
+    /// Waits before the next daemon is started. Meanwhile, only the supervisor can be stopped.
     fn pause(&mut self, delay: Duration) {
         let end = Instant::now().checked_add(delay);
         loop {
             self.reap(None);
             self.see_to_upgrade();
             if let Some(signal) = self.take_stopping().next() {
-                self.leave(ExitStatus::from_raw(signal)); // which may have come before the pause
+                self.leave(ExitStatus::from_raw(signal)); // it may have come before the pause
             }
             if self.successor.is_some() {
                 self.leave(ExitStatus::default());
@@ -283,7 +286,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Where the system has no process or no descriptor left, it may have one later.
+    /// If the system has no free process or descriptor, it may have one later.
     fn fork_daemon(&mut self) -> Forked {
         let mut is_told = false;
         loop {
@@ -301,7 +304,8 @@ impl Supervisor<'_> {
 
     fn try_to_fork_daemon(&mut self) -> io::Result<Forked> {
         if !self.remaining.notify {
-            // They were for the one that has ended. The next one begins anew anyway, and nobody knows when it can take them.
+            // They were meant for the daemon that has ended. The next one starts afresh anyway, and nobody knows when
+            // it can take signals.
             self.signals.forget_all_but(&[STOPPING[0], STOPPING[1], UPGRADING]);
         }
         let (from_daemon, to_supervisor) = self.remaining.is_awaited().then(UnixStream::pair).transpose()?.unzip();
@@ -318,7 +322,7 @@ impl Supervisor<'_> {
         (Remaining { is_respawned: true, supervision, ..self.remaining }, to_supervisor)
     }
 
-    /// Begins an upgrade that was asked for, and sees what becomes of one that is under way.
+    /// Begins an upgrade that was asked for, and handles the progress of one that is under way.
     fn see_to_upgrade(&mut self) {
         if let Some(launch) = self.supervision.launch.as_ref().filter(|_| self.signals.take(UPGRADING)) {
             if self.upgrade.is_none() && self.successor.is_none() && !self.is_stopping {
@@ -369,7 +373,7 @@ impl Supervisor<'_> {
         self.note_upgrade(Some(why));
     }
 
-    /// Whoever asked for it is told so.
+    /// Tells the result to whoever asked for the upgrade.
     fn note_upgrade(&self, failure: Option<&[u8]>) {
         if let Some(upgrades) = &self.supervision.upgrades {
             let _ = upgrades.note(failure);
@@ -380,20 +384,20 @@ impl Supervisor<'_> {
         self.successor.as_mut().is_some_and(Successor::has_ended)
     }
 
-    /// The line to the supervisor from which this one has taken over.
+    /// The line to the predecessor, from which this supervisor has taken over.
     fn predecessor(&self) -> Option<&UnixStream> {
         self.supervision.handover.as_ref()?.as_ref().ok().map(Handover::line)
     }
 
-    /// Ends as the daemon did.
+    /// Ends in the same way as the daemon.
     fn leave(&mut self, status: ExitStatus) -> ! {
         if let Some(upgrade) = self.upgrade.take() {
             self.give_up(&upgrade, b"the running daemon has ended");
         }
         self.await_predecessor();
-        self.remaining.common.remove_pidfile(); // of a successor it has the number, if that has a pidfile
+        self.remaining.common.remove_pidfile(); // if a successor has a pidfile, it has its number
         self.children.let_signals_in();
-        let _ = self.take_stopping(); // who asks now means the successor, too
+        let _ = self.take_stopping(); // whoever asks now means the successor, too
         if let Some(successor) = self.successor.take() {
             self.leave_to(successor);
         }
@@ -418,16 +422,18 @@ impl Supervisor<'_> {
         sys::exit_now(0)
     }
 
-    /// An old daemon that serves its last requests is stopped with this one, and killed if this one's successor is.
+    /// The old daemon may still be serving its last requests. It is stopped together with this one, and killed if this
+    /// one's successor is killed.
     fn await_predecessor(&mut self) {
         while self.supervision.predecessor_has_daemon() && !self.successor_has_ended() {
             self.wait(None, None);
-            let _ = self.take_stopping(); // a successor is told
+            let _ = self.take_stopping(); // a successor is told, too
         }
     }
 }
 
-/// The daemon has left one, if any. A limit of 0 holds for a file alone, and not for a program that takes cores, core(5).
+/// If there is a core, the daemon has left one already. A limit of 0 holds only for a file, not for a program that
+/// collects cores, core(5).
 fn leave_no_core() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = prctl::set_dumpable(false);
@@ -435,25 +441,25 @@ fn leave_no_core() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
 }
 
-/// What is not said by now is too late.
+/// Whatever has not been sent by now is too late.
 fn was_last_word_ready(from_daemon: &UnixStream) -> bool {
     from_daemon.shutdown(Shutdown::Read).is_ok() && is_ready(from_daemon)
 }
 
-/// The first byte of a report is 0 where the daemon is ready.
+/// The first byte of a report is 0 if the daemon is ready.
 fn is_ready(mut from_daemon: &UnixStream) -> bool {
     let mut status = [1];
     matches!(sys::uninterrupted(|| from_daemon.read(&mut status)), Ok(1)) && status == [0]
 }
 
-/// An error: it has ended already.
+/// An error means that it has already ended.
 pub(super) fn send(process: Pid, signals: &[c_int]) {
     for &signal in signals {
         let _ = sys::kill(process, signal);
     }
 }
 
-/// Its own text would be allocated.
+/// The error's own text would need an allocation.
 fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw)
 }

@@ -1,5 +1,5 @@
-//! An upgrade from the side of the old supervisor: it executes the program anew, and waits until a new supervisor says that
-//! it can take over. What is said on the line stands in [`handover`](super::handover).
+//! An upgrade, on the side of the old supervisor: it executes the program again, and waits until a new supervisor says
+//! that it can take over. [`handover`](super::handover) describes what is sent on the line.
 
 use std::{
     fmt::{self, Write},
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::{start::process_group, sys, threads::SingleThread};
 
-/// `setup` and the start may take as long as the start of this daemon might.
+/// `setup` and the start may take twice as long as the start of this daemon could.
 const SETUP_AND_START: u32 = 2;
 
-/// How often to read before something else is looked at.
+/// How often to read before looking at anything else.
 const READS: usize = 256;
 
 /// How long a new supervisor may take to write its number, before it is continued, for it may be stopped, and after that.
@@ -37,16 +37,16 @@ const UNTIL_CONFIRMED: Duration = Duration::from_secs(10);
 const UNTIL_END: Duration = Duration::from_secs(1);
 
 pub(super) struct Upgrade {
-    /// The new program: a launcher, as far as it goes.
+    /// The new program. It begins as a launcher.
     launcher: Pid,
     ended: Option<ExitStatus>,
-    /// None where the new program has closed it.
+    /// None if the new program has closed it.
     line: Option<UnixStream>,
     stderr: Option<UnixStream>,
     said: Said,
     limit: Duration,
     deadline: Option<Instant>,
-    /// The new supervisor, from when it was told that it may take over.
+    /// The new supervisor, once it was told that it may take over.
     successor: Option<Pid>,
     /// Whether that was late, and sent a signal to continue.
     is_continued: bool,
@@ -55,7 +55,7 @@ pub(super) struct Upgrade {
 /// The new supervisor.
 pub(super) struct Successor {
     pub(super) pid: Pid,
-    /// None where it has ended.
+    /// None if it has ended.
     pub(super) line: Option<UnixStream>,
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Progress {
 }
 
 impl Upgrade {
-    /// Executes the program in a child: returns in the parent alone.
+    /// Executes the program in a child. Returns only in the parent.
     pub(super) fn begin(
         launch: &Launch,
         name: &str,
@@ -93,7 +93,7 @@ impl Upgrade {
                 })
             }
             ForkResult::Child => {
-                process_group::end_with(supervisor); // without that, the program would not know of an upgrade
+                process_group::end_with(supervisor); // without the line, the program would not know of an upgrade
                 let descriptors =
                     Descriptors { line: its_line.as_raw_fd(), stderr: its_stderr.as_raw_fd(), handed_over };
                 let error = launch.execute(&descriptors);
@@ -103,7 +103,7 @@ impl Upgrade {
         }
     }
 
-    /// What may have something to say.
+    /// The sockets that may have something to read.
     pub(super) fn sockets(&self) -> [Option<&UnixStream>; 2] {
         [self.line.as_ref(), self.stderr.as_ref()]
     }
@@ -119,7 +119,7 @@ impl Upgrade {
         }
     }
 
-    /// Reads what there is. Messages of the program begin with that name.
+    /// Reads what has arrived. The program's messages begin with that name.
     pub(super) fn advance(&mut self, name: &str) -> Progress {
         self.listen();
         if let Some(line) = &self.line {
@@ -144,7 +144,7 @@ impl Upgrade {
             (Some(_), Some(_)) if is_over => {
                 self.fail(format_args!("the new supervisor did not take over within {UNTIL_CONFIRMED:?}"))
             }
-            (Some(_), Some(_)) => Progress::GoesOn, // the launcher is of no interest any more
+            (Some(_), Some(_)) => Progress::GoesOn, // the launcher does not matter any more
             (Some(_), None) => self.fail(format_args!("the new supervisor ended while it took over")),
             (None, _) => {
                 if let Some(status) = self.ended {
@@ -156,7 +156,7 @@ impl Upgrade {
                     return self.fail(format_args!("the new daemon was not ready within {limit:?}"));
                 }
                 if self.line.is_none() {
-                    // It is about to end: its daemon could not be ready any more.
+                    // It is about to end: its daemon could not become ready any more.
                     let end = Instant::now() + UNTIL_END;
                     self.deadline = Some(self.deadline.map_or(end, |deadline| deadline.min(end)));
                 }
@@ -182,7 +182,7 @@ impl Upgrade {
         self.said.trimmed()
     }
 
-    /// Reads more than a socket holds, but not for ever where somebody writes all the time.
+    /// Reads more than a socket holds, but not for ever if somebody keeps writing.
     fn listen(&mut self) {
         for _ in 0..READS {
             let Some(stderr) = &self.stderr else { return };
@@ -195,7 +195,7 @@ impl Upgrade {
     }
 
     fn answer(&mut self, successor: Pid) {
-        // No other number is one process, kill(2).
+        // Other numbers do not name a single process, kill(2).
         let is_process = successor.as_raw() > 1;
         if is_process && self.line.as_ref().is_some_and(|line| sys::send(line.as_fd(), &[0]).is_ok()) {
             self.successor = Some(successor);
@@ -218,7 +218,7 @@ impl Upgrade {
         }
     }
 
-    /// Whether the pidfile may name a new supervisor already.
+    /// Whether the pidfile may already name a new supervisor.
     pub(super) fn has_named_successor(&self) -> bool {
         self.successor.is_some()
     }
@@ -230,7 +230,7 @@ impl Successor {
         self.line.is_none()
     }
 
-    /// Says that the old daemon has ended, where that does not show by the end of this process.
+    /// Says that the old daemon has ended, if the end of this process does not show it.
     pub(super) fn let_go(&self) {
         if let Some(line) = &self.line {
             let _ = sys::send(line.as_fd(), &[0]);
@@ -238,7 +238,7 @@ impl Successor {
     }
 }
 
-/// One that does not keep this process waiting.
+/// A socket pair. Our end does not block.
 fn pair() -> io::Result<(UnixStream, UnixStream)> {
     let (own, its) = UnixStream::pair()?;
     own.set_nonblocking(true)?;
@@ -251,7 +251,7 @@ enum Heard {
     End,
 }
 
-/// What the other side sends, it sends at once.
+/// The other side sends each message at once.
 fn hear(mut line: &UnixStream, word: &mut [u8]) -> Heard {
     match sys::uninterrupted(|| line.read(word)) {
         Ok(0) => Heard::End,

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::{has_one_ordinary_user, is_in};
 use crate::random::{cases, number, text};
 
-/// As the kernel writes it, `user_namespaces(7)`: up to 340 ranges, the last of which ends at the last id.
+/// As the kernel writes it, `user_namespaces(7)`: up to 340 ranges, the last of which ends at the highest id.
 #[test]
 fn an_id_is_mapped_if_a_range_has_it() {
     for mut rng in cases() {
@@ -28,7 +28,7 @@ fn root_is_an_ordinary_user_where_one_id_is_mapped_that_is_not_roots() {
     let one = "         0       1000          1\n";
     assert!(has_one_ordinary_user(one));
     for other in [
-        "         0          0          1\n", // root of the machine, or of the namespace around this one
+        "         0          0          1\n", // root of the machine, or of the enclosing namespace
         "         0          0 4294967295\n",
         "         0     100000      65536\n",
         &format!("{one}         1     100000      65536\n"),

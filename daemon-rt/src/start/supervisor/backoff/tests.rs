@@ -5,7 +5,7 @@ use crate::Respawn;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The delays in seconds of daemons that run for so many seconds each.
+/// The delays in seconds, for daemons that run for these numbers of seconds.
 fn delays(respawn: Respawn, seconds: &[u64]) -> Vec<Option<u64>> {
     let mut backoff = Backoff::new(respawn);
     let mut now = Instant::now();
