@@ -25,10 +25,16 @@ use crate::{INJECT, MARKED};
 /// In group(5), where it may stand since the scene's last place.
 const OWN_GROUP: &str = "staffed:x:7777:nobody\n";
 
+/// A daemon that is supervised keeps root for the next one.
+pub(crate) const DAEMON_OF_NOBODY: &[&str] =
+    &["--notify", "--ready", "--pidfile", "pid", "--stdout", "log", "--user", "nobody"];
+
 /// A way to start the probe.
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
     pub(crate) options: &'static [&'static str],
+    /// Behind them.
+    pub(crate) more: &'static [&'static str],
     /// Whether `nobody` is in a group besides his own.
     pub(crate) has_groups: bool,
     /// Whether a service manager waits for word.
@@ -39,7 +45,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) const fn new(name: &'static str, options: &'static [&'static str]) -> Self {
-        Self { name, options, has_groups: false, has_manager: false, is_nobodys: false }
+        Self { name, options, more: &[], has_groups: false, has_manager: false, is_nobodys: false }
     }
 }
 
@@ -58,7 +64,7 @@ impl Scene {
     }
 
     pub(crate) fn has(&self, option: &str) -> bool {
-        self.options.contains(&option)
+        self.options.contains(&option) || self.more.contains(&option)
     }
 
     /// Others than root may enter it. Of the scene's own groups the calling thread knows, and those whom it starts.
@@ -108,7 +114,7 @@ impl Scene {
             command.arg("--client");
         }
         command.args(["--hand-on", "8=data/supervisor", "--hand-on", "9=data/handed-on", "--"]);
-        command.arg(MARKED).args(self.options);
+        command.arg(MARKED).args(self.options).args(self.more);
         command
     }
 }

@@ -18,24 +18,11 @@ use super::{
     case::{Case, Fault, calls, cases},
     is_supported,
     run::{Event, Run},
-    scene::{Place, Scene},
+    scene::{DAEMON_OF_NOBODY, Place, Scene},
 };
 
-const SUPERVISED: Scene = Scene::new(
-    "supervised",
-    &[
-        "--respawn",
-        "on-failure,1000,60000,1,1",
-        "--notify",
-        "--ready",
-        "--pidfile",
-        "pid",
-        "--stdout",
-        "log",
-        "--user",
-        "nobody",
-    ],
-);
+const SUPERVISED: Scene =
+    Scene { more: &["--respawn", "on-failure,1000,60000,1,1"], ..Scene::new("supervised", DAEMON_OF_NOBODY) };
 
 /// How the daemons of one supervisor end.
 const ENDS: [&str; 2] = ["crash", "exit 0"];

@@ -2,6 +2,7 @@
 //! new one runs alone, or the old one runs on. Where a supervisor is killed, nobody may be there at all.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
@@ -12,7 +13,6 @@ use std::{
 };
 
 use daemon_rt::{PidFile, Status, Stopped};
-use nix::errno::Errno;
 use support::{DEADLINE, Process, needs_root, within};
 
 use super::{
@@ -20,29 +20,13 @@ use super::{
     errors::errors,
     is_supported,
     run::{Event, Run},
-    scene::{Place, Scene},
+    scene::{DAEMON_OF_NOBODY, Place, Scene},
 };
 
-const UPGRADED: Scene = Scene::new(
-    "upgraded",
-    &[
-        "--respawn",
-        "on-failure",
-        "--notify",
-        "--ready",
-        "--pidfile",
-        "pid",
-        "--stdout",
-        "log",
-        "--user",
-        "nobody",
-        "--connect",
-        "--socket",
-        "tcp@20",
-        "--start-timeout",
-        "2000",
-    ],
-);
+const UPGRADED: Scene = Scene {
+    more: &["--respawn", "on-failure", "--connect", "--socket", "tcp@20", "--start-timeout", "2000"],
+    ..Scene::new("upgraded", DAEMON_OF_NOBODY)
+};
 
 const PROCESSES: [&str; 6] = ["launcher", "leader", "daemon", "new-launcher", "new-leader", "new-daemon"];
 
@@ -68,7 +52,7 @@ fn whatever_fails_there_is_one() {
     let is_of_upgrade = |call: &&Call| !["launcher", "daemon"].contains(&call.process.as_str());
     // A child that may be signalled always can be.
     let of_upgrade = of_both[of_start..].iter().filter(is_of_upgrade).filter(|call| call.name != "kill");
-    let cases: Vec<_> = of_upgrade.flat_map(cases).filter(is_chosen).collect();
+    let cases = cases(&of_upgrade.collect::<Vec<_>>());
     let next = Mutex::new(cases.iter());
     let (wrong, hits) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -97,22 +81,39 @@ fn whatever_fails_there_is_one() {
     assert!(hits * 10 > cases.len() * 8, "{hits} of {} were reached", cases.len());
 }
 
-/// Of the start of the new program, which fails as others do, one error each will do, and a call of which there are many.
-fn cases(call: &Call) -> Vec<Case> {
-    let all = errors(&call.name).unwrap_or_else(|| panic!("add the errors of {} to tests/faults/errors.rs", call.name));
-    let (number, times) = if call.process == "leader" { (4, usize::MAX) } else { (1, 4) };
-    if call.occurrence > times {
-        return Vec::new();
+/// Every error of every call, of those cases in whose row `FAULTS` is a part. Without that, a few.
+fn cases(calls: &[&Call]) -> Vec<Case> {
+    let part = std::env::var("FAULTS").ok();
+    let mut seen = BTreeMap::new();
+    let mut cases = Vec::new();
+    for call in calls {
+        let before = seen.entry((&call.process, &call.name)).or_insert(0);
+        let at_call = cases_at(call);
+        let number = if part.is_some() { at_call.len() } else { few(&call.process, *before, at_call.len()) };
+        cases.extend(at_call.into_iter().take(number));
+        *before += 1;
     }
-    let errors = all.into_iter().filter(|errno| *errno != Errno::EINTR).take(number);
-    let errors = errors.map(if call.name == "close" { Fault::LateError } else { Fault::Error });
-    let own = PROCESSES.into_iter().find(|process| *process == call.process).map(Fault::Kill);
-    errors.chain(own).map(|fault| Case::at(call, fault)).collect()
+    cases.retain(|case| part.as_ref().is_none_or(|part| case.to_string().contains(part)));
+    cases
 }
 
-/// `FAULTS` is a part of their rows.
-fn is_chosen(case: &Case) -> bool {
-    std::env::var("FAULTS").map_or(true, |part| case.to_string().contains(&part))
+/// How many of these cases, where there were so many calls of that kind before. The start of the new program fails as others
+/// do.
+fn few(process: &str, before: usize, cases: usize) -> usize {
+    match (process, before) {
+        ("leader", 0) => 3,
+        ("leader", _) => 2,
+        (_, 0) if cases > 1 => 2,
+        _ => 0,
+    }
+}
+
+/// A kill, and the errors.
+fn cases_at(call: &Call) -> Vec<Case> {
+    let all = errors(&call.name).unwrap_or_else(|| panic!("add the errors of {} to tests/faults/errors.rs", call.name));
+    let errors = all.into_iter().map(if call.name == "close" { Fault::LateError } else { Fault::Error });
+    let own = PROCESSES.into_iter().find(|process| *process == call.process).map(Fault::Kill);
+    own.into_iter().chain(errors).map(|fault| Case::at(call, fault)).collect()
 }
 
 /// Whether the fault was there.

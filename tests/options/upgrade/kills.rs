@@ -1,7 +1,10 @@
 //! Whoever is killed, stopped or asked to end in the middle of an upgrade: there is one daemon with its supervisor, or none,
 //! and what the pidfile says is true.
 
-use std::{env, fs, thread, time::Duration};
+use std::{
+    env, fs, thread,
+    time::{Duration, Instant},
+};
 
 use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
@@ -16,10 +19,11 @@ const SEED: u64 = 0x5eed_20aa_0000_2026;
 fn there_is_one_or_none() {
     let (seed, rounds) = (number("SEED", SEED), number("ROUNDS", 20));
     let mut choices = Choices::new(seed);
+    let usual = usual();
     let (mut upgraded, mut gone) = (0, 0);
     for round in 0..rounds {
         let before = choices.seed();
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&mut choices)));
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| attempt(&mut choices, usual)));
         match ended {
             Ok(End::Old) => {}
             Ok(End::New) => upgraded += 1,
@@ -41,14 +45,26 @@ enum End {
     None,
 }
 
-fn attempt(choices: &mut Choices) -> End {
+const OPTIONS: [&str; 6] = ["--notify", "--ready", "--start-timeout", "3000", "--stop-timeout", "3000"];
+
+/// How long an upgrade takes on this machine, of which each moment shall be hit.
+fn usual() -> Duration {
+    let service = Service::new();
+    let _old = service.started(&OPTIONS);
+    let start = Instant::now();
+    drop(service.upgraded());
+    start.elapsed()
+}
+
+fn attempt(choices: &mut Choices, usual: Duration) -> End {
     let service = Service::new();
     let stage = &service.stage;
-    let old = service.started(&["--notify", "--ready", "--start-timeout", "3000", "--stop-timeout", "3000"]);
+    let old = service.started(&OPTIONS);
     let old_supervisor = supervisor(&old);
     old_supervisor.signal(Signal::SIGUSR2);
     for _ in 0..=choices.below(2) {
-        thread::sleep(Duration::from_micros(choices.below(20_000) as u64)); // the moment is what is tested
+        let moment = u32::try_from(choices.below(1000)).expect("below");
+        thread::sleep(usual * moment / 1000); // the moment is what is tested
         let there = stage.processes();
         if there.is_empty() {
             break;
