@@ -198,6 +198,27 @@ fn a_link_leads_to_the_new_version() {
     has_ended(&old);
 }
 
+/// As by an installation while the program runs, and is not a daemon yet.
+#[test]
+fn a_program_that_was_replaced_before_it_had_the_option() {
+    let service = Service::new();
+    let stage = &service.stage;
+    nix::unistd::mkfifo(&stage.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let mut command = stage.command(&service.program);
+    let launcher = stage.start(command.args(["--read", "go", "--respawn", "on-failure", "--pidfile", "pid"]));
+    let go = fs::File::options().write(true).open(stage.path("go")).expect("it waits");
+    service.install(PROBE);
+    drop(go);
+    let launch = launcher.end();
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let old = stage.daemon();
+    fs::remove_file(stage.path("go")).expect("remove");
+    fs::write(stage.path("go"), "").expect("write"); // the new one does not wait
+    let new = service.upgraded();
+    assert_eq!(executable(new.process), fs::metadata(&service.program).expect("the new version").ino());
+    has_ended(&old);
+}
+
 #[test]
 fn with_other_options() {
     for options in [

@@ -164,6 +164,10 @@ int dup2(int from, int to) {
 }
 #endif
 
+#ifdef MADVISE_DOES_NOTHING
+int madvise(void *address, size_t length, int advice) { (void)address, (void)length, (void)advice; return 0; }
+#endif
+
 /* The look-up of a user, or of its group, starts a thread, as a service of nsswitch.conf(5) may. */
 #ifdef LOOK_UP_STARTS_A_THREAD
 #include <pthread.h>

@@ -7,7 +7,7 @@ use std::{io, mem, ptr, sync::atomic::AtomicI32};
 
 #[cfg(not(target_vendor = "apple"))]
 use nix::errno::Errno;
-use nix::libc::{self, c_void};
+use nix::libc::{self, c_int, c_void};
 
 const SIZE: usize = mem::size_of::<AtomicI32>(); // the system rounds it up to a page
 
@@ -19,7 +19,7 @@ const SIZE: usize = mem::size_of::<AtomicI32>(); // the system rounds it up to a
 ///
 /// # Errors
 ///
-/// `Unsupported` if the system has no such memory: Linux before 4.14, macOS.
+/// `Unsupported` if the system has no such memory: Linux before 4.14, macOS, an emulator.
 pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON);
     // SAFETY: new memory, at an address that the system chooses.
@@ -42,8 +42,14 @@ pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
 /// `page` is a mapping of `SIZE` bytes, without anything in it that a child of this process would miss.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 unsafe fn wipe_on_fork(page: *mut c_void) -> io::Result<()> {
+    const NONE: c_int = -1;
     // SAFETY: as the caller promises.
-    match Errno::result(unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) }) {
+    let advise = |advice| Errno::result(unsafe { libc::madvise(page, SIZE, advice) });
+    // An emulator such as qemu-user takes any advice, and may follow none.
+    if advise(NONE).is_ok() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    match advise(libc::MADV_WIPEONFORK) {
         Err(Errno::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
         done => Ok(done.map(drop)?),
     }

@@ -153,10 +153,10 @@ impl Round<'_> {
                 let is_over = AtomicBool::new(false);
                 thread::scope(|scope| {
                     scope.spawn(|| {
-                        while !is_over.load(Relaxed) && daemon.is_alive() {
-                            daemon.signal(Signal::SIGSTOP);
-                            thread::sleep(Duration::from_millis(1));
+                        while !is_over.load(Relaxed) {
+                            daemon.signal(Signal::SIGSTOP); // at once behind each signal to continue
                         }
+                        daemon.signal(Signal::SIGCONT);
                     });
                     let outcome = if self.options.stop_timeout && holder != daemon {
                         self.stop_by(Signal::SIGTERM)
@@ -277,8 +277,9 @@ impl Round<'_> {
     }
 
     fn connect(&self) -> io::Result<TcpStream> {
-        let port = within(A_WHILE, || self.stage.read("port").parse::<u16>().ok());
-        let connection = TcpStream::connect(("127.0.0.1", port.ok_or(io::ErrorKind::NotFound)?))?;
+        fs::metadata(self.stage.path("port"))?;
+        let port = within(A_WHILE, || self.stage.read("port").parse::<u16>().ok()); // it may be about to be written
+        let connection = TcpStream::connect(("127.0.0.1", port.ok_or(io::ErrorKind::InvalidData)?))?;
         connection.set_read_timeout(Some(A_WHILE))?;
         Ok(connection)
     }

@@ -1,6 +1,6 @@
 //! The handler of SIGHUP, beside others and at any moment.
 
-use std::{fs::File, thread};
+use std::{fs::File, process::Command, thread};
 
 use nix::{
     sys::{signal::Signal, stat::Mode, wait::WaitStatus},
@@ -210,8 +210,24 @@ fn in_the_foreground_an_ignored_signal_stays_ignored() {
 
 #[test]
 fn a_worker_reopens_its_own() {
+    a_worker_of_this_reopens_its_own(probe);
+}
+
+/// As qemu-user before 8.0 does.
+#[test]
+fn a_worker_where_advice_about_memory_is_taken_and_not_followed() {
+    let Some(library) = preload::library("MADVISE_DOES_NOTHING") else { return };
+    a_worker_of_this_reopens_its_own(|stage| {
+        let mut command = probe(stage);
+        command.env("LD_PRELOAD", &library);
+        command
+    });
+}
+
+fn a_worker_of_this_reopens_its_own(program: impl FnOnce(&Stage) -> Command) {
     let stage = Stage::new();
-    let mut daemon = listening(&stage, &["--stdout", "log"]);
+    let mut daemon = stage.started(program(&stage).args(["--stdout", "log"]));
+    assert_eq!(daemon.ask("listen signal-hook"), "");
     let worker = Process(daemon.ask("fork").parse().expect("a process id"));
     rename(&stage, "log", "log.1");
     worker.signal(Signal::SIGHUP);

@@ -170,7 +170,15 @@ fn program(directory: &Path) -> Option<PathBuf> {
     sys::executed_path()
         .map(|path| directory.join(path))
         .filter(|path| !is_of_this_process(path) && own.is_some() && file(path) == own)
-        .or_else(|| env::current_exe().ok())
+        .or_else(|| env::current_exe().ok().map(without_mark))
+}
+
+/// The kernel puts it behind the path of a file that was replaced or removed, proc(5).
+fn without_mark(path: PathBuf) -> PathBuf {
+    match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(replaced) if !path.exists() => Path::new(OsStr::from_bytes(replaced)).to_owned(),
+        _ => path,
+    }
 }
 
 /// Temporary copies are overwritten.
