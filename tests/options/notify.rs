@@ -369,7 +369,7 @@ fn a_kind_of_address_that_nobody_writes() {
         let launch = stage.launch(launcher(&stage, &[]).env("NOTIFY_SOCKET", address));
         let line = format!(
             "probe: cannot reach the service manager at {address}, NOTIFY_SOCKET: it is neither an absolute path nor a \
-             name behind `@`\n"
+             name after `@`\n"
         );
         assert_eq!((launch.status, launch.stderr), (1, line));
     }
