@@ -15,7 +15,10 @@ fn its_pidfile_is_another_one() {
     fs::write(&other, "").expect("write");
     service.install_script(&format!("#!/bin/bash\nexec -a probe {PROBE} \"$@\" --pidfile other"));
     let reason = service.refusal(&mut daemon);
-    assert_eq!(reason, format!("cannot lock {}: the daemon that is upgraded holds another file", other.display()));
+    assert_eq!(
+        reason,
+        format!("cannot lock {}: the daemon that is being upgraded holds another file", other.display())
+    );
 }
 
 /// That would end what it takes over from.
@@ -48,7 +51,7 @@ fn it_goes_on_beside_its_daemon() {
     let service = Service::new();
     let mut daemon = service.started(&[]);
     service.install_script(&format!("#!/bin/bash\nexec -a probe {CLIENT} spawn \"$@\""));
-    assert_eq!(service.refusal(&mut daemon), "cannot take over from the running daemon by `spawn`");
+    assert_eq!(service.refusal(&mut daemon), "cannot take over from the running daemon with `spawn`");
 }
 
 #[test]
