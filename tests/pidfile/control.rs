@@ -16,7 +16,7 @@ use nix::{
     sys::{signal::Signal, wait::WaitStatus},
     unistd::gettid,
 };
-use support::{Daemon, Stage, eventually, skip};
+use support::{DEADLINE, Daemon, Stage, eventually, skip, within};
 
 use crate::PROBE;
 
@@ -155,6 +155,34 @@ fn reload_reaches_who_handles_it_and_spares_who_would_die() {
         pidfile.reload().expect("a reload");
         daemon.look();
         end(&mut daemon);
+    }
+}
+
+/// In a start every signal is blocked, and would end the daemon when the start is over. Between two daemons, nobody knows
+/// yet what the next one does with it.
+#[test]
+fn reload_spares_a_daemon_that_is_starting() {
+    let stage = Stage::new();
+    let pidfile = PidFile::new(stage.path("pid"));
+    let reload_until_it_reports = || {
+        let daemon = within(DEADLINE, || {
+            let _ = pidfile.reload();
+            stage.daemon_within(Duration::ZERO)
+        });
+        daemon.expect("a reload ended it")
+    };
+    for options in [&[][..], &["--notify", "--ready"], &["--respawn", "on-failure,1000,60000,1,1"]] {
+        for _ in 0..10 {
+            let launcher = stage.start(stage.command(PROBE).args(["--pidfile", "pid"]).args(options));
+            let mut daemon = reload_until_it_reports();
+            assert_eq!(launcher.end().status, 0);
+            if options.contains(&"--respawn") {
+                daemon.send("crash");
+                daemon = reload_until_it_reports();
+            }
+            assert!(!daemon.look().get("pid").is_empty(), "it lives on");
+            pidfile.stop(DEADLINE).expect("a stop");
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
+    holder::find_started(path)?;
     // A supervisor passes the signal on.
     let refuse_to_end = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
         .into_iter()

@@ -3,14 +3,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::{fs::File, io, os::unix::fs::FileExt, str};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, str};
 
 use nix::unistd::Pid;
 
+use super::open_pidfile;
 use crate::sys;
 
 /// More than any program writes around a process id.
 const LIMIT: usize = 64;
+
+/// How long the content is that names a supervisor.
+const SUPERVISORS: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
@@ -22,6 +26,13 @@ pub(super) enum Content {
     Unusual,
     /// Not a pidfile at all.
     Foreign,
+}
+
+/// A supervisor's number is padded. One of seven digits has no room for that, and does not show it.
+pub(super) fn names_supervisor(path: &Path) -> bool {
+    let mut end = [0; 2];
+    let file = open_pidfile::for_reading(path);
+    file.is_ok_and(|file| file.read_exact_at(&mut end, SUPERVISORS - 2).is_ok()) && end == *b"\n\n"
 }
 
 impl Content {

@@ -12,7 +12,7 @@ use std::{
 use nix::{libc, unistd::Pid};
 
 use super::{
-    content::Content,
+    content::{self, Content},
     lock,
     named_process::Process,
     open_pidfile::{self, KEEPS_BEING_REPLACED},
@@ -76,6 +76,23 @@ pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Er
             let daemon = daemon.filter(|daemon| daemon_of(&process, &file) == Some(daemon.pid));
             Ok(Some((process, daemon)))
         }
+    }
+}
+
+/// The same once it shows what they do with signals, if that is soon: a start blocks all of them, and a supervisor may be
+/// between two daemons.
+pub(super) fn find_started(path: &Path) -> Result<Option<(Process, Option<Process>)>, Error> {
+    let start = Instant::now();
+    loop {
+        let found = find(path)?;
+        let is_started = found.as_ref().is_none_or(|(process, daemon)| {
+            let all = || [Some(process), daemon.as_ref()].into_iter().flatten();
+            !all().any(Process::blocks_all_signals) && (daemon.is_some() || !content::names_supervisor(path))
+        });
+        if is_started || start.elapsed() > UNTIL_NAMED {
+            return Ok(found);
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -127,6 +127,13 @@ impl Process {
         fs::read_to_string(format!("/proc/{}/status", self.pid)).is_ok_and(|status| is_default(signal, &status))
     }
 
+    /// As a start does until `main` begins, or the daemon is ready.
+    pub(super) fn blocks_all_signals(&self) -> bool {
+        const ALL: u64 = 0x7fff_ffff & !(1 << (libc::SIGKILL - 1)) & !(1 << (libc::SIGSTOP - 1));
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        set_of_signals("SigBlk", &status).is_some_and(|blocked| blocked & ALL == ALL)
+    }
+
     /// Whether it ended in time.
     pub(super) fn wait(&self, timeout: Duration) -> io::Result<bool> {
         let deadline = Instant::now().checked_add(timeout);
@@ -161,9 +168,11 @@ impl Process {
 
 /// Whether the signal is in none of these sets, proc(5). If a set is missing, the signal may be in it.
 fn is_default(signal: c_int, status: &str) -> bool {
-    let is_in = |set: &str| {
-        let mask = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
-    };
+    let is_in = |set| set_of_signals(set, status).is_none_or(|mask| mask >> (signal - 1) & 1 == 1);
     !["SigCgt", "SigIgn", "SigBlk"].into_iter().any(is_in)
+}
+
+fn set_of_signals(name: &str, status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
