@@ -28,6 +28,7 @@ mod errors;
 mod judge;
 mod run;
 mod scene;
+mod slow_leader;
 mod supervisor;
 mod table;
 mod upgrade;

@@ -861,9 +861,9 @@ fn a_worker_of_a_program_that_awaits_it_starts_a_daemon() {
     let stage = Stage::new();
     let _client = stage.start(stage.command(CLIENT).args(["obey", "quietly"]));
     let mut client = stage.daemon();
-    client.send("begin-to-await-stop");
-    assert_eq!(client.answer(), "");
-    eventually("the wait", || (client.ask("is-stop-awaited") == "true").then_some(()));
+    assert_eq!(client.ask("begin-to-await-stop"), "");
+    // What a thread has locked while it works, a fork of the program has locked for ever.
+    eventually("its thread", || watcher(&client).filter(|_| all_sleep(&client)));
     let said = client.ask("spawn-in-worker");
     assert!(said.starts_with("Ok(Spawned { pid: "), "{said}");
     client.process.signal(Signal::SIGTERM);

@@ -493,3 +493,35 @@ fn launcher(stage: &Stage, options: &[&str]) -> Command {
     command.arg("--notify").args(options).env("NOTIFY_SOCKET", stage.path("notify"));
     command
 }
+
+/// systemd finds a sender no more once the wrapper has reaped it: the launcher stays until its message is read.
+#[test]
+fn below_a_wrapper_the_launcher_waits_until_the_manager_has_read() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let mut command = launcher(&stage, &["--detach", "always", "--ready"]);
+    let launcher = stage.start(command.env_remove("SYSTEMD_EXEC_PID").env("INVOCATION_ID", "some"));
+    assert!(manager.hears().0.ends_with("READY=1"));
+    assert!(launcher.process.is_alive());
+    let mut text = [0; 64];
+    let length = manager.0.recv(&mut text).expect("a message"); // there is no room for its descriptor, which is closed
+    assert_eq!(&text[..length], b"BARRIER=1");
+    let _daemon = stage.daemon();
+    assert_eq!(launcher.end().status, 0);
+}
+
+#[test]
+fn the_manager_hears_of_a_late_step_that_fails_in_the_foreground() {
+    let stage = Stage::new();
+    let manager = Manager::at(&stage);
+    let command = launcher(&stage, &["--detach", "never", "--pidfile", "pid"]);
+    let mut shell = stage.command("sh");
+    shell.args(["-c", "ulimit -f 0 && exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    assert_eq!(stage.launch(&mut shell).status, 1);
+    let path = stage.path("pid").canonicalize().unwrap_or_else(|_| stage.path("pid"));
+    let why = format!("cannot write the process id to {}: File too large (os error 27)", path.display());
+    assert_eq!(manager.hears().0, format!("STATUS={why}\nEXIT_STATUS=1\nERRNO=27"));
+}

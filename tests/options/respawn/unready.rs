@@ -1,9 +1,12 @@
 //! A later daemon that can never be ready any more, or only while it stops.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Stage, eventually};
+use support::{Daemon, Stage, eventually, needs_root};
 
 use super::{probe, supervisor};
 
@@ -53,4 +56,20 @@ fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
     eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(stage.read("log").contains(", signal: 9 (SIGKILL)"), "{}", stage.read("log"));
+}
+
+/// It says on its line that it is not.
+#[test]
+fn one_whose_start_fails() {
+    needs_root!();
+    let stage = Stage::new();
+    stage.open_to_all();
+    stage.create_directory("place");
+    let place = stage.path("place");
+    let options = ["--user", "nobody", "--chdir", &place.display().to_string()];
+    let mut first = stage.started(&mut probe(&stage, &options));
+    fs::remove_dir(&place).expect("remove");
+    first.send("crash");
+    let line = " ended before it was ready, exit status: 1; ";
+    eventually("the line", || stage.read("log").contains(line).then_some(()));
 }

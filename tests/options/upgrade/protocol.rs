@@ -77,11 +77,13 @@ fn one_that_stops_in_the_middle_changes_nothing() {
         let reasons = ["the new supervisor ended while it took over", "the new program ended, exit status: 0"];
         assert!(reasons.contains(&reason.as_str()), "{until}: {reason}");
     }
-    // A number that is no process, but a group.
-    let service = Service::new();
-    let mut old = service.started(&[]);
-    service.install_script(&NEW.replace("pack('l', $$)", "pack('l', 0)"));
-    service.refusal(&mut old);
+    // A group of processes, and the one that nobody started.
+    for number in ["0", "1"] {
+        let service = Service::new();
+        let mut old = service.started(&[]);
+        service.install_script(&NEW.replace("pack('l', $$)", &format!("pack('l', {number})")));
+        service.refusal(&mut old);
+    }
 }
 
 /// It has written its number by then.
