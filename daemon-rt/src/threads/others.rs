@@ -77,13 +77,14 @@ fn others() -> io::Result<Others> {
 
 /// Whether this many threads all belong to an emulator.
 ///
-/// For `/proc/self/exe` the emulator itself answers, and for another name of the same file the kernel does. So it is
-/// known whether there is an emulator, but not whose the threads are. The C library knows those that the program has
-/// started. Without an emulator, a thread that the library does not know, by clone(2), counts as the program's.
+/// For `/proc/self/exe` the emulator itself answers, and for another name of the same file the kernel does. The emulator
+/// fails where it was given a relative path, and the working directory has changed since. So it is known whether there is
+/// an emulator, but not whose the threads are. The C library knows those that the program has started. Without an
+/// emulator, a thread that the library does not know, by clone(2), counts as the program's.
 fn are_emulators(count: usize) -> bool {
-    let told = fs::read_link("/proc/self/exe");
+    let told = fs::read_link("/proc/self/exe").ok();
     let run = fs::read_link(format!("/proc/self/task/{}/exe", process::id()));
-    let is_emulated = matches!((told, run), (Ok(told), Ok(run)) if told != run);
+    let is_emulated = run.is_ok_and(|run| told != Some(run));
     is_emulated && sys::is_single_threaded_to_libc().unwrap_or(count == 1) // qemu-user itself has one
 }
 
