@@ -38,11 +38,10 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
 }
 
 pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
-    signal_holder(path, signal, |_, _| Ok(()))?.map(|_| ()).ok_or_else(|| not_running(path))
+    signal_holder(path, holder::find, signal, |_, _| Ok(()))?.map(|_| ()).ok_or_else(|| not_running(path))
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
-    holder::find_started(path)?;
     // A supervisor passes the signal on.
     let refuse_to_end = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
         .into_iter()
@@ -55,14 +54,14 @@ pub(super) fn reload(path: &Path) -> Result<(), Error> {
         }
         None => Ok(()),
     };
-    signal_holder(path, libc::SIGHUP, refuse_to_end)?.map(|_| ()).ok_or_else(|| not_running(path))
+    signal_holder(path, holder::find_started, libc::SIGHUP, refuse_to_end)?.map(|_| ()).ok_or_else(|| not_running(path))
 }
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     if launched_by::is_upgrade() && holder::find(path)?.is_some_and(|(process, _)| process.pid == getppid()) {
         return Ok(Stopped::NotRunning); // this program was launched to restart it, and takes over from it
     }
-    let Some((process, daemon)) = signal_holder(path, libc::SIGTERM, |_, _| Ok(()))? else {
+    let Some((process, daemon)) = signal_holder(path, holder::find, libc::SIGTERM, |_, _| Ok(()))? else {
         return Ok(Stopped::NotRunning);
     };
     let stopped = if wait(&process, timeout)? {
@@ -80,18 +79,19 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     Ok(stopped)
 }
 
-/// Signals the process that holds the file, if there is one and `refuse` agrees. Returns it, and its daemon.
+/// Signals the process that holds the file, if `find` finds one and `refuse` agrees. Returns it, and its daemon.
 ///
 /// If it is gone right after that, it may have ended before the signal, and an upgrade may have put another process in
 /// its place. So it looks again.
 fn signal_holder(
     path: &Path,
+    find: fn(&Path) -> Result<Option<(Process, Option<Process>)>, Error>,
     signal: i32,
     refuse: impl Fn(&Process, Option<&Process>) -> Result<(), Error>,
 ) -> Result<Option<(Process, Option<Process>)>, Error> {
     let mut signalled = None;
     loop {
-        let found = match holder::find(path) {
+        let found = match find(path) {
             Err(_) if signalled.is_some() => None, // a worker of the process that has ended
             found => found?,
         };
