@@ -38,13 +38,12 @@ pub(super) fn status(path: &Path) -> Result<Status, Error> {
 }
 
 pub(super) fn signal(path: &Path, signal: i32) -> Result<(), Error> {
-    signal_holder(path, signal, |_, _| Ok(()))?.map(|_| ()).ok_or_else(|| not_running(path))
+    signal_holder(path, holder::find, signal, |_, _| Ok(true))?.map(|_| ()).ok_or_else(|| not_running(path))
 }
 
 pub(super) fn reload(path: &Path) -> Result<(), Error> {
-    holder::find_started(path)?;
     // A supervisor passes the signal on.
-    let refuse_to_end = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
+    let agree_unless_it_ends = |process: &Process, daemon: Option<&Process>| match [Some(process), daemon]
         .into_iter()
         .flatten()
         .find(|process| process.dies_of(libc::SIGHUP))
@@ -53,16 +52,19 @@ pub(super) fn reload(path: &Path) -> Result<(), Error> {
             Err(Error::new(format!("cannot reload process {pid}: it would end on SIGHUP"))
                 .and_exit_status(UNIMPLEMENTED))
         }
-        None => Ok(()),
+        // If the daemon has ended, the signal would be for the next one, which nobody has looked at.
+        None => daemon.map_or(Ok(true), |daemon| wait(daemon, Duration::ZERO).map(|has_ended| !has_ended)),
     };
-    signal_holder(path, libc::SIGHUP, refuse_to_end)?.map(|_| ()).ok_or_else(|| not_running(path))
+    signal_holder(path, holder::find_started, libc::SIGHUP, agree_unless_it_ends)?
+        .map(|_| ())
+        .ok_or_else(|| not_running(path))
 }
 
 pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     if launched_by::is_upgrade() && holder::find(path)?.is_some_and(|(process, _)| process.pid == getppid()) {
         return Ok(Stopped::NotRunning); // this program was launched to restart it, and takes over from it
     }
-    let Some((process, daemon)) = signal_holder(path, libc::SIGTERM, |_, _| Ok(()))? else {
+    let Some((process, daemon)) = signal_holder(path, holder::find, libc::SIGTERM, |_, _| Ok(true))? else {
         return Ok(Stopped::NotRunning);
     };
     let stopped = if wait(&process, timeout)? {
@@ -80,23 +82,27 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
     Ok(stopped)
 }
 
-/// Signals the process that holds the file, if there is one and `refuse` agrees. Returns it, and its daemon.
+/// Signals the process that holds the file, if `find` finds one and `agree` is true. If that is false, it
+/// looks again. Returns the process, and its daemon.
 ///
 /// If it is gone right after that, it may have ended before the signal, and an upgrade may have put another process in
 /// its place. So it looks again.
 fn signal_holder(
     path: &Path,
+    find: fn(&Path) -> Result<Option<(Process, Option<Process>)>, Error>,
     signal: i32,
-    refuse: impl Fn(&Process, Option<&Process>) -> Result<(), Error>,
+    agree: impl Fn(&Process, Option<&Process>) -> Result<bool, Error>,
 ) -> Result<Option<(Process, Option<Process>)>, Error> {
     let mut signalled = None;
     loop {
-        let found = match holder::find(path) {
+        let found = match find(path) {
             Err(_) if signalled.is_some() => None, // a worker of the process that has ended
             found => found?,
         };
         let Some((process, daemon)) = found else { return Ok(signalled) };
-        refuse(&process, daemon.as_ref())?;
+        if !agree(&process, daemon.as_ref())? {
+            continue;
+        }
         send(&process, signal)?;
         let is_gone = wait(&process, Duration::ZERO)?;
         signalled = Some((process, daemon));

@@ -174,7 +174,9 @@ impl Round<'_> {
     fn stop_by(&self, signal: Signal) -> Outcome {
         if let Some(holder) = self.named() {
             self.signal(holder, signal);
-            within(DEADLINE, || (!holder.is_alive()).then_some(()));
+            if within(DEADLINE, || (!holder.is_alive()).then_some(())).is_none() {
+                return Outcome::Stopped(Err(format!("process {} does not end", holder.0)));
+            }
         }
         Outcome::Done
     }

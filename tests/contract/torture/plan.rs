@@ -158,7 +158,7 @@ impl Options {
             respawn,
             notify: percent(60),
             graceful: percent(60),
-            stop_timeout: percent(40),
+            stop_timeout: percent(50),
             user: percent(30) && is_root(),
             chroot: percent(25) && is_root(),
             rotate: percent(50),
@@ -227,10 +227,10 @@ impl Options {
                 _ => Fault::Setup,
             }),
             20..26 => Action::Restart,
-            26..40 => Action::Stop(match choices.below(7) {
+            26..40 => Action::Stop(match choices.below(8) {
                 0 => Stop::WithRequest,
-                1 => Stop::Frozen,
-                2 => Stop::Interrupt,
+                1 | 2 => Stop::Frozen,
+                3 => Stop::Interrupt,
                 _ => Stop::Plain(by),
             }),
             40..46 => Action::Reload { by: if by == By::Signal { By::Call } else { by } },
