@@ -254,6 +254,18 @@ fn ctrl_c_ends_the_start() {
     eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
 }
 
+/// Where the program has the kernel reap its children, nobody learns how.
+#[test]
+fn a_launcher_that_is_killed_and_reaped_has_failed() {
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+    client.send("spawn --ignore-signal SIGCHLD --notify");
+    let daemon = stage.daemon();
+    client.process.child().expect("the launcher").signal(Signal::SIGKILL);
+    assert_eq!(client.answer(), "error=the launcher ended without a report\nstatus=1\nrunning=none\nstderr=");
+    eventually("the end of the daemon", || (!daemon.process.is_alive()).then_some(()));
+}
+
 #[test]
 fn nobody_is_left_where_the_client_is_killed() {
     let stage = Stage::new();

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, process::Command};
 
-use support::{Daemon, Stage, needs_root};
+use support::{Daemon, Stage, needs_root, needs_tools};
 
 use crate::PROBE;
 
@@ -123,4 +123,23 @@ fn a_parent_that_cannot_be_seen_has_no_name() {
     namespace.args(["--pid", "--fork", "--kill-child", "sh", "-c", "\"$@\"; exec sleep 1000", "sh"]);
     let _namespace = stage.start(namespace.arg(script.get_program()).args(script.get_args()));
     stage.daemon().assert_detached();
+}
+
+/// There is nobody above the shell, or nobody whom /proc would show by that number.
+#[test]
+fn in_a_pid_namespace_of_its_own_it_is_supervised() {
+    needs_root!();
+    needs_tools!("unshare", "setsid");
+    for of_its_own in [["--mount-proc"].as_slice(), &[]] {
+        let stage = Stage::new();
+        let mut command = stage.command("setsid");
+        command.args(["--wait", "unshare", "--pid", "--fork", "--kill-child"]).args(of_its_own);
+        command.args(["sh", "-c", "\"$@\"; exit $?", "sh", PROBE]).env("SUPERVISOR_ENABLED", "1");
+        let launcher = stage.start(&mut command);
+        let mut daemon = stage.daemon();
+        let reason = "supervisord: SUPERVISOR_ENABLED is set, and it has no terminal";
+        assert_eq!(daemon.sight.get("launched_by"), reason, "{of_its_own:?}");
+        daemon.send("exit 7");
+        assert_eq!(launcher.end().status, 7);
+    }
 }

@@ -1,12 +1,9 @@
 //! A later daemon that can never be ready any more, or only while it stops.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Stage, eventually, needs_root};
+use support::{Daemon, Stage, eventually};
 
 use super::{probe, supervisor};
 
@@ -58,18 +55,14 @@ fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
     assert!(stage.read("log").contains(", signal: 9 (SIGKILL)"), "{}", stage.read("log"));
 }
 
-/// It says on its line that it is not.
+/// The byte of a report that it failed.
 #[test]
-fn one_whose_start_fails() {
-    needs_root!();
+fn one_that_says_something_else_is_not_ready() {
     let stage = Stage::new();
-    stage.open_to_all();
-    stage.create_directory("place");
-    let place = stage.path("place");
-    let options = ["--user", "nobody", "--chdir", &place.display().to_string()];
-    let mut first = stage.started(&mut probe(&stage, &options));
-    fs::remove_dir(&place).expect("remove");
-    first.send("crash");
-    let line = " ended before it was ready, exit status: 1; ";
-    eventually("the line", || stage.read("log").contains(line).then_some(()));
+    let mut daemon = second(&stage, &[]);
+    assert_eq!(daemon.ask("to-leader 1 1"), "");
+    daemon.send("exit 0");
+    let _next = stage.daemon();
+    let line = format!("process {} ended before it was ready, exit status: 0; ", daemon.process.0);
+    assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
 }
