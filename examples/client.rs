@@ -1,4 +1,4 @@
-//! A command that starts its own server the first time, and goes on: each run says how often it was called.
+//! A client that starts its own server if none is running. The server counts the calls, and each run prints the count.
 
 use std::{
     error::Error,
@@ -26,15 +26,15 @@ fn connect() -> Result<UnixStream, Box<dyn Error>> {
     }
     match Daemon::new().pidfile("client.pid").stderr("client.log").chdir(".").notify(true).spawn(serve) {
         Ok(server) => println!("started a server, process {}", server.pid()),
-        Err(error) if error.already_running().is_some() => {} // by another client meanwhile, and it is ready
+        Err(error) if error.already_running().is_some() => {} // another client has started it, and it is ready
         Err(error) => return Err(error.into()),
     }
     Ok(UnixStream::connect(SOCKET)?)
 }
 
-/// In the daemon.
+/// Runs in the daemon.
 fn serve() -> io::Result<()> {
-    let _ = fs::remove_file(SOCKET); // left by a server that has ended: this one holds the pidfile
+    let _ = fs::remove_file(SOCKET); // left by a server that has ended: only this one holds the pidfile
     let listener = UnixListener::bind(SOCKET)?;
     daemon_rt::ready()?;
     for (call, connection) in (1..).zip(listener.incoming()) {

@@ -1,4 +1,4 @@
-//! Counts the seconds in `counter.log`, which takes both output streams.
+//! Counts the seconds. Standard output and standard error both go to `counter.log`.
 
 use std::{process, thread, time::Duration};
 

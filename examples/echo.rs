@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 
 /// Returns in the daemon, or in the foreground.
 fn start() -> Result<TcpListener, Box<dyn Error>> {
-    let mut daemon = Daemon::new(); // first, since it notes what the program inherited
+    let mut daemon = Daemon::new(); // first, because it notes what the program inherited
     let mut address = "127.0.0.1:7007".to_owned();
     for argument in env::args().skip(1) {
         match argument.as_str() {
@@ -50,5 +50,5 @@ fn serve(listener: &TcpListener) -> ExitCode {
 
 fn echo(mut connection: &TcpStream) {
     let mut back = connection;
-    let _ = io::copy(&mut connection, &mut back); // to the end of what the client says
+    let _ = io::copy(&mut connection, &mut back); // until the client sends no more
 }

@@ -1,4 +1,4 @@
-//! A short daemon: says hello in `hello.log`, and is gone after a minute.
+//! A short daemon: it writes a greeting to `hello.log`, and ends after a minute.
 
 use std::{thread, time::Duration};
 

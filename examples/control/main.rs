@@ -18,14 +18,14 @@ struct Cli {
     ///   run      stay in the foreground
     ///   stop     end the daemon, and wait until it has ended
     ///   restart  stop the daemon if it runs, and start it
-    ///   reload   have the daemon read its configuration anew
-    ///   upgrade  replace the daemon by a new version of the program, if that has the
-    ///            option `respawn`: this one has not
-    ///   status   tell whether the daemon runs: exit status 0 if so, 1 if it left its
-    ///            pidfile behind, 3 if it does not run, 4 if that is unknown
+    ///   reload   make the daemon read its configuration again
+    ///   upgrade  let a new version of the program take over; this needs the option
+    ///            `respawn`, which this example does not set
+    ///   status   tell whether the daemon runs: exit status 0 if it does, 3 if not, 1 if
+    ///            not but its pidfile is still there, 4 if that is unknown
     #[arg(verbatim_doc_comment)]
     control: Control,
-    /// The file that one running daemon holds
+    /// The file that the daemon locks, so that only one runs
     #[arg(long, default_value = "control.pid")]
     pidfile: PathBuf,
 }
@@ -39,7 +39,7 @@ fn setup(daemon: &mut Daemon) -> Result<(), Error> {
 fn main() -> io::Result<()> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     println!("started");
-    daemon_rt::ready()?; // from here on, SIGHUP is no longer its end
+    daemon_rt::ready()?; // by now, SIGHUP no longer ends the program
     for signal in signals.forever() {
         if signal != SIGHUP {
             break;

@@ -1,5 +1,6 @@
-//! Logs by `tracing` and `log` to standard error: coloured on a terminal with `--foreground`, and otherwise plain to
-//! `logging.log`, which a rotation may rename before it sends SIGHUP. A panic is an event with its backtrace.
+//! Logs with `tracing` and `log` to standard error. With `--foreground` on a terminal, the log is coloured. Otherwise
+//! it goes to `logging.log`, without colours. SIGHUP reopens that file after logrotate has renamed it. A panic is logged
+//! as an event with its backtrace.
 
 use std::{
     backtrace::Backtrace,
@@ -32,13 +33,13 @@ fn main() -> Result<(), daemon_rt::Error> {
     Ok(())
 }
 
-/// In the daemon, where standard error is what it stays: neither a terminal nor its colours belong in a file.
+/// Call it in the daemon: only there does `is_terminal` see the stream that the log goes to. A file gets no colours.
 fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
     panic::set_hook(Box::new(|panic| error!("{panic}\n{}", Backtrace::force_capture())));
 }
 
-/// As a library that knows `log` and no `tracing`.
+/// Stands for a library that uses `log`, and not `tracing`.
 fn do_job(number: u32) {
     log::info!("job {number}");
     assert!(number % 3 != 0, "job {number} cannot be done");

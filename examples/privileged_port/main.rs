@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::Parser;
 use daemon_rt::{Daemon, Detach, daemon};
 
-/// Tells everybody who connects who it is.
+/// Tells each client which user it runs as.
 #[derive(Parser)]
 struct Cli {
     /// Do not detach
@@ -22,7 +22,7 @@ struct Cli {
     listen: SocketAddr,
 }
 
-/// As root: ports below 1024, keys that nobody else can read.
+/// Runs as root: it can open ports below 1024, and read keys that nobody else can read.
 fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
     let cli = Cli::parse();
     if cli.foreground {
@@ -31,13 +31,13 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
     TcpListener::bind(cli.listen).with_context(|| format!("cannot listen on {}", cli.listen))
 }
 
-/// As nobody, and without a way back.
+/// Runs as nobody, and cannot become root again.
 #[daemon(setup = setup, user = "nobody", no_new_privs, stdout = "privileged_port.log")]
 fn main(listener: TcpListener) {
     let greeting = format!("process {} is {}\n", process::id(), env::var("USER").unwrap_or_default());
     for connection in listener.incoming() {
         if let Err(error) = connection.and_then(|mut connection| connection.write_all(greeting.as_bytes())) {
-            eprintln!("{error}"); // one peer's trouble is no other's
+            eprintln!("{error}"); // go on: the next client may have more luck
         }
     }
 }

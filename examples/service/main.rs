@@ -1,4 +1,4 @@
-//! A small HTTP service as it is deployed, the same program for every manager: `README.md` has them.
+//! A small HTTP service, ready to deploy. The same program runs under every manager: see `README.md`.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use tracing::{error, info, warn};
 /// Greets everybody who asks over HTTP.
 #[derive(Parser)]
 struct Cli {
-    /// Do not detach, whoever started the program
+    /// Do not detach, whatever started the program
     #[arg(long)]
     foreground: bool,
     /// Where to listen, unless the manager passes a socket
@@ -37,10 +37,10 @@ struct Cli {
     /// Where the log goes after a detach; standard error without one
     #[arg(long, value_name = "FILE", default_value = "service.log")]
     log: PathBuf,
-    /// A file that one running instance holds
+    /// The file that the service locks, so that only one instance runs
     #[arg(long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
-    /// Whom to serve as
+    /// The user to run as
     #[arg(long)]
     user: Option<String>,
 }
@@ -58,7 +58,7 @@ struct Service {
     stop: StopRequested,
 }
 
-/// In the launcher: every mistake reaches whoever started the program.
+/// Runs in the launcher: whoever started the program sees every error.
 fn setup(daemon: &mut Daemon) -> anyhow::Result<(TcpListener, Service)> {
     let cli = Cli::parse();
     if cli.foreground {
@@ -84,7 +84,7 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         Some(listener) => listener,
         None => TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?,
     };
-    listener.set_nonblocking(true)?; // tokio asks for it
+    listener.set_nonblocking(true)?; // tokio needs this
     Ok(listener)
 }
 
@@ -104,11 +104,11 @@ fn read(config_file: Option<&PathBuf>) -> anyhow::Result<Config> {
 async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
     let service = Arc::new(service);
-    let stop = obey(Arc::clone(&service), signal(SignalKind::hangup())?); // before `ready`: none comes too early
+    let stop = obey(Arc::clone(&service), signal(SignalKind::hangup())?); // before `ready`, so that no signal is missed
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
     info!(launched_by = service.launched_by, "listening on {address}");
-    daemon_rt::ready()?; // the socket queues who comes before `serve`
+    daemon_rt::ready()?; // connections wait in the socket's queue until `serve`
     tell(&[NotifyState::Status(&format!("listening on {address}"))]);
     if let Some(limit) = sd_notify::watchdog_enabled() {
         tokio::spawn(feed_watchdog(limit / 2));
@@ -116,7 +116,7 @@ async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()>
 
     let app = Router::new()
         .route("/", get(greet))
-        .route("/healthz", get("healthy\n")) // that it answers is the answer
+        .route("/healthz", get("healthy\n")) // any answer means that it is alive
         .route("/readyz", get(readyz))
         .with_state(service);
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
@@ -128,12 +128,12 @@ async fn greet(State(service): State<Arc<Service>>) -> String {
     format!("{}\n", service.config.read().await.greeting)
 }
 
-/// Whether a load balancer is to send more.
+/// Tells a load balancer whether to send more requests.
 async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
     if service.stop.is_set() { (StatusCode::SERVICE_UNAVAILABLE, "stopping\n") } else { (StatusCode::OK, "ready\n") }
 }
 
-/// Returns when no more requests are to be taken.
+/// Returns when the service was asked to stop.
 async fn obey(service: Arc<Service>, mut hangup: Signal) {
     let mut stop = service.stop.clone();
     loop {
@@ -146,7 +146,7 @@ async fn obey(service: Arc<Service>, mut hangup: Signal) {
 }
 
 impl Service {
-    /// A mistake in the new configuration does not end a service that runs.
+    /// If the new configuration has a mistake, the service goes on with the old one.
     async fn reload(&self) {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             tell(&[NotifyState::Reloading, now]);
@@ -158,7 +158,7 @@ impl Service {
                 "reloaded"
             }
             Err(error) => {
-                error!(error = format!("{error:#}"), "not reloaded"); // of several lines, and logged as one
+                error!(error = format!("{error:#}"), "not reloaded"); // several lines, logged as one
                 "not reloaded, see the log"
             }
         };
@@ -166,7 +166,7 @@ impl Service {
     }
 }
 
-/// A runtime that is stuck does not get here, and systemd starts the service anew.
+/// If the runtime is stuck, this sends nothing, and systemd restarts the service.
 async fn feed_watchdog(period: Duration) {
     let mut interval = tokio::time::interval(period);
     loop {
@@ -175,7 +175,7 @@ async fn feed_watchdog(period: Duration) {
     }
 }
 
-/// Where systemd is the manager; otherwise nothing is sent.
+/// Tells systemd. Under other managers, nothing is sent.
 fn tell(news: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(news) {
         warn!("cannot notify the manager: {error}");

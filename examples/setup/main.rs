@@ -1,4 +1,5 @@
-//! Serves a greeting over HTTP: arguments and socket before the fork, the runtime after it, a graceful stop at the end.
+//! Serves a greeting over HTTP. It reads its arguments and binds its socket before the fork, starts the runtime after
+//! it, and stops gracefully.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -25,7 +26,7 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
         daemon.detach(Detach::Never);
     }
     let listener = TcpListener::bind(cli.listen).with_context(|| format!("cannot listen on {}", cli.listen))?;
-    listener.set_nonblocking(true)?; // tokio asks for it
+    listener.set_nonblocking(true)?; // tokio needs this
     Ok(listener)
 }
 
@@ -33,7 +34,7 @@ fn setup(daemon: &mut Daemon) -> anyhow::Result<TcpListener> {
 #[daemon(setup = setup, notify, stdout = "setup.log")]
 #[tokio::main(flavor = "current_thread")]
 async fn main(listener: TcpListener) -> anyhow::Result<()> {
-    let stop = daemon_rt::stop_requested()?; // before `ready`: none comes too early
+    let stop = daemon_rt::stop_requested()?; // before `ready`, so that no request is missed
     let listener = tokio::net::TcpListener::from_std(listener)?;
     println!("process {} listens on {}", std::process::id(), listener.local_addr()?);
     daemon_rt::ready()?;
