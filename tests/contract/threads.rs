@@ -122,9 +122,9 @@ fn an_emulators_thread_is_none_of_the_programs() {
     let line = format!("probe: cannot fork: 2 other threads would be lost (unnamed, second); {LOST}");
     stage.refuses(behind_qemu().arg("--thread"), &line);
     // It was given a relative path, which leads nowhere from the directory where the program is now.
-    stage.copy(PROBE);
+    let copy = stage.copy(PROBE);
     drop(stage.started(stage.command(&qemu).args(["./probe", "--go-to", "/"])));
-    fs::remove_file(stage.path("probe")).expect("remove");
+    fs::remove_file(copy).expect("remove");
     // Whatever the program does with its ids, that thread keeps its own.
     if is_root() {
         let line = "probe: cannot give up privileges: a thread of the emulator that runs this program would keep them";
