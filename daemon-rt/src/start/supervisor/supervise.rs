@@ -338,8 +338,9 @@ impl Supervisor<'_> {
                 ) {
                     Ok(upgrade) => self.upgrade = Some(upgrade),
                     Err(error) => {
-                        let why = format_args!("cannot start the new program: {}", errno_of(&error).desc());
-                        self.tell_upgrade_failed(Line::new(why, b'\n').bytes().trim_ascii_end());
+                        let why = errno_of(&error).desc();
+                        let line = Line::new(format_args!("cannot start the new program: {why}"), b'\n');
+                        self.tell_upgrade_failed(line.bytes().trim_ascii_end());
                     }
                 }
             }
