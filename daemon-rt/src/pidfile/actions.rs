@@ -7,7 +7,7 @@ use nix::{libc, unistd::getppid};
 use super::{
     Status, Stopped,
     content::Content,
-    holder::{self, Seen, failed, refused_by_system},
+    holder::{self, Found, Seen, failed, refused_by_system},
     lock::Lock,
     named_process::Process,
 };
@@ -89,10 +89,10 @@ pub(super) fn stop(path: &Path, timeout: Duration) -> Result<Stopped, Error> {
 /// its place. So it looks again.
 fn signal_holder(
     path: &Path,
-    find: fn(&Path) -> Result<Option<(Process, Option<Process>)>, Error>,
+    find: fn(&Path) -> Result<Found, Error>,
     signal: i32,
     agree: impl Fn(&Process, Option<&Process>) -> Result<bool, Error>,
-) -> Result<Option<(Process, Option<Process>)>, Error> {
+) -> Result<Found, Error> {
     let mut signalled = None;
     loop {
         let found = match find(path) {

@@ -52,6 +52,9 @@ enum Look {
     Locked(File, Content),
 }
 
+/// The process that holds the file, and its daemon if it is a supervisor.
+pub(super) type Found = Option<(Process, Option<Process>)>;
+
 pub(super) enum Seen {
     Nobody(Content),
     /// Somebody holds the file, but has not written a number yet.
@@ -66,7 +69,7 @@ pub(super) fn daemon_of(process: &Process, file: &File) -> Option<Pid> {
 
 /// The process that holds the lock, and its daemon if it is a supervisor. A process that is starting gets the time to
 /// write its number.
-pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Error> {
+pub(super) fn find(path: &Path) -> Result<Found, Error> {
     match seek(path, UNTIL_NAMED)? {
         Seen::Nobody(_) => Ok(None),
         Seen::Unnamed => Err(cannot_tell(path, "it names no process yet")),
@@ -81,7 +84,7 @@ pub(super) fn find(path: &Path) -> Result<Option<(Process, Option<Process>)>, Er
 
 /// The same once it shows what they do with signals, if that is soon: a start blocks all of them, and a supervisor may be
 /// between two daemons.
-pub(super) fn find_started(path: &Path) -> Result<Option<(Process, Option<Process>)>, Error> {
+pub(super) fn find_started(path: &Path) -> Result<Found, Error> {
     let start = Instant::now();
     loop {
         let found = find(path)?;

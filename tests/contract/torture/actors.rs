@@ -150,6 +150,7 @@ impl Round<'_> {
             }
             Stop::Frozen => {
                 let Some(Held { holder, daemon }) = held else { return by_call(DEADLINE) };
+                let _request = self.begin_request(); // it cannot end before the first SIGSTOP
                 let is_over = AtomicBool::new(false);
                 thread::scope(|scope| {
                     scope.spawn(|| {
