@@ -1,6 +1,9 @@
 //! A line that is written without allocating. An allocation might fail when memory is short, and that is when daemons
 //! are killed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Write};
 
 /// RFC 3164, 4.1, has the same limit for a line of the system's log. A longer line is cut off.
