@@ -31,10 +31,10 @@ use crate::{
 
 /// The options of a daemon, and the methods that start it.
 ///
-/// [`#[daemon]`](macro@crate::daemon) expands to exactly such a chain of calls. Every key of the attribute is the
-/// method of the same name, described here. Only `crate` and `setup` are different: `setup` is an argument of
-/// [`run_with`](Self::run_with). `setup` gets this value, and may change what the attribute said. It works like
-/// [`std::process::Command`]: each method changes the value and returns it.
+/// It works like [`std::process::Command`]: each method changes the value and returns it.
+/// [`#[daemon]`](macro@crate::daemon) expands to a chain of such calls. Every option of the attribute is the method of
+/// the same name, described here. Only `crate` and `setup` are different: `setup` is an argument of
+/// [`run_with`](Self::run_with). The function `setup` gets this value, and may change the options.
 ///
 /// The description of each option ends with the same list: the accepted values; the default; whether it applies
 /// in the foreground; the errors that end the start; the source of the rule; and its names in other programs.
@@ -102,8 +102,9 @@ pub enum Detach {
     ///
     /// On systems without fork, an error.
     Always,
-    /// Stay in the foreground: no fork. Streams, signals, descriptors and environment stay as the launcher made them.
-    /// Each option says under *Foreground* whether it applies.
+    /// Stay in the foreground: no fork. Streams, signals, descriptors and environment stay as they were at the launch,
+    /// [with few exceptions](macro@crate::daemon#in-the-foreground). Each option says under *Foreground* whether it
+    /// applies.
     Never,
 }
 
@@ -160,7 +161,7 @@ impl Daemon {
 
     /// Where standard input comes from.
     ///
-    /// - **Takes:** a path, which is read, a [`Stdio`], a `File` or an `OwnedFd`.
+    /// - **Takes:** the path of a file to read, a [`Stdio`], a `File` or an `OwnedFd`.
     /// - **Default:** [`Stdio::null`].
     /// - **Foreground:** the stream is left alone.
     /// - **Errors:** a file that cannot be opened; a symbolic link; the same path as [`pidfile`](Self::pidfile).
@@ -177,7 +178,8 @@ impl Daemon {
     /// directory where the program was launched. [`Stdio::append`] says which files are refused, and
     /// [`Stdio::rotate`] limits the size of the log.
     ///
-    /// - **Takes:** a path, which is appended to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an `OwnedFd`.
+    /// - **Takes:** the path of a file to append to, e.g. `"/var/log/clockd.log"`, a [`Stdio`], a `File` or an
+    ///   `OwnedFd`.
     /// - **Default:** [`Stdio::null`]: what the program prints is lost, except for its [last
     ///   words](macro@crate::daemon#last-words).
     /// - **Foreground:** the stream is left alone.
@@ -210,8 +212,8 @@ impl Daemon {
     ///
     /// - **Takes:** an octal number from `0o000` to `0o777`, e.g. `0o077`, or `None`, which keeps the launcher's mask, as
     ///   daemon(3) does.
-    /// - **Default:** `0o027` after a detach, which gives no permissions to others. daemon(7) has 0, and leaves the
-    ///   permissions to each file.
+    /// - **Default:** `0o027` after a detach, which gives no permissions to others. daemon(7) says 0, so that the
+    ///   program decides for each file.
     /// - **Foreground:** applies if the program sets it. Otherwise the mask stays as the shell or `UMask=` set
     ///   it.
     /// - **Errors:** a number that is out of range. The compiler refuses a decimal literal.
@@ -226,9 +228,9 @@ impl Daemon {
     ///
     /// A relative path starts from the directory in which the program was launched. With [`chroot`](Self::chroot), it
     /// starts from the new root directory. With [`user`](Self::user) or [`group`](Self::group), the daemon gives up its
-    /// privileges before it changes the directory: the user must have access to it, and a link that belongs to that
-    /// user leads no further than that user may go. `"."` stays where the program was launched, and needs no permission
-    /// (without `chroot`).
+    /// privileges before it changes the directory. So the user must have access to it, and cannot use a symbolic link
+    /// to get the daemon into a directory that is closed to the user. `"."` stays where the program was launched, and
+    /// needs no permission (without `chroot`).
     ///
     /// - **Takes:** a path, e.g. `"/var/lib/clockd"`.
     /// - **Default:** `/` after a detach, so that the daemon does not prevent any file system from being unmounted.
@@ -242,15 +244,15 @@ impl Daemon {
         self
     }
 
-    /// The root directory: the only part of the file system whose names the daemon can reach.
+    /// The root directory: the daemon can open only what is below it.
     ///
     /// [`chdir`](Self::chdir) is looked up inside, and is `/` by default. Streams, the pidfile and what `setup` opened
     /// are opened before the change, and go on working. Users and groups are looked up before it, too. A relative path
     /// starts from the directory where the program was launched.
     ///
-    /// Only root can change its root directory, and root can also get out of it again, chroot(2). So set a
-    /// [`user`](Self::user) as well. The directory and every directory above it must belong to root, as for
-    /// `ChrootDirectory` in `sshd_config(5)`. Otherwise somebody could lead the path elsewhere, or put a C library
+    /// Only root can change its root directory, and a daemon that stays root can get out of it again, chroot(2). So set
+    /// a [`user`](Self::user) as well. The directory and every directory above it must belong to root, as for
+    /// `ChrootDirectory` in `sshd_config(5)`. Otherwise somebody could make the path lead elsewhere, or put a C library
     /// inside that a set-user-ID program or a root daemon would load. For files that the daemon writes, make a
     /// directory below it that belongs to the daemon's user.
     ///
@@ -285,8 +287,8 @@ impl Daemon {
     /// - `HOME`, `USER`, `LOGNAME` and `SHELL` from the user database; they are removed if the number has no entry
     ///   there.
     ///
-    /// There is no way back: the start tries to get the old ids back, and fails if it succeeds in that. If any of
-    /// this fails, `main` does not run.
+    /// There is no way back: the start tries to get the old ids back, and if it can, the start fails. If any of this
+    /// fails, `main` does not run.
     ///
     /// If the program already runs as that user with these groups, nothing changes and no privilege is needed.
     /// Capabilities that the program was given, as with `AmbientCapabilities=` of systemd.exec(5), then stay.
@@ -349,15 +351,16 @@ impl Daemon {
     /// It reopens the files that were given by their paths. The function [`reopen_logs`](crate::reopen_logs) does the
     /// same.
     ///
-    /// The path means the same as at the launch, and is looked up again by the rules of [`Stdio::append`], with the
-    /// rights that the daemon has by then. A missing file is created, and no file is truncated. The new file takes over
-    /// the descriptor of the old one, dup2(2). If a thread calls write(2) meanwhile, all of its data is in one of the
-    /// two files. If the new file cannot be opened, the old one stays, and one line in it says why. No further line
-    /// follows until it can be opened. If the program has replaced a stream with something else, that stays.
+    /// The path is opened again by the rules of [`Stdio::append`], with the rights that the daemon has by then. A
+    /// relative path still starts from the directory of the launch. A missing file is created, and no file is
+    /// truncated. The new file takes over the descriptor of the old one, dup2(2). If a thread calls write(2) meanwhile,
+    /// all of its data is in one of the two files. If the new file cannot be opened, the old one stays, and one line in
+    /// it says why. No further line follows until it can be opened. If the program has replaced a stream with something
+    /// else, that stays.
     ///
-    /// A signal handler does this, before the program's own action on SIGHUP. The handler calls the one that `setup`
-    /// installed. Handlers of `signal-hook` and `tokio` that `main` installs call it in turn. If `main` installs a
-    /// handler by sigaction(2) that calls no other, logs are no longer reopened. System calls are restarted
+    /// A signal handler does this. If `setup` has installed a handler for SIGHUP, this one calls it afterwards.
+    /// Handlers that `main` installs with `signal-hook` or `tokio` call this one first. If `main` installs a handler
+    /// with sigaction(2) that does not call the previous one, logs are no longer reopened. System calls are restarted
     /// (`SA_RESTART`, sigaction(2)), unless a handler of `setup` says otherwise. A worker that is forked without exec
     /// has the handler too, for its own descriptors. In a child that shares the memory (`CLONE_VM`, clone(2)), the
     /// handler does nothing.
@@ -366,11 +369,11 @@ impl Daemon {
     /// program cannot be mistaken for a log that was removed. If the program closes all descriptors, this one stays
     /// closed.
     ///
-    /// The start fails if reopening could not succeed. In a [`chroot`](Self::chroot), the log must be inside. Otherwise
-    /// only an open descriptor of a directory outside could reach it, and that would be a way out. The
-    /// [`user`](Self::user) must be able to write to the log by its name. If the start itself creates the log, the user
-    /// must be able to create files in its directory instead. If the log was there before, that is not needed: whatever
-    /// created the log also creates the next one, as `create` does in logrotate.conf(5).
+    /// The start checks that the logs can be reopened, and fails if not. In a [`chroot`](Self::chroot), the log must be
+    /// inside: a log outside could be reached only by a descriptor of a directory there, and that would be a way out.
+    /// The [`user`](Self::user) must be able to write to the log by its name. If the start itself creates the log, the
+    /// user must be able to create files in its directory instead. If the log was there before, that is not needed:
+    /// whatever created the log also creates the next one, as `create` does in logrotate.conf(5).
     ///
     /// If the daemon stays root, it follows links among the directories of the path, and trusts every user who may
     /// write in them. So use a directory that belongs to root. In the last directory, files that others may have put
@@ -510,8 +513,8 @@ impl Daemon {
     /// privileges](macro@crate::daemon#programs-that-gain-privileges-by-exec), only systemd's own socket is used. The
     /// manager also learns of a start that fails, so that it stops waiting. It gets the error line as `STATUS=`, which
     /// `systemctl status` shows to everybody, the exit status as `EXIT_STATUS=`, and the system's error number, or 0,
-    /// as `ERRNO=`. It also learns if `main` returns a failure, panics, or exits before it is ready. In these cases the
-    /// message is left out, because it may be meant for the log alone.
+    /// as `ERRNO=`. It also learns if `main` returns a failure, panics, or exits before it is ready. In these cases
+    /// `STATUS=` does not have the text of the program's error, because that may be meant for the log alone.
     ///
     /// - **Takes:** a `bool`. In the attribute, the option alone means `true`.
     /// - **Default:** `false`: the daemon is ready when the process for `main` exists and all options are applied.
@@ -660,7 +663,7 @@ impl Daemon {
     /// others may read or write. If such a file belongs to the caller, it is replaced with a proper one. If its
     /// directory does not permit that, it gets the mode 0600.
     ///
-    /// A worker that is forked without exec also holds the lock, as long as it lives.
+    /// A worker that is forked and does not exec also holds the lock, as long as it lives.
     ///
     /// - **Takes:** a path.
     /// - **Default:** none. Under systemd's `Type=forking`, the path of its `PIDFile=`.
@@ -689,7 +692,7 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// Another instance runs, and the message says so; the file cannot be opened or locked; or there is no pidfile.
+    /// Another instance runs; the file cannot be opened or locked; or the option `pidfile` is not set.
     ///
     /// # Platform-specific behavior
     ///
@@ -716,9 +719,9 @@ impl Daemon {
     ///
     /// Call it in `setup`, after you have read the command line and the configuration: if the configuration cannot be
     /// read, `restart` then leaves the running daemon alone. Call it before `setup` binds sockets, because the old
-    /// daemon has them until it ends. Set the [`pidfile`](Self::pidfile) right before the call, as above: if it is set
-    /// earlier and another instance runs, any failure of `setup` is [reported as that instance](Self::run_with). Use an
-    /// absolute path, so that the daemon is found from every directory.
+    /// daemon has them until it ends. Set the [`pidfile`](Self::pidfile) right before the call, as above. If you set it
+    /// earlier, and a daemon runs, the launcher [prints `already running`](Self::run_with) in place of any error of
+    /// `setup`. Use an absolute path, so that the daemon is found from every directory.
     ///
     /// | Action | Says on standard output | Exit status |
     /// |---|---|---|
@@ -746,13 +749,13 @@ impl Daemon {
     /// id is in the pidfile. `stop` and `restart` send SIGTERM, and SIGKILL after 10 seconds. If
     /// [`stop_timeout`](Self::stop_timeout) is set, they send SIGKILL a second after that time instead, so set it
     /// before the call. Do not call `stop` twice: the second SIGTERM ends a daemon that is still
-    /// [finishing](crate::stop_requested). If its `stop_timeout` ends a daemon, it counts as ended, and its log says
-    /// why.
+    /// [finishing](crate::stop_requested). If `stop_timeout` ends the daemon, `stop` says only that it has ended; its
+    /// log says why.
     ///
     /// # Errors
     ///
-    /// There is no pidfile; the pidfile cannot be named; or [`lock`](Self::lock) was called before, so that there can
-    /// be no other daemon to act on.
+    /// The option `pidfile` is not set, or its path is not valid. Or [`lock`](Self::lock) was called before: then no
+    /// other daemon can be running.
     ///
     /// # Platform-specific behavior
     ///
@@ -824,9 +827,9 @@ impl Daemon {
     ///
     /// If `setup` fails, its error is printed with `{:#}`. The launcher exits with 1, or with the
     /// [`exit_status`](Self::exit_status) that `setup` chose. But if another instance holds the
-    /// [`pidfile`](Self::pidfile), that is printed instead, because it is usually the cause. If `setup` stops or
-    /// reloads the daemon with [`PidFile`](crate::PidFile), set the pidfile only after that. [`obey`](Self::obey)
-    /// prints its errors itself.
+    /// [`pidfile`](Self::pidfile), that is printed instead, because it is usually the cause. So if `setup` stops or
+    /// reloads the daemon with [`PidFile`](crate::PidFile), set the option `pidfile` only after that.
+    /// [`obey`](Self::obey) prints its errors itself.
     ///
     /// - **Takes:** the path of a function `fn(&mut Daemon) -> Result<S, E>`. `E` implements `Display`, and `main`
     ///   takes the `S`.
@@ -874,8 +877,8 @@ impl Daemon {
     /// # Errors
     ///
     /// A step of the start failed, or the daemon ended before it was ready. [`exit_status`](Error::exit_status),
-    /// [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell more. In the foreground, whatever
-    /// the start changed before it failed stays changed.
+    /// [`stderr`](Error::stderr) and [`already_running`](Error::already_running) tell more. In the foreground, what the
+    /// start has changed before it fails stays changed.
     pub fn start(&mut self) -> Result<(), Error> {
         run::start(self)
     }
@@ -893,8 +896,8 @@ impl Daemon {
     /// daemon has one, and the caller drops the other before `spawn` returns. [What the caller has
     /// open](macro@crate::daemon#what-the-daemon-gets-from-the-program) stays open in the daemon.
     ///
-    /// If the caller holds a lock, it is never released in the daemon, and the daemon's other threads wait for it
-    /// for ever. So hold no lock, not even that of [`stdout`](std::io::stdout).
+    /// If the caller holds a mutex or a similar lock in memory, nothing releases the daemon's copy of it, and other
+    /// threads of the daemon wait for it for ever. So hold no lock, not even that of [`stdout`](std::io::stdout).
     ///
     /// Two programs may spawn the same daemon at once. With a [`pidfile`](Self::pidfile), one of them starts it. The
     /// other waits for that start, for at most [`start_timeout`](Self::start_timeout). If the first start fails,
@@ -905,7 +908,7 @@ impl Daemon {
     /// stays open on exec, counts as inherited. The daemon closes it, even if `main` has captured it. A lock that
     /// [`lock`](Self::lock) took goes to the daemon, or is released if the start fails.
     ///
-    /// It always detaches, no matter what launched the caller. If a service manager waits for the caller, it hears
+    /// `spawn` always detaches, no matter what launched the caller. If a service manager waits for the caller, it hears
     /// nothing of the daemon, and the daemon does not get the sockets that the manager passed.
     ///
     /// ```no_run

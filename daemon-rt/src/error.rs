@@ -16,9 +16,9 @@ use crate::terminal::shown;
 /// cause, which is also its [`source`](error::Error::source): `… : Permission denied (os error 13)`. Messages
 /// start in lower case and end without a period, so that they can follow a program's name.
 ///
-/// Often the reason is in what the daemon itself wrote before it failed. [`exit`](Self::exit) prints that above the
-/// message, and exits with the right status. `{:?}` shows the same as `{:#}`, and below it what the daemon wrote. Rust
-/// uses `{:?}` to print an error that `main` returns, but then the program exits with 1.
+/// Often the daemon itself wrote the reason before it failed. [`exit`](Self::exit) prints that above the message, and
+/// exits with [`exit_status`](Self::exit_status). `{:?}` shows the same as `{:#}`, and below it what the daemon wrote.
+/// Rust uses `{:?}` to print an error that `main` returns, but then the program exits with 1.
 pub struct Error(Box<Details>);
 
 /// Boxed, so that the result of a step is one word instead of twelve. Errors are rare.
@@ -36,7 +36,7 @@ struct Details {
 }
 
 impl Error {
-    /// The status with which the launcher exits if it calls [`run`](crate::Daemon::run). If the daemon exited before it
+    /// The status with which [`run`](crate::Daemon::run) would make the launcher exit. If the daemon exited before it
     /// was ready, this is the daemon's own status. If a signal ended it, this is 128 plus the number of the signal, as
     /// in a shell (POSIX, sh, 2.8.2). In all other cases it is 1. It is never 0.
     ///

@@ -68,7 +68,7 @@ fn put(logs: &mut Vec<Log>) -> &'static Watched {
 }
 
 /// From now on, SIGHUP reopens these logs.
-#[allow(unsafe_code, reason = "what the handler does is this room's, and so is the reason why it may")]
+#[allow(unsafe_code, reason = "only this module knows what the handler calls")]
 pub(crate) fn begin(logs: &mut Vec<Log>) {
     put(logs);
     let reopen = || {

@@ -25,13 +25,13 @@ pub(crate) use self::lock::Lock;
 pub(crate) use self::lock::already_running;
 use crate::Error;
 
-/// A pidfile, for programs that look at their daemon, signal it or stop it. It is the file that the option
-/// [`pidfile`](crate::Daemon::pidfile) names.
+/// The file that the option [`pidfile`](crate::Daemon::pidfile) names. With it, a program looks at its daemon, signals
+/// it or stops it.
 ///
-/// A daemon runs as long as the file is locked, flock(2); the number in it is informational. So no call here trusts a
-/// number alone. A process is signalled only while the file that names it is locked, and only if the system shows that
-/// the process itself holds the file: by its descriptors in `/proc`, or if the caller may not look there, by its record
-/// lock, fcntl(2). On Linux a pidfd holds the process meanwhile, so no other process can get the signal.
+/// A daemon runs as long as the file is locked, flock(2). The number in the file proves nothing, so no call here trusts
+/// the number alone. A process is signalled only while the file that names it is locked, and only if the system shows
+/// that the process itself holds the file: by its descriptors in `/proc`, or if the caller may not look there, by its
+/// record lock, fcntl(2). On Linux the signal goes through a pidfd, so no other process can get it.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -48,24 +48,24 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// Each call fails if the caller may not read the file; only its owner and root may. To ask about an ordinary user's
-/// daemon, root has to act as that user: `runuser -u USER`. Each call also fails if the file is not a regular one,
-/// belongs to neither root nor the caller, has a second hard link, or may be written by others. For root, it fails if
+/// Each call fails if the caller may not read the file; only its owner and root may. Each call also fails if the file
+/// is not a regular one, belongs to neither root nor the caller, has a second hard link, or may be written by others.
+/// So to ask about an ordinary user's daemon, root has to act as that user: `runuser -u USER`. For root, it fails if
 /// others may write in a directory of the path that is not sticky. And it fails if the file is locked, but the process
 /// that it names is not seen to hold it.
 ///
 /// # Platform-specific behavior
 ///
-/// Pidfds exist on Linux from 5.3 on. Without them, it goes unnoticed if another process gets the number between the
-/// last look and the signal, and the end of a process is polled every 10 ms. On systems other than Linux, the number is
+/// Pidfds exist on Linux from 5.3 on. Without them, another process may get the number right before the signal is sent,
+/// and [`stop`](Self::stop) looks every 10 ms whether the process has ended. On systems other than Linux, the number is
 /// trusted if nothing shows which process holds the file. If there is no flock(2), every call fails.
 #[derive(Debug, Clone)]
 pub struct PidFile {
     path: PathBuf,
 }
 
-/// What a pidfile tells about its daemon. If nobody locks the file, its content does not matter. The number in brackets
-/// is the exit status that the Linux Standard Base gives to the action `status` of an init script.
+/// What a pidfile tells about its daemon. If nobody holds a lock on the file, its content does not matter. The number
+/// in parentheses is the exit status that the Linux Standard Base gives to the action `status` of an init script.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -76,8 +76,8 @@ pub enum Status {
         pid: u32,
         /// When it wrote its process id, before its `main` began.
         since: SystemTime,
-        /// The process id of the supervisor's daemon. `None` without `respawn`, while no daemon has been started again
-        /// yet, and if the daemon itself asks.
+        /// With `respawn`, the process id of the daemon itself. It is `None` without `respawn`, between two daemons,
+        /// and if the daemon itself asks.
         daemon: Option<u32>,
     },
     /// A start is under way, and has the lock (0).
@@ -134,17 +134,17 @@ impl PidFile {
     ///
     /// # Errors
     ///
-    /// The same as [`signal`](Self::signal). On Linux, also if the daemon neither handles nor ignores SIGHUP, so
-    /// that it would end the daemon, with or without a supervisor. Other systems do not show this.
+    /// The same as [`signal`](Self::signal). On Linux, it is also an error if the daemon neither handles nor ignores
+    /// SIGHUP: the signal would end the daemon, with or without a supervisor. Other systems do not show this.
     pub fn reload(&self) -> Result<(), Error> {
         actions::reload(&self.path)
     }
 
     /// Ends the daemon: with SIGTERM, and with SIGKILL when the time runs out. Returns when the process has ended. If
-    /// the daemon left its file behind, the file is then removed, if that is permitted. A file that an earlier daemon
-    /// left stays, for the next start. If no daemon runs, that is no error. If the daemon is the first process of its
-    /// pid namespace, SIGKILL from inside has no effect, `pid_namespaces(7)`. Such a daemon has to end on SIGTERM, as
-    /// it does unless something else handles that signal.
+    /// the daemon left its file behind, `stop` removes the file, if that is permitted. If no daemon runs, that is no
+    /// error, and a file that an earlier daemon left behind stays. If the daemon is the first process of its pid
+    /// namespace, SIGKILL from inside has no effect, `pid_namespaces(7)`. Such a daemon has to end on SIGTERM, as it
+    /// does unless the program handles that signal.
     ///
     /// # Errors
     ///

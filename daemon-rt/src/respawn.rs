@@ -44,11 +44,11 @@ impl Respawn {
         Self { on_success: true, ..Self::on_failure() }
     }
 
-    /// Start it again at most that many times in a period. If the daemon ends once more within the period, the
-    /// supervisor ends as the daemon did. The period begins with the first of these ends. By default there is no limit,
-    /// and the period is 60 seconds.
+    /// Start it again at most that many times in a period. If the daemon ends once more within the period, it is not
+    /// started again, and the supervisor ends as the daemon did. A period begins when a daemon ends; the first end
+    /// after it begins the next one. By default there is no limit, and the period is 60 seconds.
     ///
-    /// The delays count, too: once they have grown to 30 seconds, 10 times no longer fit in a minute.
+    /// The period includes the delays: once they have grown to 30 seconds, 10 restarts no longer fit in a minute.
     pub const fn at_most(self, times: u32, period: Duration) -> Self {
         Self { limit: Some(times), period, ..self }
     }

@@ -14,7 +14,7 @@ use crate::start::streams::{OpenFiles, Opening, Reopening, RotateLogs};
 
 /// What a standard stream of the daemon is connected to: the value of the options `stdin`, `stdout` and `stderr`.
 ///
-/// A path converts to [`Stdio::append`], an open [`File`] or `OwnedFd` to itself.
+/// A path converts to [`Stdio::append`]. An open [`File`] or `OwnedFd` is used as it is.
 ///
 /// ```no_run
 /// use daemon_rt::{Stdio, daemon};
@@ -80,12 +80,12 @@ impl Stdio {
     /// [`group`](crate::Daemon::group) of the daemon. An existing file keeps its mode and owner. A FIFO needs a
     /// reader, open(2).
     ///
-    /// A symbolic link is refused. So is another user's file with a second hard link. Otherwise, anyone who can plant
-    /// one in the log directory could make the daemon write to any file. More is refused if others may write in that
-    /// directory, that is, if its mode permits the group or everybody, or if it belongs to neither root nor the
-    /// daemon's user. They may have put the log itself there. So a file or FIFO is refused if it belongs to neither
-    /// root nor the daemon's user, or has a second hard link. Linux has some of these checks as `fs.protected_regular`,
-    /// `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), but they may be turned off.
+    /// A symbolic link is refused. So is another user's file with a second hard link. Otherwise, anyone who can create
+    /// such a link in the log directory could make the daemon write to any file. More is refused if others may write in
+    /// that directory, that is, if its mode permits the group or everybody, or if it belongs to neither root nor the
+    /// daemon's user. They may have put the log itself there. So a file or FIFO is then refused if it belongs to
+    /// neither root nor the daemon's user, or has a second hard link. Linux has some of these checks as
+    /// `fs.protected_regular`, `fs.protected_fifos` and `fs.protected_hardlinks`, proc(5), but they may be turned off.
     ///
     /// If there is a `user`, and somebody other than root may write in a directory of the path, the file is opened with
     /// that user's rights and not with root's. So if a group may write in `/var/log` itself, use a directory below it.
@@ -97,14 +97,14 @@ impl Stdio {
         Self::by_path(path.into(), false)
     }
 
-    /// The same as [`append`](Self::append), but the start empties the file. It does so after the launcher has checked
-    /// everything that it can. If the start fails after that, the file stays empty.
+    /// The same as [`append`](Self::append), but the start empties the file. It does so only after the launcher has
+    /// checked everything that it can. If the start fails later, the file stays empty.
     #[must_use]
     pub fn truncate(path: impl Into<PathBuf>) -> Self {
         Self::by_path(path.into(), true)
     }
 
-    /// Rotates the log: when it is larger than `bytes`, it is renamed, and the daemon goes on in a new file. For
+    /// Rotates the log: when it is larger than `bytes`, it is renamed, and the daemon goes on in a new file. Use it on
     /// machines without logrotate.
     ///
     /// ```no_run
@@ -124,19 +124,19 @@ impl Stdio {
     ///
     /// The new file takes over the descriptor of the old one, dup2(2), as with
     /// [`reopen_logs`](crate::Daemon::reopen_logs): by the same rules, and with the rights that the daemon has by then.
-    /// If a thread calls write(2) meanwhile, all of its data is in one of the two files. When the log is renamed, it is
-    /// larger than `bytes` by up to what is written in a second.
+    /// If a thread calls write(2) meanwhile, all of its data is in one of the two files. Because the size is checked
+    /// once a second, the log may be larger than `bytes` by what is written in a second.
     ///
-    /// A thread of the daemon checks the size once a second. It blocks all signals, and starts before `main`, after the
-    /// privileges have changed. If the program must not have a second thread, [`rotate_logs`](crate::rotate_logs) ends
-    /// this one: for example, because the program forks, or puts only its own thread into a sandbox.
+    /// A thread of the daemon checks the size. It blocks all signals, and starts before `main`, after the privileges
+    /// have changed. If the program must not have a second thread, for example because it forks, or puts only its own
+    /// thread into a sandbox, [`rotate_logs`](crate::rotate_logs) ends this thread.
     ///
     /// If `stdout` and `stderr` are one file, they are rotated as one. If several programs write to one file, one of
     /// them rotates it, under a lock, flock(2), and the others follow within a second. During that second they write to
     /// a file with a number: set `keep` high enough that it is not removed meanwhile. If a program holds the lock for
-    /// longer than five seconds, the others do not wait for it. When it goes on, it does not replace or remove anything
-    /// that is to be kept. If somebody else rotates the log, so that the path leads to another file or to none, the
-    /// daemon reopens the path. So logrotate(8) may work on the same log; SIGHUP and
+    /// longer than five seconds, the others go on without it. When that program goes on, it does not replace or remove
+    /// any log that is to be kept. If somebody else rotates the log, so that the path leads to another file or to none,
+    /// the daemon reopens the path. So logrotate(8) may work on the same log; SIGHUP and
     /// [`reopen_logs`](crate::reopen_logs) do no harm. A child that was started before a rotation goes on writing to
     /// the old file.
     ///
@@ -163,9 +163,9 @@ impl Stdio {
     ///
     /// # Platform-specific behavior
     ///
-    /// Only Linux shows such attributes and mount points before a rotation fails. Only Linux can rename without
-    /// replacing, renameat2(2), and not on NFS. Elsewhere, if a program is held up between its check and its rename, it
-    /// may replace another program's file. On systems without fork, nothing is rotated.
+    /// Only Linux shows such attributes and mount points beforehand. Only Linux can rename without replacing,
+    /// renameat2(2), and not on NFS. Elsewhere, if a program is held up between its check and its rename, it may
+    /// replace another program's file. On systems without fork, nothing is rotated.
     #[must_use]
     pub fn rotate(mut self, bytes: u64, keep: u32) -> Self {
         self.limit = Some(Limit { bytes, keep, code: &RotateLogs });

@@ -24,15 +24,15 @@ pub(crate) use self::forced_end::note_options;
 use self::handle::Handle;
 use crate::Error;
 
-/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. Returns a value that tells the
-/// program of the request.
+/// From now on, SIGTERM and SIGINT ask the program to stop, instead of ending it. The returned value shows whether it
+/// was asked.
 ///
 /// The first of these signals makes the request, which is never taken back. The signal does not end the program; the
 /// program ends when `main` returns. So destructors run, the [pidfile](crate::Daemon::pidfile) is removed, and the exit
 /// status is that of `main`. A service manager hears `STOPPING=1` when the signal comes, `sd_notify(3)`.
 ///
-/// A second signal ends the process at once, if it comes at least a second after the first. (Managers and supervisors
-/// may send two within microseconds.) The process also ends if it takes longer than
+/// A second signal ends the process at once, if it comes at least a second after the first: managers and supervisors
+/// may send two within microseconds. The process also ends if it takes longer than
 /// [`stop_timeout`](crate::Daemon::stop_timeout). In both cases a line on standard error says so; if standard error is
 /// the null device, the line goes to the system's log. The pidfile is removed, and the process is ended by the signal.
 /// Process 1 of a container exits with 128 plus the number of the signal. Only this process is ended, and none of its
@@ -57,7 +57,7 @@ use crate::Error;
 /// You may call this function any number of times, from any thread, before the start and after it. If you call it in
 /// `setup`, Ctrl-C no longer interrupts `setup`, so `setup` should look at the request itself. If the request is made
 /// before the fork, no daemon is started, and the launcher exits with 128 plus the number of the signal. In the
-/// foreground, `main` finds the request made. A value from `setup` stays valid in the daemon, and there it reports
+/// foreground, `main` runs, and sees the request. A value from `setup` stays valid in the daemon, and there it reports
 /// signals to the daemon. A program that calls [`spawn`](crate::Daemon::spawn) keeps its own request, and still starts
 /// the daemon.
 ///
@@ -67,8 +67,8 @@ use crate::Error;
 /// call this function after it. `ctrlc::try_set_handler` finds this function's handler and refuses. Do not block the
 /// two signals, `pthread_sigmask(3)`.
 ///
-/// These signals end a worker that is forked without exec, as if it had no handler, until it calls this function
-/// itself. If the program that forked it has threads, that call may wait for ever, fork(2).
+/// A worker that is forked and does not exec is ended by these signals, as if it had no handler, until it calls this
+/// function itself. If the program that forked it has threads, that call may wait for ever, fork(2).
 ///
 /// # Errors
 ///
@@ -86,7 +86,7 @@ pub fn stop_requested() -> Result<StopRequested, Error> {
 
 /// The request to stop, from [`stop_requested`]. The program can wait for it, look at it, poll it or await it.
 ///
-/// Once the request is made, all of these say so at once, every time. Each value and each clone has a descriptor of its
+/// Once the request is made, all of these return at once, every time. Each value and each clone has a descriptor of its
 /// own, which is closed on exec. If no descriptor is left, clones share one. A server with many connections does not
 /// need a clone for each of them: it can await the request once, and tell its tasks.
 ///
