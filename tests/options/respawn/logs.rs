@@ -83,6 +83,30 @@ fn each_end_is_a_line_in_the_systems_log() {
 }
 
 #[test]
+fn only_a_failure_that_nobody_asked_for_is_an_error() {
+    needs_root!();
+    let stage = Stage::new();
+    let syslog = Syslog::new(&stage);
+    let options = ["--respawn", "always,1000,60000,1,1", "--stop-requested"];
+    let mut daemon = stage.started(stage.command_beside_syslog(PROBE).args(options));
+    let supervisor = supervisor(&daemon);
+    daemon.send("exit 0");
+    let mut next = stage.daemon();
+    supervisor.signal(Signal::SIGTERM);
+    eventually("the request", || (next.ask("is-stop-requested") == "true").then_some(()));
+    next.send("exit 3");
+    supervisor.wait();
+    let (from, first, second) = (supervisor.0, daemon.process.0, next.process.0);
+    assert_eq!(
+        syslog.lines(),
+        [
+            format!("<29>probe[{from}]: process {first} ended, exit status: 0; the daemon is started again in 1ms"),
+            format!("<29>probe[{from}]: process {second} ended as it was asked to, exit status: 3"),
+        ]
+    );
+}
+
+#[test]
 fn a_log_that_was_renamed_is_opened_by_its_path() {
     for options in [[].as_slice(), &["--reopen-logs"]] {
         let stage = Stage::new();
