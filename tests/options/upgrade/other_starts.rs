@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use support::DEADLINE;
+use support::{DEADLINE, eventually};
 
 use super::{Service, content, has_ended, supervisor};
 use crate::{CLIENT, PROBE};
@@ -83,4 +83,17 @@ fn it_inherits_standard_error() {
     assert_eq!(new.ask("stderr from the new one"), "");
     let errors = service.stage.read("errors");
     assert!(["old", "new"].iter().all(|which| errors.contains(&format!("from the {which} one\n"))), "{errors}");
+}
+
+/// The variable was for the supervisor.
+#[test]
+fn its_later_daemons_are_told_of_no_upgrade() {
+    let service = Service::new();
+    let old = service.started(&["--respawn", "on-failure,10,60000,1,1"]);
+    let mut new = service.upgraded();
+    has_ended(&old);
+    eventually("the new one alone", || (service.stage.processes().len() == 2).then_some(()));
+    new.send("crash");
+    let mut next = service.stage.daemon();
+    assert_eq!(next.ask("variable DAEMON_UPGRADE"), "environment variable not found");
 }
