@@ -1,6 +1,6 @@
 //! Logs with `tracing` and `log` to standard error. With `--foreground` on a terminal, the log is coloured. Otherwise
-//! it goes to `logging.log`, without colours. SIGHUP reopens that file after logrotate has renamed it. A panic is logged
-//! as an event with its backtrace.
+//! it goes to `logging.log`, without colours. SIGHUP reopens that file after logrotate has renamed it. A panic is
+//! logged as an event with its backtrace.
 
 use std::{
     backtrace::Backtrace,

@@ -61,8 +61,11 @@ fn ours() -> Result<Compared, Failure> {
 const OURS: &[Note] = &[
     Note { ids: &["12i"], text: "With the option `respawn`, the supervisor removes it." },
     Note { ids: &["2a"], text: "An ignored SIGPIPE stays ignored: the Rust runtime ignores it in every program." },
-    Note { ids: &["4b"], text: "By the option; `setup` can set variables. The default is all that the launcher has." },
-    Note { ids: &["10"], text: "By the option; the default is 0o027." },
+    Note {
+        ids: &["4b"],
+        text: "With the option. By default, it keeps all variables of the launcher. `setup` can set others.",
+    },
+    Note { ids: &["10"], text: "With the option. The default is 0o027." },
 ];
 
 /// A program of the directory `peers`.
@@ -74,42 +77,45 @@ fn by_crate(title: &'static str, crates: &Path, notes: &'static [Note]) -> Resul
 
 const BLIVET: &[Note] = &[
     Note { ids: &["12h"], text: "It takes absolute paths only, and says so." },
-    Note { ids: &["C7", "C8"], text: "By `report_error_msg`; the launcher exits with 1 where `main` ends without it." },
-    Note { ids: &["N1"], text: "It stays there by `foreground(true)`, which the program has to set." },
-    Note { ids: &["S1"], text: "By `cleanup_on_term_signals`." },
-    Note { ids: &["S2"], text: "By the crate `signal-hook`, as its documentation shows." },
-    Note { ids: &["O3"], text: "By `exec`, or by its program `daemonize`." },
+    Note { ids: &["C7", "C8"], text: "With `report_error_msg`. Without it, the launcher exits with 1 if `main` ends." },
+    Note { ids: &["N1"], text: "It stays only if the program sets `foreground(true)`." },
+    Note { ids: &["S1"], text: "With `cleanup_on_term_signals`." },
+    Note { ids: &["S2"], text: "With the crate `signal-hook`, as its documentation shows." },
+    Note { ids: &["O3"], text: "With `exec`, or with its program `daemonize`." },
 ];
 
 const DAEMONIZE: &[Note] = &[
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
-    Note { ids: &["10"], text: "By the option; the default is 0o027." },
+    Note { ids: &["10"], text: "With the option. The default is 0o027." },
 ];
 
 const DAEMONIZE2: &[Note] = &[
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
-    Note { ids: &["10"], text: "By the option; the default is 0o027." },
-    Note { ids: &["11"], text: "By the option; the default is the directory of the launch." },
+    Note { ids: &["10"], text: "With the option. The default is 0o027." },
+    Note { ids: &["11"], text: "With the option. The default is the directory of the launch." },
     Note { ids: &["C13"], text: "`start` is an `unsafe fn`, and its documentation excludes a second thread." },
 ];
 
 const DAEMONIZR: &[Note] = &[
-    Note { ids: &["10"], text: "By the option; the default is 0o027." },
-    Note { ids: &["11"], text: "By the option; the default is the directory of the launch." },
-    Note { ids: &["12g"], text: "By its documentation the file stays, without the lock." },
-    Note { ids: &["12h"], text: "Where `pidfile` comes before `work_dir`; else the path starts from that." },
+    Note { ids: &["10"], text: "With the option. The default is 0o027." },
+    Note { ids: &["11"], text: "With the option. The default is the directory of the launch." },
+    Note { ids: &["12g"], text: "Its documentation says that the file stays, without the lock." },
+    Note {
+        ids: &["12h"],
+        text: "If `pidfile` is called before `work_dir`. Otherwise the path starts from that directory.",
+    },
 ];
 
 const FORK: &[Note] = &[
-    Note { ids: &["2c"], text: "By `ensure_waitable_children`." },
+    Note { ids: &["2c"], text: "With `ensure_waitable_children`." },
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
-    Note { ids: &["14c"], text: "`notify_ready` errs where the launcher has gone; the program exits then." },
+    Note { ids: &["14c"], text: "`notify_ready` fails if the launcher has gone, and the program exits." },
     Note {
         ids: &["C8", "C9"],
-        text: "The launcher gets an error, and the program chooses its exit status. `fail_and_exit` hands an error number of \
-               the daemon's to it.",
+        text: "The launcher gets an error, and the program chooses its exit status. `fail_and_exit` passes an \
+               error number from the daemon to the launcher.",
     },
-    Note { ids: &["C13"], text: "By its documentation it is to be called before there is another thread." },
+    Note { ids: &["C13"], text: "Its documentation says to call it before there is another thread." },
 ];
 
 fn python_daemon() -> Result<Compared, Failure> {
@@ -125,13 +131,13 @@ fn python_daemon() -> Result<Compared, Failure> {
 }
 
 const PYTHON_DAEMON: &[Note] = &[
-    Note { ids: &["2a"], text: "It handles SIGTERM, and ignores SIGTSTP, SIGTTIN and SIGTTOU, by its `signal_map`." },
+    Note { ids: &["2a"], text: "It handles SIGTERM, and ignores SIGTSTP, SIGTTIN and SIGTTOU, with its `signal_map`." },
     Note { ids: &["9c", "C1"], text: "The program opens the log." },
-    Note { ids: &["S2"], text: "By its `signal_map`." },
-    Note { ids: &["12d", "12e", "12f"], text: "By its `TimeoutPIDLockFile`: that there is a file is the lock." },
+    Note { ids: &["S2"], text: "With its `signal_map`." },
+    Note { ids: &["12d", "12e", "12f"], text: "With its `TimeoutPIDLockFile`, the existence of the file is the lock." },
     Note {
         ids: &["13a", "13b"],
-        text: "By `initgroups=True`; without it the group ids change, and the supplementary groups stay.",
+        text: "With `initgroups=True`. Without it, the group ids change, and the supplementary groups stay.",
     },
 ];
 
@@ -141,7 +147,7 @@ fn daemon3() -> Result<Compared, Failure> {
     Ok(Compared { title: "daemon(3)", version, notes: DAEMON3, program, _place: None })
 }
 
-const DAEMON3: &[Note] = &[Note { ids: &["7"], text: "Its manual page has it among its bugs." }];
+const DAEMON3: &[Note] = &[Note { ids: &["7"], text: "Its manual page lists this as a bug." }];
 
 fn start_stop_daemon() -> Result<Compared, Failure> {
     let (place, program) = plain()?;
@@ -153,10 +159,10 @@ fn start_stop_daemon() -> Result<Compared, Failure> {
 }
 
 const START_STOP_DAEMON: &[Note] = &[
-    Note { ids: &["12g", "12i", "S1"], text: "It goes with `--stop --remove-pidfile`." },
-    Note { ids: &["14b"], text: "By its documentation it exits with an error, and no notification is awaited." },
-    Note { ids: &["C7", "C8"], text: "When `--notify-timeout` is over." },
-    Note { ids: &["S6"], text: "By `--exec`: another process of that program is ended." },
+    Note { ids: &["12g", "12i", "S1"], text: "`--stop --remove-pidfile` removes it." },
+    Note { ids: &["14b"], text: "Its documentation says that it exits with an error, and waits no longer." },
+    Note { ids: &["C7", "C8"], text: "Only when `--notify-timeout` is over." },
+    Note { ids: &["S6"], text: "With `--exec`. Another process of the same program is ended." },
 ];
 
 fn daemonize() -> Result<Compared, Failure> {
@@ -180,11 +186,14 @@ const LIBSLACK_DAEMON: &[Note] = &[
     Note { ids: &["2a"], text: "It ignores SIGHUP." },
     Note {
         ids: &["8", "9a", "9b", "12a"],
-        text: "It stays as the parent of `main`, reads what that writes, and hands signals on to it. The pidfile names the \
-               parent, and a second one `main`.",
+        text: "It stays as the parent of `main`, reads its output, and passes signals on to it. The \
+               pidfile names the parent, and a second pidfile names `main`.",
     },
-    Note { ids: &["U1", "U2", "U3"], text: "By `--restart`, which ends the old one, and starts the program again." },
-    Note { ids: &["C1", "C3", "C6"], text: "Its errors go to syslog or to `--errlog` when it is a daemon." },
+    Note {
+        ids: &["U1", "U2", "U3"],
+        text: "With `--restart`, which ends the old daemon and starts the program again.",
+    },
+    Note { ids: &["C1", "C3", "C6"], text: "Once it is a daemon, its errors go to syslog or to `--errlog`." },
 ];
 
 /// The program that the tools make a daemon of, where a user that they become finds it.
