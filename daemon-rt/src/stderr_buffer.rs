@@ -23,6 +23,9 @@ use crate::sys::{self, StandardStream};
 /// How much of a daemon's standard error is shown: the end, which matters most.
 pub(crate) const SHOWN: u64 = 64 * 1024;
 
+/// Stands before it if there was more.
+pub(crate) const CUT: &str = "(only the last 64 KiB of standard error follow)";
+
 /// How often to [`trim`](StderrBuffer::trim) it. A program that writes as fast as it can fills memory for this long.
 pub(crate) const BETWEEN_TRIMS: Duration = Duration::from_millis(100);
 

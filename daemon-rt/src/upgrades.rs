@@ -24,7 +24,7 @@ const NAME: &str = "daemon-upgrades-1";
 const HEADER: usize = 32;
 
 /// The longest reason.
-pub(crate) const LIMIT: usize = 4096;
+pub(crate) const LIMIT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Upgrades(File);
@@ -82,7 +82,7 @@ impl Upgrades {
 
     /// Why the last one failed.
     pub(crate) fn reason(&self) -> io::Result<String> {
-        let mut reason = [0; LIMIT];
+        let mut reason = vec![0; LIMIT];
         let mut length = 0;
         loop {
             match self.0.read_at(&mut reason[length..], (HEADER + length) as u64)? {

@@ -16,6 +16,6 @@ fn the_last_one_is_read_from_the_descriptors_of_the_process() {
     assert_eq!(seen.last().unwrap(), Last { count: 2, is_done: true });
     assert_eq!(seen.reason().unwrap(), "");
 
-    own.note(Some(&[b'x'; LIMIT + 1])).unwrap();
+    own.note(Some(&vec![b'x'; LIMIT + 1])).unwrap();
     assert_eq!(seen.reason().unwrap().len(), LIMIT);
 }

@@ -51,6 +51,27 @@ fn the_log_has_the_reason_however_much_the_daemon_writes() {
     assert!(line.ends_with("probe: the daemon ended before it was ready: exit status: 3"), "{line}");
 }
 
+/// As after a start from a terminal.
+#[test]
+fn the_caller_reads_all_that_the_new_program_said() {
+    let service = Service::new();
+    let mut daemon = service.started(&["--notify", "--ready"]);
+    for (lines, is_cut) in [(3, false), (300, false), (2000, true)] {
+        let script = format!("#!/bin/sh\nseq -f 'line %05.0f of the reason, which is this long' {lines} >&2; exit 1");
+        service.install_script(&script);
+        let reason = service.refusal(&mut daemon);
+        let mut seen = reason.lines();
+        if is_cut {
+            assert_eq!(seen.next(), Some("(only the last 64 KiB of standard error follow)"));
+        }
+        let seen: Vec<_> = seen.collect();
+        let first = if is_cut { 2001 - seen.len() } else { 1 };
+        let line = |number| format!("line {number:05} of the reason, which is this long");
+        assert_eq!(seen, (first..=lines).map(line).collect::<Vec<_>>(), "{lines}");
+        assert!(!is_cut || seen.len() > 1400, "{}", seen.len());
+    }
+}
+
 #[test]
 fn a_start_that_fails() {
     let service = Service::new();

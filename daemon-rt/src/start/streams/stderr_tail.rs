@@ -8,9 +8,11 @@ use std::{
 
 use nix::libc;
 
-use crate::{stderr_buffer::SHOWN, sys, terminal::escape_controls};
-
-const CUT: &str = "(only the last 64 KiB of standard error follow)";
+use crate::{
+    stderr_buffer::{CUT, SHOWN},
+    sys,
+    terminal::escape_controls,
+};
 
 /// The file of standard error. It was opened when the start began: if the log is replaced by a link to a secret
 /// meanwhile, nothing is shown.

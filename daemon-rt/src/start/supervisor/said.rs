@@ -5,45 +5,68 @@ use std::{
     io::{self, Read},
 };
 
-use crate::upgrades::LIMIT;
+use nix::errno::Errno;
+
+use crate::{stderr_buffer::CUT, upgrades::LIMIT};
+
+/// With room for the notice that something was cut off.
+const SHOWN: usize = LIMIT - CUT.len() - 1;
+
+/// How much is read at a time.
+const PART: usize = 4096;
 
 pub(super) struct Said {
-    bytes: [u8; LIMIT],
-    length: usize,
+    /// Never grows beyond what was allocated at first.
+    bytes: Vec<u8>,
+    is_cut: bool,
 }
 
 impl Said {
-    pub(super) fn nothing() -> Self {
-        Self { bytes: [0; LIMIT], length: 0 }
+    pub(super) fn nothing() -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(LIMIT).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { bytes, is_cut: false })
     }
 
     /// Reads once, and says whether there may be more to come.
     pub(super) fn read(&mut self, mut from: impl Read) -> io::Result<bool> {
-        let mut new = [0; LIMIT];
+        let mut new = [0; PART];
         let read = from.read(&mut new)?;
-        let kept = self.length.min(LIMIT - read);
-        self.bytes.copy_within(self.length - kept..self.length, 0);
-        self.bytes[kept..kept + read].copy_from_slice(&new[..read]);
-        self.length = kept + read;
+        let surplus = (self.bytes.len() + read).saturating_sub(SHOWN);
+        self.is_cut |= surplus > 0;
+        self.bytes.drain(..surplus);
+        self.bytes.extend_from_slice(&new[..read]);
         Ok(read > 0)
     }
 
-    /// Removes the program's name at the beginning of a message.
-    pub(super) fn remove_name(&mut self, name: &str) {
-        let message = self.trimmed().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
-        if let Some(length) = message.map(<[u8]>::len) {
-            let end = self.bytes[..self.length].trim_ascii_end().len();
-            self.bytes.copy_within(end - length..end, 0);
-            self.length = length;
+    /// Says so if the beginning was cut off. Otherwise removes the program's name there, which a message begins with.
+    pub(super) fn finish(&mut self, name: &str) {
+        let begin = if self.is_cut {
+            self.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+        } else {
+            let message = self.trimmed().strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
+            message.map_or(0, |message| self.bytes.trim_ascii_end().len() - message.len())
+        };
+        self.bytes.drain(..begin);
+        if self.is_cut {
+            let length = self.bytes.len();
+            self.bytes.extend_from_slice(CUT.as_bytes());
+            self.bytes.push(b'\n');
+            self.bytes.rotate_left(length);
         }
     }
 
     pub(super) fn trimmed(&self) -> &[u8] {
-        self.bytes[..self.length].trim_ascii()
+        self.bytes.trim_ascii()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.length == 0
+        self.bytes.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.is_cut = false;
     }
 }
 

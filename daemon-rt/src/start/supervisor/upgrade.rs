@@ -76,6 +76,7 @@ impl Upgrade {
     ) -> io::Result<Self> {
         let (line, its_line) = pair()?;
         let (stderr, its_stderr) = pair()?;
+        let said = Said::nothing()?;
         let supervisor = getpid();
         match sys::fork(thread)? {
             ForkResult::Parent { child: launcher } => {
@@ -85,7 +86,7 @@ impl Upgrade {
                     ended: None,
                     line: Some(line),
                     stderr: Some(stderr),
-                    said: Said::nothing(),
+                    said,
                     limit,
                     deadline: Instant::now().checked_add(limit),
                     successor: None,
@@ -148,7 +149,7 @@ impl Upgrade {
             (Some(_), None) => self.fail(format_args!("the new supervisor ended while it took over")),
             (None, _) => {
                 if let Some(status) = self.ended {
-                    self.said.remove_name(name);
+                    self.said.finish(name);
                     return self.fail_unless_it_said_why(format_args!("the new program ended, {status}"));
                 }
                 if is_over {
@@ -166,7 +167,7 @@ impl Upgrade {
     }
 
     fn fail(&mut self, why: fmt::Arguments<'_>) -> Progress {
-        self.said = Said::nothing();
+        self.said.clear();
         self.fail_unless_it_said_why(why)
     }
 
