@@ -242,6 +242,7 @@ impl Supervisor<'_> {
 
     /// How the daemon ended, if it did.
     fn reap(&mut self, daemon: Option<Pid>) -> Option<ExitStatus> {
+        let mut has_failed = false;
         loop {
             match sys::reap(Pid::from_raw(-1)) {
                 Ok(Some((child, status))) if Some(child) == daemon => return Some(status),
@@ -251,6 +252,7 @@ impl Supervisor<'_> {
                     }
                 }
                 Ok(None) => return None,
+                Err(_) if !has_failed => has_failed = true,
                 Err(_) => return daemon.map(|_| ExitStatus::from_raw(libc::SIGKILL)), // it is gone, for whatever reason
             }
         }
