@@ -555,7 +555,7 @@ impl Daemon {
     /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
     /// - **Default:** 90 seconds, as under systemd.
     /// - **Foreground:** nobody waits.
-    /// - **Errors:** zero.
+    /// - **Errors:** a duration of zero.
     /// - **Rule:** systemd.service(5), for the default.
     /// - **Known as:** `TimeoutStartSec=` in systemd.service(5).
     pub fn start_timeout(&mut self, timeout: Duration) -> &mut Self {
@@ -586,7 +586,7 @@ impl Daemon {
     /// - **Takes:** a [`Duration`]. [`Duration::MAX`] means for ever.
     /// - **Default:** the daemon may take as long as it likes, and `obey` waits for 10 seconds.
     /// - **Foreground:** applies.
-    /// - **Errors:** zero; no timer, `timer_create(2)`.
+    /// - **Errors:** a duration of zero; no timer, `timer_create(2)`.
     /// - **Rule:** systemd.service(5).
     /// - **Known as:** `TimeoutStopSec=` in systemd.service(5), `stop-timeout` in dinit.
     pub fn stop_timeout(&mut self, timeout: Duration) -> &mut Self {
@@ -639,8 +639,9 @@ impl Daemon {
     /// The file that guarantees one running instance and names its process, e.g. `"/run/clockd.pid"`.
     ///
     /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs, so a second start
-    /// fails. The daemon writes its process id to the file, in decimal with a newline. It removes the file when it
-    /// exits, also after a panic that unwinds. A relative path starts from the directory where the program was
+    /// fails. The daemon writes its process id to the file, in decimal with a newline; with
+    /// [`respawn`](Self::respawn), newlines fill the file up to 8 bytes. It removes the file when it exits, also after a
+    /// panic that unwinds. A relative path starts from the directory where the program was
     /// launched.
     ///
     /// SIGTERM and SIGINT also remove the file, before they end the process as they do by default. A handler does this,
