@@ -89,6 +89,13 @@ fn octal(name: &str, number: &LitInt) -> Result<(), String> {
     }
 }
 
+pub(crate) fn list(name: &str, value: &TokenStream) -> Result<(), String> {
+    match literal(value) {
+        Some(Lit::Str(_) | Lit::Int(_)) => Err(format!("`{name}` takes a list: `{name} = [{value}]`")),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn ready_fd(name: &str, value: &TokenStream) -> Result<(), String> {
     match literal(value) {
         Some(Lit::Int(number)) if number.base10_parse::<i64>().is_ok_and(|number| number < 3) => {

@@ -1,4 +1,6 @@
 //! One of them is a list as well.
 
-#[daemon_rt::daemon(keep_fds = 3)]
+const LOG: i32 = 3;
+
+#[daemon_rt::daemon(keep_fds = LOG)]
 fn main() {}
