@@ -1,13 +1,13 @@
 //! The annotated function. Only its head is read. The body is one opaque group, whatever it contains.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
 use crate::attribute::Attribute;
 use crate::errors::Errors;
 use crate::expression::parameter_len;
 use crate::item::Item;
-use crate::tokens::is_word;
+use crate::tokens::{is_punct, is_word};
 
 /// The parts of `#[attribute] pub async fn main(value: T) -> R { body }`.
 pub(crate) struct MainFn {
@@ -27,7 +27,7 @@ pub(crate) struct MainFn {
 }
 
 impl MainFn {
-    /// Takes the item apart. `Err` has the replacement for an item that is not a `fn main` with a body.
+    /// Takes the item apart. `Err` has the replacement for an item that is not a program's `fn main` with a body.
     pub(crate) fn parse(whole: TokenStream, errors: &mut Errors) -> Result<Self, TokenStream> {
         let mut item = Item::new(whole.clone());
         let attributes = without_daemon(item.attributes(), errors);
@@ -45,7 +45,12 @@ impl MainFn {
             }
         };
         let generics = item.generics();
-        let (Some(parameters), Some(body)) = (item.parameters(), item.body()) else {
+        let parameters = item.parameters();
+        if let Some(receiver) = parameters.as_ref().and_then(receiver) {
+            errors.push(receiver, "`main` cannot take `self`; put #[daemon] on the program's `fn main`");
+            return Err(whole);
+        }
+        let (Some(parameters), Some(body)) = (parameters, item.body()) else {
             errors.push(name, "#[daemon] main needs a body: `fn main() {}`");
             return Err(quote!(
                 fn main() {}
@@ -181,6 +186,20 @@ fn without_daemon(mut attributes: Vec<Attribute>, errors: &mut Errors) -> Vec<At
         !attribute.is_daemon()
     });
     attributes
+}
+
+/// The `self` of a method, as in `&'a mut self`.
+fn receiver(parameters: &Group) -> Option<TokenTree> {
+    let mut tokens = parameters.stream().into_iter().peekable();
+    if tokens.next_if(|token| is_punct(token, '&')).is_some() && tokens.next_if(|token| is_punct(token, '\'')).is_some()
+    {
+        tokens.next(); // the name of the lifetime
+    }
+    tokens.next_if(|token| is_word(token, "mut"));
+    let receiver = tokens.next_if(|token| is_word(token, "self"))?;
+    // `self::Port(port): Port` is a pattern.
+    let is_in_path = matches!(tokens.next(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':' && colon.spacing() == Spacing::Joint);
+    (!is_in_path).then_some(receiver)
 }
 
 /// Splits off the last parameter if it is `...`.

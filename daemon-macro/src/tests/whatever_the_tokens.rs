@@ -68,8 +68,8 @@ impl Case {
             return;
         }
         assert!(has_main(expansion), "no main in {self}: {expansion}");
-        // The compiler gives nothing else to an attribute, except for what a `macro_rules` macro passes on.
-        let is_function = syn::parse2::<ItemFn>(self.item.clone()).is_ok();
+        // The compiler gives nothing else to an attribute, except for what a `macro_rules` macro passes on, and methods.
+        let is_function = syn::parse2::<ItemFn>(self.item.clone()).is_ok_and(|item| item.sig.receiver().is_none());
         if !is_function || has_invisible_group(&self.options) || has_invisible_group(&self.item) {
             return;
         }
