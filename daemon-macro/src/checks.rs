@@ -43,9 +43,11 @@ pub(crate) fn stream(name: &str, value: &TokenStream) -> Result<(), String> {
         return Ok(());
     };
     let (what, meant) = match path.as_str() {
-        "null" => (format!("would be a file named `{path}`"), "Stdio::null()"),
-        "inherit" | "-" => (format!("would be a file named `{path}`"), "Stdio::inherit()"),
-        _ if is_of_launcher(&path) => ("names a stream of the launcher, not a file".to_owned(), "Stdio::inherit()"),
+        "null" => (format!("would be a file named `{path}`"), "daemon_rt::Stdio::null()"),
+        "inherit" | "-" => (format!("would be a file named `{path}`"), "daemon_rt::Stdio::inherit()"),
+        _ if is_of_launcher(&path) => {
+            ("names a stream of the launcher, not a file".to_owned(), "daemon_rt::Stdio::inherit()")
+        }
         _ => return Ok(()),
     };
     Err(format!("`{name} = \"{path}\"` {what}; did you mean `{meant}`?"))

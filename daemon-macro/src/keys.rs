@@ -8,7 +8,7 @@ use crate::edit_distance::edit_distance;
 /// What is known of an option at compile time.
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// A value, as the messages show it.
+    /// A value, as the messages show it: it compiles without an import.
     pub(crate) example: &'static str,
     /// Whether the key alone means `true`.
     pub(crate) is_flag: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Key {
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     value("name", r#""clockd""#, checks::text, &["process_name"]),
-    value("stdin", "Stdio::null()", checks::stream, &["StandardInput"]),
+    value("stdin", "daemon_rt::Stdio::null()", checks::stream, &["StandardInput"]),
     value("stdout", r#""/var/log/app.log""#, checks::stream, &["StandardOutput", "log", "log_file", "logfile"]),
     value("stderr", r#""/var/log/app.err""#, checks::stream, &["StandardError", "error_log"]),
     value("umask", "0o027", checks::umask, &["file_mode_creation_mask"]),
@@ -34,12 +34,12 @@ const KEYS: &[Key] = &[
     value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
     value("keep_env", r#"["PATH", "LANG"]"#, checks::list, &["PassEnvironment", "env", "environment", "pass_env", "env_keep"]),
     value("keep_fds", "[3, 4]", checks::list, &["files_preserve", "preserve_fds", "inherit_fds"]),
-    value("detach", "Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
+    value("detach", "daemon_rt::Detach::Always", checks::ANY, &["detach_process", "daemonize", "background", "foreground", "fork"]),
     flag("notify", checks::ANY, &["sd_notify", "ready"]),
     value("ready_fd", "3", checks::ready_fd, &["notification_fd", "notify_fd", "readiness_fd"]),
-    value("start_timeout", "Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
-    value("stop_timeout", "Duration::from_secs(10)", checks::ANY, &["TimeoutStopSec", "shutdown_timeout", "grace_period", "kill_timeout"]),
-    value("respawn", "Respawn::on_failure()", checks::ANY, &["Restart", "restart", "supervise", "keep_alive", "auto_restart"]),
+    value("start_timeout", "std::time::Duration::from_secs(90)", checks::ANY, &["TimeoutStartSec", "timeout"]),
+    value("stop_timeout", "std::time::Duration::from_secs(10)", checks::ANY, &["TimeoutStopSec", "shutdown_timeout", "grace_period", "kill_timeout"]),
+    value("respawn", "daemon_rt::Respawn::on_failure()", checks::ANY, &["Restart", "restart", "supervise", "keep_alive", "auto_restart"]),
     value("setup", "setup", checks::function, &["privileged_action", "before_fork", "init"]),
     value("crate", "::daemon_rt", checks::crate_path, &["krate"]),
 ];
