@@ -98,6 +98,20 @@ pub(crate) fn list(name: &str, value: &TokenStream) -> Result<(), String> {
     }
 }
 
+pub(crate) fn detach(name: &str, value: &TokenStream) -> Result<(), String> {
+    match literal(value) {
+        Some(_) => Err(format!("`{name}` takes `daemon_rt::Detach::Auto`, `Always` or `Never`")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn respawn(name: &str, value: &TokenStream) -> Result<(), String> {
+    match literal(value) {
+        Some(_) => Err(format!("`{name}` takes a `Respawn`, e.g. `{name} = daemon_rt::Respawn::on_failure()`")),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn ready_fd(name: &str, value: &TokenStream) -> Result<(), String> {
     match literal(value) {
         Some(Lit::Int(number)) if number.base10_parse::<i64>().is_ok_and(|number| number < 3) => {
