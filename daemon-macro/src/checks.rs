@@ -112,6 +112,15 @@ pub(crate) fn respawn(name: &str, value: &TokenStream) -> Result<(), String> {
     }
 }
 
+pub(crate) fn duration(name: &str, value: &TokenStream) -> Result<(), String> {
+    let meant = match literal(value) {
+        Some(Lit::Int(seconds)) => format!("from_secs({})", seconds.base10_digits()),
+        Some(Lit::Float(seconds)) => format!("from_secs_f64({})", seconds.base10_digits()),
+        _ => return Ok(()),
+    };
+    Err(format!("`{name}` takes a `Duration`; did you mean `std::time::Duration::{meant}`?"))
+}
+
 pub(crate) fn ready_fd(name: &str, value: &TokenStream) -> Result<(), String> {
     match literal(value) {
         Some(Lit::Int(number)) if number.base10_parse::<i64>().is_ok_and(|number| number < 3) => {

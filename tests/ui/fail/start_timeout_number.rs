@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(start_timeout = 10)]
+fn main() {}
