@@ -67,10 +67,20 @@ fn is_of_launcher(path: &str) -> bool {
 
 pub(crate) fn umask(name: &str, value: &TokenStream) -> Result<(), String> {
     match literal(value) {
-        Some(Lit::Str(_)) => Err(format!("`{name}` takes an octal number, e.g. `{name} = 0o027`")),
+        Some(Lit::Str(text)) => Err(match octal_text(&text.value()) {
+            Some(meant) => format!("`{name}` takes a number; did you mean `{meant}`?"),
+            None => format!("`{name}` takes an octal number, e.g. `{name} = 0o027`"),
+        }),
         Some(Lit::Int(number)) => octal(name, &number),
         _ => Ok(()),
     }
+}
+
+/// The number that the text `022` or `0o022` means.
+fn octal_text(text: &str) -> Option<String> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let is_octal = u32::from_str_radix(digits, 8).is_ok_and(|umask| umask <= 0o777) && !digits.starts_with('+');
+    is_octal.then(|| format!("0o{digits}"))
 }
 
 fn octal(name: &str, number: &LitInt) -> Result<(), String> {
@@ -83,7 +93,7 @@ fn octal(name: &str, number: &LitInt) -> Result<(), String> {
             let is_octal = digits.bytes().all(|digit| digit < b'8');
             let meant = if is_octal { format!("0o{digits}") } else { format!("{value:#o}") };
             Err(format!(
-                "`{name}` must be written in octal: `{written}` is the decimal number {value}; did you mean `{meant}`?"
+                "`{name}` must be written in octal: `{written}` is decimal (octal {value:#o}); did you mean `{meant}`?"
             ))
         }
         Ok(0..=0o777) => Ok(()),

@@ -16,6 +16,30 @@ fn octal_numbers() {
 }
 
 #[test]
+fn umasks_in_quotes() {
+    for (text, meant) in [
+        ("022", Some("0o022")),
+        ("0o22", Some("0o22")),
+        ("22", Some("0o22")),
+        ("1000", None),
+        ("8", None),
+        ("+7", None),
+        ("0o+7", None),
+        ("-7", None),
+        ("", None),
+        ("0o", None),
+        ("rwx", None),
+    ] {
+        let seen = expanded(&format!("umask = {text:?}"), "fn main() {}");
+        let expected = match meant {
+            Some(meant) => format!("`umask` takes a number; did you mean `{meant}`?"),
+            None => "`umask` takes an octal number, e.g. `umask = 0o027`".to_owned(),
+        };
+        assert!(seen.contains(&expected), "{text}: {seen}");
+    }
+}
+
+#[test]
 fn streams_of_the_launcher() {
     for good in
         ["/dev/fd", "/dev/fd/log", "/dev/fd/3/log", "/proc/self/fd/log", "/proc/log/fd/3", "/dev/null", "stdout"]

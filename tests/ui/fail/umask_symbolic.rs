@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(umask = "u=rwx,g=rx,o=")]
+fn main() {}
