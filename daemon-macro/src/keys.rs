@@ -68,7 +68,8 @@ pub(crate) fn unknown(key: &str) -> String {
 
 /// The option that `key` probably means: the one with that alias, or the one with the closest name.
 fn meant(key: &str) -> Option<&'static str> {
-    if let Some(known) = KEYS.iter().find(|known| known.aliases.contains(&key)) {
+    let key = key.replace('-', "_");
+    if let Some(known) = KEYS.iter().find(|known| known.aliases.contains(&key.as_str())) {
         return Some(known.name);
     }
     let key = key.to_lowercase();

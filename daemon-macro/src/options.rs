@@ -9,7 +9,7 @@ use crate::checks;
 use crate::errors::Errors;
 use crate::expression::expression_len;
 use crate::keys;
-use crate::tokens::{is_punct, shown, unwrapped};
+use crate::tokens::{hyphenated, is_punct, shown, unwrapped};
 
 /// A key and its value.
 pub(crate) struct Setting {
@@ -96,6 +96,12 @@ impl Options {
                 let value = unwrapped(tokens[..len].iter().cloned().collect());
                 self.add(key, Some(value).filter(|value| !value.is_empty()), errors);
                 1 + len
+            }
+            [dash, TokenTree::Ident(_), ..] if is_punct(dash, '-') => {
+                let (name, len) = hyphenated(key, tokens);
+                let others = &tokens[..len];
+                errors.push(quote!(#key #(#others)*), keys::unknown(&name));
+                expression_len(tokens)
             }
             [other, ..] if !is_punct(other, ',') && !is_punct(other, ';') => {
                 let found = shown(other);

@@ -1,6 +1,6 @@
 //! What a single token is, and how a message shows it.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
 pub(crate) fn is_punct(token: &TokenTree, char: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == char)
@@ -12,6 +12,20 @@ pub(crate) fn is_word(token: &TokenTree, word: &str) -> bool {
 
 pub(crate) fn is_group(token: &TokenTree, delimiter: Delimiter) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
+}
+
+/// The name `no-new-privs`, which begins with `first`, and the number of tokens that it takes of those after `first`.
+pub(crate) fn hyphenated(first: &Ident, after: &[TokenTree]) -> (String, usize) {
+    let mut name = first.to_string();
+    let mut len = 0;
+    while let [hyphen, TokenTree::Ident(word), ..] = &after[len..] {
+        if !is_punct(hyphen, '-') {
+            break;
+        }
+        name = format!("{name}-{word}");
+        len += 2;
+    }
+    (name, len)
 }
 
 /// The token as a message shows it. A group is shown by its opening bracket.

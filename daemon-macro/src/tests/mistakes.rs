@@ -62,6 +62,7 @@ fn underlined(options: &str, item: &str) -> Vec<String> {
 fn mistakes_are_underlined_where_they_are() {
     for (options, item, expected) in [
         ("umask = 8, umask", "fn main() {}", &["8", "umask"][..]),
+        ("start-timeout = 3, umask-", "fn main() {}", &["start-timeout", "-"]),
         ("(umask = 8), notify = 1", "fn main() {}", &["(umask = 8)"]),
         ("setup = f", "fn main(a: A, b: B, c: C) {}", &["b: B, c: C"]),
         ("setup = f", "fn main(a: A<B, fn(C) -> D, E>) {}", &[]),

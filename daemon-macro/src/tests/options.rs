@@ -102,6 +102,20 @@ fn question_marks() {
 }
 
 #[test]
+fn hyphens_in_names() {
+    for (written, meant) in [
+        ("start-timeout = 3", "start_timeout"),
+        ("no-new-privs, notify", "no_new_privs"),
+        ("working-directory = \"/\"", "chdir"),
+    ] {
+        let seen = expanded(written, "fn main() {}");
+        let name = written.split([' ', ',']).next().unwrap();
+        assert!(seen.contains(&format!("unknown option `{name}`; did you mean `{meant}`?")), "{seen}");
+        assert_eq!(seen.matches("compile_error").count(), 1, "{seen}");
+    }
+}
+
+#[test]
 fn two_transposed_letters_are_one_slip() {
     for (slip, meant) in [("umaks", "umask"), ("anme", "name"), ("stdotu", "stdout"), ("kepe_fds", "keep_fds")] {
         let seen = expanded(&format!("{slip} = 1"), "fn main() {}");
