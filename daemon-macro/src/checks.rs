@@ -4,7 +4,7 @@
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::{Lit, LitInt};
 
-use crate::tokens::is_punct;
+use crate::tokens::{hyphenated, is_punct};
 
 /// Checks the value of the option `name`. `Err` has the message.
 pub(crate) type Check = fn(name: &str, value: &TokenStream) -> Result<(), String>;
@@ -18,6 +18,19 @@ pub(crate) fn text(name: &str, value: &TokenStream) -> Result<(), String> {
         Some(text) if text.contains('\0') => Err(format!("`{name}` contains a NUL byte")),
         _ => Ok(()),
     }
+}
+
+pub(crate) fn account(name: &str, value: &TokenStream) -> Result<(), String> {
+    text(name, value)?;
+    if let [TokenTree::Ident(first), others @ ..] = Vec::from_iter(value.clone()).as_slice() {
+        let (account, len) = hyphenated(first, others);
+        // `BASE - OFFSET` is a difference of constants.
+        let is_name = len > 0 && len == others.len() && !account.contains(char::is_uppercase);
+        if is_name {
+            return Err(format!("put the name in quotes: `{name} = \"{account}\"`"));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn path(name: &str, value: &TokenStream) -> Result<(), String> {

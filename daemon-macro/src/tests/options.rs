@@ -40,6 +40,18 @@ fn umasks_in_quotes() {
 }
 
 #[test]
+fn names_of_accounts() {
+    for good in ["USER", "BASE - OFFSET", "base() - offset", "www - 1", "a.b - c", "a - b + c"] {
+        let seen = expanded(&format!("group = {good}"), "fn main() {}");
+        assert!(!seen.contains("compile_error"), "{good}: {seen}");
+    }
+    for bad in ["www-data", "systemd-journal-upload"] {
+        let seen = expanded(&format!("group = {bad}"), "fn main() {}");
+        assert!(seen.contains(&format!("put the name in quotes: `group = \\\"{bad}\\\"`")), "{bad}: {seen}");
+    }
+}
+
+#[test]
 fn streams_of_the_launcher() {
     for good in
         ["/dev/fd", "/dev/fd/log", "/dev/fd/3/log", "/proc/self/fd/log", "/proc/log/fd/3", "/dev/null", "stdout"]
