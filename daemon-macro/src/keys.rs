@@ -30,7 +30,7 @@ const KEYS: &[Key] = &[
     value("user", r#""www-data""#, checks::account, &["User", "uid", "username", "setuid", "run_as"]),
     value("group", r#""www-data""#, checks::account, &["Group", "gid", "groupname", "setgid"]),
     flag("no_new_privs", checks::ANY, &["NoNewPrivileges", "no_new_privileges"]),
-    flag("reopen_logs", checks::ANY, &["reopen", "reopen_log", "logrotate", "rotate_logs", "log_reopen"]),
+    flag("reopen_logs", checks::ANY, &["reopen", "reopen_log", "reload", "logrotate", "rotate_logs", "log_reopen"]),
     value("pidfile", r#""/run/app.pid""#, checks::path, &["pid_file", "PIDFile", "pid", "lockfile", "lock_file"]),
     value("keep_env", r#"["PATH", "LANG"]"#, checks::list, &["PassEnvironment", "env", "environment", "pass_env", "env_keep"]),
     value("keep_fds", "[3, 4]", checks::list, &["files_preserve", "preserve_fds", "inherit_fds"]),

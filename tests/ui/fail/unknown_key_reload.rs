@@ -1,0 +1,4 @@
+use daemon_rt::daemon;
+
+#[daemon(reload)]
+fn main() {}
