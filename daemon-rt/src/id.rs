@@ -16,6 +16,15 @@
 /// #[daemon(user = "www-data", group = 4)]
 /// fn main() {}
 /// ```
+///
+/// Text from a configuration file may be owned, or borrowed:
+///
+/// ```
+/// use daemon_rt::Daemon;
+///
+/// let [user, group] = ["www-data", "adm"].map(String::from);
+/// Daemon::new().user(&user).group(group);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Id(pub(crate) Kind);
 
@@ -34,6 +43,12 @@ impl From<&str> for Id {
 impl From<String> for Id {
     fn from(name: String) -> Self {
         Self(Kind::Name(name))
+    }
+}
+
+impl From<&String> for Id {
+    fn from(name: &String) -> Self {
+        name.clone().into()
     }
 }
 
