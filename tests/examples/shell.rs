@@ -284,7 +284,7 @@ fn control_restarts() {
 #[test]
 fn control_reloads() {
     let stage = Stage::new();
-    let why = format!("no daemon runs that holds {}", stage.path("control.pid").display());
+    let why = format!("no running daemon holds {}", stage.path("control.pid").display());
     assert_failure_with(7, &control(&stage, "reload"), &why);
     let daemon = started(&stage);
     assert_silent_success(&control(&stage, "reload"));

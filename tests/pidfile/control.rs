@@ -78,7 +78,7 @@ fn a_signal_reaches_the_daemon() {
     pidfile.signal(libc::SIGUSR1).expect("a signal");
     assert!(matches!(daemon.wait(), WaitStatus::Signaled(_, Signal::SIGUSR1, _)));
     let error = pidfile.signal(libc::SIGUSR1).expect_err("nobody is there");
-    assert_eq!(format!("{error:#}"), format!("no daemon runs that holds {}", stage.path("pid").display()));
+    assert_eq!(format!("{error:#}"), format!("no running daemon holds {}", stage.path("pid").display()));
 }
 
 #[test]

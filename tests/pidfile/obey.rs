@@ -80,7 +80,7 @@ fn one_that_never_ran() {
     let launch = |word| stage.launch(&mut probe(&stage, &[], word));
     answers(&launch("status"), 3, "probe is not running");
     answers(&launch("stop"), 0, "probe was not running");
-    complains(&launch("reload"), 7, &format!("no daemon runs that holds {}", path(&stage)));
+    complains(&launch("reload"), 7, &format!("no running daemon holds {}", path(&stage)));
     assert_eq!(stage.files(), Vec::<String>::new());
 
     answers(&launch("restart"), 0, "probe was not running");
@@ -205,7 +205,7 @@ fn one_that_is_dead_and_left_its_file() {
     kill(started(&stage, &[]));
     answers(&launch("status"), 1, &left_behind);
     answers(&launch("stop"), 0, "probe was not running");
-    complains(&launch("reload"), 7, &format!("no daemon runs that holds {}", path(&stage)));
+    complains(&launch("reload"), 7, &format!("no running daemon holds {}", path(&stage)));
     answers(&launch("status"), 1, &left_behind);
 
     answers(&launch("restart"), 0, "probe was not running");

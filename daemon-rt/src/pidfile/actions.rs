@@ -121,7 +121,7 @@ pub(super) fn running(path: &Path) -> Result<(Process, Option<Process>), Error> 
 }
 
 fn not_running(path: &Path) -> Error {
-    Error::new(format!("no daemon runs that holds {}", shown(path))).and_exit_status(NOT_RUNNING)
+    Error::new(format!("no running daemon holds {}", shown(path))).and_exit_status(NOT_RUNNING)
 }
 
 pub(super) fn send(process: &Process, signal: i32) -> Result<(), Error> {

@@ -61,7 +61,7 @@ pub(super) fn upgrade(path: &Path, timeout: Duration) -> Result<(), Error> {
 fn upgrades_of(supervisor: &Process) -> Result<Upgrades, Error> {
     let upgrades = Upgrades::of(supervisor.pid).map_err(|error| cannot_upgrade(supervisor, error))?;
     upgrades.ok_or_else(|| {
-        let why = "it is not the supervisor of a daemon with the option `respawn`";
+        let why = "it was started without `respawn`, or in a way that rules out an upgrade; restart it";
         Error::new(format!("cannot upgrade process {}: {why}", supervisor.pid)).and_exit_status(UNIMPLEMENTED)
     })
 }

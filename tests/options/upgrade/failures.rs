@@ -171,7 +171,7 @@ fn a_daemon_without_a_supervisor_gets_no_signal() {
     let stage = Stage::new();
     let mut daemon = stage.started(stage.command(PROBE).args(["--pidfile", "pid"]));
     let error = PidFile::new(stage.path("pid")).upgrade(DEADLINE).expect_err("no supervisor");
-    let why = "it is not the supervisor of a daemon with the option `respawn`";
+    let why = "it was started without `respawn`, or in a way that rules out an upgrade; restart it";
     assert_eq!(format!("{error:#}"), format!("cannot upgrade process {}: {why}", daemon.process.0));
     assert!(!daemon.ask("look").is_empty());
     let said = stage.launch(stage.command(PROBE).args(["--pidfile", "pid", "--obey", "upgrade"]));
@@ -182,7 +182,7 @@ fn a_daemon_without_a_supervisor_gets_no_signal() {
 fn where_nothing_runs() {
     let stage = Stage::new();
     let said = stage.launch(stage.command(PROBE).args(["--pidfile", "pid", "--obey", "upgrade"]));
-    let line = format!("probe: no daemon runs that holds {}\n", stage.path("pid").display());
+    let line = format!("probe: no running daemon holds {}\n", stage.path("pid").display());
     assert_eq!((said.status, said.stderr), (7, line));
 }
 
