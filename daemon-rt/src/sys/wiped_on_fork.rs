@@ -7,7 +7,7 @@ use std::{io, mem, ptr, sync::atomic::AtomicI32};
 
 #[cfg(not(target_vendor = "apple"))]
 use nix::errno::Errno;
-use nix::libc::{self, c_int, c_void};
+use nix::libc::{self, c_void};
 
 const SIZE: usize = mem::size_of::<AtomicI32>(); // the system rounds it up to a page
 
@@ -42,7 +42,7 @@ pub(crate) fn wiped_on_fork() -> io::Result<&'static AtomicI32> {
 /// `page` is a mapping of `SIZE` bytes, without anything in it that a child of this process would miss.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 unsafe fn wipe_on_fork(page: *mut c_void) -> io::Result<()> {
-    const NONE: c_int = -1;
+    const NONE: libc::c_int = -1;
     // SAFETY: as the caller promises.
     let advise = |advice| Errno::result(unsafe { libc::madvise(page, SIZE, advice) });
     // An emulator such as qemu-user takes any advice, and may follow none.
