@@ -34,6 +34,9 @@ mod table;
 mod upgrade;
 mod whole;
 
+/// Of the cases of a start, one of so many is tried unless `FAULTS` is set. Each call has more than that.
+const SHARE: usize = 3;
+
 /// How often a call is waited for that is not made in every start.
 const ATTEMPTS: usize = 3;
 
@@ -228,6 +231,9 @@ fn whatever_fails(scene: &Scene) {
     let (good, list) = thread::scope(|scope| scope.spawn(|| good(scene)).join()).expect("a good start");
     let mut cases = cases(scene.processes(), &calls(scene.processes(), &list));
     cases.retain(is_wanted);
+    if std::env::var_os("FAULTS").is_none() {
+        cases = cases.into_iter().step_by(SHARE).collect();
+    }
     let table = try_all(scene, &good, &cases);
     table.show(scene.name);
     assert_eq!(table.wrong(), "");
