@@ -47,7 +47,8 @@ fn grades_are_those_of_the_audit() {
     let sources = cells(&audit, "| | process |");
     let readme = readme();
     let shown = cells(&readme, "| Criteria met |");
-    for (row, source) in [("| by daemon(7) and others |", "daemon(7) and others"), ("| by the contract |", "contract")]
+    for (row, source) in
+        [("| by daemon(7) and others |", "daemon(7) and others"), ("| by this crate's own contract |", "contract")]
     {
         let grades = cells(&readme, row);
         assert_eq!(grades.len(), shown.len());
