@@ -718,11 +718,14 @@ impl Daemon {
     /// fn main() {}
     /// ```
     ///
-    /// Call it in `setup`, after you have read the command line and the configuration: if the configuration cannot be
-    /// read, `restart` then leaves the running daemon alone. Call it before `setup` binds sockets, because the old
-    /// daemon has them until it ends. Set the [`pidfile`](Self::pidfile) right before the call, as above. If you set it
-    /// earlier, and a daemon runs, the launcher [prints `already running`](Self::run_with) in place of any error of
-    /// `setup`. Use an absolute path, so that the daemon is found from every directory.
+    /// Call it in `setup`, after you have read the command line. Read the configuration before the call, too, but only
+    /// for `start`, `run` and `restart`, as in [the manual](macro@crate::daemon#start-stop-status). If it is broken,
+    /// `restart` then leaves the running daemon alone, and `stop` and `status` still work. Call `obey` before `setup`
+    /// binds sockets, because the old daemon has them until it ends.
+    ///
+    /// Set the [`pidfile`](Self::pidfile) right before the call, as above. If you set it earlier, and a daemon runs,
+    /// the launcher [prints `already running`](Self::run_with) in place of any error of `setup`. Use an absolute path,
+    /// so that the daemon is found from every directory.
     ///
     /// | Action | Says on standard output | Exit status |
     /// |---|---|---|

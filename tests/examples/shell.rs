@@ -282,6 +282,35 @@ fn control_restarts() {
 }
 
 #[test]
+fn control_needs_its_configuration_only_to_start() {
+    let stage = Stage::new();
+    let write = |text: &str| fs::write(stage.path("greeting"), text).expect("write the configuration");
+    let control =
+        |command: &str| stage.launch(stage.command(example("control")).args([command, "--config", "greeting"]));
+    write("good morning");
+    assert_silent_success(&control("start"));
+    let daemon = the_daemon(&stage);
+    assert_eq!(stage.read("control.log"), "good morning\n");
+
+    write("");
+    let why = format!("there is no greeting in {}", stage.path("greeting").display());
+    assert_failure(&control("restart"), &why);
+    assert_eq!(stage.processes(), [daemon]);
+    assert_silent_success(&control("reload"));
+    assert_eq!(lines(&stage, "control.log", 2), ["good morning", why.as_str()]);
+    let status = control("status");
+    assert_eq!((status.status, status.stderr.as_str()), (0, ""), "{}", status.stdout);
+
+    write("good evening");
+    assert_success(&control("restart"), "control has ended");
+    assert_eq!(lines(&stage, "control.log", 4)[2..], ["stopped", "good evening"]);
+    write("");
+    assert_success(&control("stop"), "control has ended");
+    assert_failure(&control("start"), &why);
+    assert_eq!(stage.files(), ["control.log", "greeting"]);
+}
+
+#[test]
 fn control_reloads() {
     let stage = Stage::new();
     let why = format!("no running daemon holds {}", stage.path("control.pid").display());

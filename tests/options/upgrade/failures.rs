@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use daemon_rt::PidFile;
+use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Stage, eventually};
 
@@ -292,8 +292,14 @@ fn a_supervisor_that_is_killed_takes_the_new_program_along() {
     let go = service.stage.path("go");
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
     service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} --detach always"));
-    supervisor(&old).signal(Signal::SIGUSR2);
-    let _go = fs::File::options().write(true).open(&go).expect("it waits");
-    supervisor(&old).signal(Signal::SIGKILL);
-    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+    let (pidfile, supervisor) = (service.pidfile(), supervisor(&old));
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| pidfile.upgrade(DEADLINE).expect_err("no upgrade"));
+        let _go = fs::File::options().write(true).open(&go).expect("it waits");
+        supervisor.signal(Signal::SIGKILL);
+        let line = format!("cannot upgrade process {}: it has ended", supervisor.0);
+        assert_eq!(format!("{:#}", asking.join().expect("an error")), line);
+        eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
+    });
+    assert_eq!(pidfile.status().expect("a status"), Status::Stale);
 }
