@@ -37,12 +37,16 @@ fn it_does_not_grow() {
         let environment = fs::read(format!("/proc/{}/environ", supervisor.0)).expect("its environment");
         seen.push((descriptors(supervisor), environment.split(|&byte| byte == 0).count(), pages(supervisor)));
     }
-    let (first, last) = (seen[1], seen[seen.len() - 1]);
-    assert_eq!((first.0, first.1), (last.0, last.1), "{seen:?}");
-    // What it has in common with a process that it forks is its own when that has ended.
-    let fewest = |seen: &[(usize, usize, usize)]| seen.iter().map(|&(_, _, pages)| pages).min().expect("some");
-    let [first, last] = [&seen[..seen.len() / 2], &seen[seen.len() / 2..]].map(fewest);
-    assert!(last <= first + first / 10, "{seen:?}");
+    // Right after an upgrade it may still hold the line to the old one, and pages that it shared with a process which has
+    // ended.
+    let halves = seen.split_at(seen.len() / 2);
+    let fewest = |seen: &[(usize, usize, usize)]| {
+        let fewest = |number: fn(&(usize, usize, usize)) -> usize| seen.iter().map(number).min().expect("some");
+        [fewest(|seen| seen.0), fewest(|seen| seen.1), fewest(|seen| seen.2)]
+    };
+    let ([descriptors, variables, pages], last) = (fewest(halves.0), fewest(halves.1));
+    assert_eq!([descriptors, variables], last[..2], "{seen:?}");
+    assert!(last[2] <= pages + pages / 10, "{seen:?}");
 }
 
 /// One after the other fails.
