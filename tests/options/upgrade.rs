@@ -64,6 +64,14 @@ impl Service {
         fs::rename(new, &self.program).expect("rename");
     }
 
+    /// Puts a version there that waits until somebody opens this FIFO to write.
+    fn install_waiting(&self) -> PathBuf {
+        let go = self.stage.path("go");
+        nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        self.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+        go
+    }
+
     fn install_script(&self, script: &str) {
         let new = self.stage.path("new");
         fs::write(&new, script).expect("write");
@@ -344,10 +352,9 @@ fn a_supervisor_that_waits_can_be_upgraded() {
 fn until_then_the_old_daemon_is_respawned() {
     let service = Service::new();
     let mut old = service.started(&["--respawn", "on-failure,10,60000,1,1"]);
-    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
-    nix::unistd::mkfifo(&service.stage.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let go = service.install_waiting();
     supervisor(&old).signal(Signal::SIGUSR2);
-    let mut go = fs::File::options().write(true).open(service.stage.path("go")).expect("it waits");
+    let mut go = fs::File::options().write(true).open(go).expect("it waits");
     for _ in 0..3 {
         old.send("crash");
         old = service.stage.daemon();

@@ -20,9 +20,7 @@ use crate::PROBE;
 fn the_time_is_over_before_it_is_ones_turn() {
     let service = Service::new();
     let old = service.started(&[]);
-    let go = service.stage.path("go");
-    mkfifo(&go, Mode::S_IRWXU).expect("a FIFO");
-    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+    let go = service.install_waiting();
     let [first, second] = [service.pidfile(), service.pidfile()];
     thread::scope(|scope| {
         let asking = scope.spawn(|| first.upgrade(DEADLINE));

@@ -269,9 +269,7 @@ fn a_program_that_says_more_than_anybody_reads() {
 fn a_daemon_that_ends_meanwhile() {
     let service = Service::new();
     let mut old = service.started(&[]);
-    let go = service.stage.path("go");
-    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+    let go = service.install_waiting();
     let (pidfile, supervisor) = (service.pidfile(), supervisor(&old));
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| pidfile.upgrade(DEADLINE).expect_err("no upgrade"));

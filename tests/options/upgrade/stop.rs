@@ -8,10 +8,7 @@ use std::{
 };
 
 use daemon_rt::Stopped;
-use nix::{
-    sys::{signal::Signal, stat::Mode},
-    unistd::mkfifo,
-};
+use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Process, eventually, within};
 
 use super::{Service, content, has_ended, supervisor};
@@ -183,9 +180,7 @@ fn a_signal_to_the_old_supervisor_means_both() {
 fn an_upgrade_ends_with_a_stop() {
     let service = Service::new();
     let old = service.started(&[]);
-    let go = service.stage.path("go");
-    mkfifo(&go, Mode::S_IRWXU).expect("a FIFO");
-    service.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+    let go = service.install_waiting();
     let pidfile = service.pidfile();
     let supervisor = supervisor(&old);
     std::thread::scope(|scope| {
