@@ -19,7 +19,7 @@ use body::{Failure, Library};
 fn main() -> Result<(), Failure> {
     let mut arguments = env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
-        (Some("--serve"), Some(file)) => serve(&file),
+        (Some("--serve" | "--serve-gracefully"), Some(file)) => serve(&file),
         _ => body::serve(&mut Manager),
     }
 }

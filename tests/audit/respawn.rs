@@ -139,9 +139,10 @@ impl Clients {
     }
 }
 
-fn serves(program: &Program, stage: &Stage) -> Result<(Clients, String), Objection> {
+/// By that option.
+fn serves(program: &Program, stage: &Stage, how: &str) -> Result<(Clients, String), Objection> {
     let (file, port) = (path(stage), stage.path("port").display().to_string());
-    let options = [&["--pidfile", &file, "--serve", &port], &RESPAWN[..]].concat();
+    let options = [&["--pidfile", &file, how, &port], &RESPAWN[..]].concat();
     let launch = program.launch(stage, &options)?;
     if launch.status != 0 {
         return not_met("it does not start");
@@ -153,7 +154,7 @@ fn serves(program: &Program, stage: &Stage) -> Result<(Clients, String), Objecti
 
 pub(crate) fn connections_wait(program: &Program) -> Verdict {
     let stage = stage();
-    let (clients, first) = serves(program, &stage)?;
+    let (clients, first) = serves(program, &stage, "--serve")?;
     // Its supervisor takes some time to start it again.
     let supervisor = pidfile::named(&stage)?;
     supervisor.signal(Signal::SIGSTOP);
@@ -194,11 +195,12 @@ pub(crate) fn takes_over(program: &Program) -> Verdict {
     met_without(&objections, "the new version runs, and the old one has ended")
 }
 
-/// The new version takes some time to begin.
+/// The new version takes some time to begin. The old one answers the connections that it has before it ends: otherwise
+/// it could be ended in the middle of an answer, and that would count as a refusal.
 pub(crate) fn no_connection_is_refused(program: &Program) -> Verdict {
     let stage = stage();
     let (program, file) = program.copied_to(&stage)?;
-    let (clients, first) = serves(&program, &stage)?;
+    let (clients, first) = serves(&program, &stage, "--serve-gracefully")?;
     let version = stage.path("version");
     install(&stage, &version, &file);
     let script = format!("#!/bin/sh\nsleep 0.5\nexec '{}' \"$@\"\n", version.display());

@@ -28,7 +28,7 @@ impl Tool {
         let mut options = options.iter().copied();
         while let Some(option) = options.next() {
             let value = if WITHOUT_VALUE.contains(&option) { "" } else { options.next()? };
-            if option == "--serve" {
+            if ["--serve", "--serve-gracefully"].contains(&option) {
                 of_the_program.extend([option, value].map(OsString::from));
             } else {
                 arguments.extend((self.translate)(option, value)?.into_iter().map(OsString::from));
