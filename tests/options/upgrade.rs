@@ -6,6 +6,7 @@ mod hostile;
 mod kills;
 mod limits;
 mod load;
+mod meanwhile;
 mod other_starts;
 mod protocol;
 mod sockets;
@@ -66,9 +67,13 @@ impl Service {
 
     /// Puts a version there that waits until somebody opens this FIFO to write.
     fn install_waiting(&self) -> PathBuf {
+        self.install_waiting_script(&format!("exec {PROBE} \"$@\""))
+    }
+
+    fn install_waiting_script(&self, script: &str) -> PathBuf {
         let go = self.stage.path("go");
         nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-        self.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
+        self.install_script(&format!("#!/bin/sh\nread line <go\n{script}"));
         go
     }
 

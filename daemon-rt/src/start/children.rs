@@ -12,7 +12,7 @@ use nix::{
     errno::Errno,
     libc,
     poll::{PollFd, PollFlags},
-    sys::signal::{SigSet, SigmaskHow, Signal},
+    sys::signal::{SigSet, SigmaskHow, Signal, raise},
 };
 
 use crate::sys;
@@ -42,6 +42,13 @@ impl Children {
     pub(crate) fn let_signals_in(&self) {
         let _ = self.while_waiting.thread_set_mask();
         let _ = SigSet::all().thread_set_mask();
+    }
+
+    /// Makes the next wait return at once. One SIGCHLD may stand for the ends of several children, signal(7): whoever waits
+    /// for a single child may take the signal for another one.
+    #[allow(clippy::unused_self, reason = "it is what blocks SIGCHLD, which stays pending until then")]
+    pub(crate) fn look_again(&self) {
+        let _ = raise(Signal::SIGCHLD);
     }
 
     /// Returns when a child may have ended, one of the sockets is readable or closed, or the deadline has passed. The

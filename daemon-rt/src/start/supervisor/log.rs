@@ -92,11 +92,12 @@ impl Supervisor<'_> {
         while let Ok(None) = sys::reap(writer) {
             if deadline <= Instant::now() {
                 send(writer, &[libc::SIGKILL]); // its file system may not answer; it is reaped with the next daemon
-                return;
+                break;
             }
             let _ = self.children.wait([], Some(deadline));
             self.children.let_signals_in();
         }
+        self.children.look_again(); // the daemon may have ended meanwhile
     }
 }
 
