@@ -34,8 +34,9 @@ mod table;
 mod upgrade;
 mod whole;
 
-/// Of the cases of a start, one of so many is tried unless `FAULTS` is set. Each call has more than that.
-const SHARE: usize = 3;
+/// Of the cases of a start, one of so many is tried unless `FAULTS` is set. Most scenes make the same calls, and each tries
+/// others of their cases.
+const SHARE: usize = 5;
 
 /// How often a call is waited for that is not made in every start.
 const ATTEMPTS: usize = 3;

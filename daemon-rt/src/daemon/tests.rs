@@ -3,6 +3,7 @@ use crate::Stdio;
 
 /// Address space layout randomization keeps the addresses of code secret. No log should show them.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no sigaction")]
 fn its_debug_output_tells_no_address() {
     let mut daemon = Daemon::new();
     daemon.stdout(Stdio::append("log").rotate(50, 1));

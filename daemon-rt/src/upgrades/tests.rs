@@ -3,6 +3,7 @@ use nix::unistd::getpid;
 use super::{LIMIT, Last, Upgrades};
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no memfd_create")]
 fn the_last_one_is_read_from_the_descriptors_of_the_process() {
     let own = Upgrades::none().unwrap();
     let seen = Upgrades::of(getpid()).unwrap().unwrap();

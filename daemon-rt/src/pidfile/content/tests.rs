@@ -57,6 +57,7 @@ fn a_number_with_white_space_is_a_pidfile_and_anything_else_is_none() {
 
 /// However long it is.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no pread on a directory")]
 fn a_file_is_read_to_its_end() {
     for mut rng in cases().take(500) {
         let text = number_text(&mut rng).repeat(rng.usize(1..4));

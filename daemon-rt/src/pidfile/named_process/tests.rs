@@ -50,6 +50,7 @@ fn a_set_that_is_not_shown_may_have_the_signal() {
 
 /// As on kernels without pidfds.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no posix_spawn")]
 fn without_a_pidfd_a_process_is_known_by_its_number() {
     let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
     let process = Process { pid: Pid::from_raw(sleep.id().try_into().unwrap()), pidfd: None };

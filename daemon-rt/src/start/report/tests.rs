@@ -8,6 +8,7 @@ use crate::{Error, run::Ready};
 
 /// A reader that was stopped until the deadline still reads what has arrived.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no timeouts for socket pairs")]
 fn what_has_come_is_not_too_late() {
     let (sender, reader) = UnixStream::pair().unwrap();
     Report::Ready(Ready { daemon: 7, message: "listening".into() }).send(&sender).unwrap();
@@ -16,6 +17,7 @@ fn what_has_come_is_not_too_late() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no timeouts for socket pairs")]
 fn nothing_comes_in_time() {
     let (_sender, reader) = UnixStream::pair().unwrap();
     for time in [Duration::ZERO, Duration::from_millis(1)] {
@@ -26,6 +28,7 @@ fn nothing_comes_in_time() {
 
 /// Readers read no more than that, so the rest would stay in the socket.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no timeouts for socket pairs")]
 fn a_longer_text_than_is_read_is_not_sent() {
     let (sender, reader) = UnixStream::pair().unwrap();
     sender.set_nonblocking(true).unwrap();
@@ -36,6 +39,7 @@ fn a_longer_text_than_is_read_is_not_sent() {
 
 /// Only the launcher looks for other instances, and it reads itself what the daemon printed.
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no timeouts for socket pairs")]
 fn a_daemon_cannot_forge_what_only_the_launcher_knows() {
     let (sender, reader) = UnixStream::pair().unwrap();
     let forged = Error::new("a\u{1b}[31mb\nc").and_already_running(1).and_stderr("forged".into());

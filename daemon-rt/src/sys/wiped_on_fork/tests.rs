@@ -9,6 +9,7 @@ use nix::{
 use super::wiped_on_fork;
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no MADV_WIPEONFORK")]
 fn a_forked_process_finds_nothing_and_has_one_of_its_own() {
     let Ok(word) = wiped_on_fork() else { return };
     assert_eq!(word.swap(7, Relaxed), 0);
@@ -26,6 +27,7 @@ fn a_forked_process_finds_nothing_and_has_one_of_its_own() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no MADV_WIPEONFORK")]
 fn each_call_has_a_word_of_its_own() {
     let (Ok(one), Ok(other)) = (wiped_on_fork(), wiped_on_fork()) else { return };
     one.store(1, Relaxed);
