@@ -67,13 +67,9 @@ impl Service {
 
     /// Puts a version there that waits until somebody opens this FIFO to write.
     fn install_waiting(&self) -> PathBuf {
-        self.install_waiting_script(&format!("exec {PROBE} \"$@\""))
-    }
-
-    fn install_waiting_script(&self, script: &str) -> PathBuf {
         let go = self.stage.path("go");
         nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-        self.install_script(&format!("#!/bin/sh\nread line <go\n{script}"));
+        self.install_script(&format!("#!/bin/sh\nread line <go\nexec {PROBE} \"$@\""));
         go
     }
 

@@ -164,6 +164,35 @@ int dup2(int from, int to) {
 }
 #endif
 
+/* Before a line is written, its writer ends the other children of its parent. */
+#ifdef WRITEV_KILLS_SIBLINGS
+#include <stdio.h>
+#include <sys/uio.h>
+
+static char state(pid_t process) {
+  char path[64], state = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", process);
+  FILE *file = fopen(path, "r");
+  if (file != NULL && fscanf(file, "%*d (%*[^)]) %c", &state) != 1) state = 0;
+  if (file != NULL) fclose(file);
+  return state;
+}
+
+ssize_t writev(int to, const struct iovec *parts, int count) {
+  char path[64];
+  pid_t parent = getppid(), child;
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", parent, parent);
+  FILE *children = to == STDERR_FILENO ? fopen(path, "r") : NULL;
+  while (children != NULL && fscanf(children, "%d", &child) == 1) {
+    if (child == getpid()) continue;
+    kill(child, SIGKILL);
+    while (state(child) != 'Z' && state(child) != 0) usleep(1000);
+  }
+  if (children != NULL) fclose(children);
+  return syscall(SYS_writev, to, parts, count);
+}
+#endif
+
 #ifdef MADVISE_DOES_NOTHING
 int madvise(void *address, size_t length, int advice) { (void)address, (void)length, (void)advice; return 0; }
 #endif

@@ -53,17 +53,11 @@ impl Process {
         self.number(4)
     }
 
-    #[must_use]
-    pub fn children(self) -> Vec<Self> {
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0)).unwrap_or_default();
-        children.split_whitespace().filter_map(|child| child.parse().ok()).map(Self).collect()
-    }
-
     /// The one child that it has.
     #[must_use]
     pub fn child(self) -> Option<Self> {
-        let [child] = self.children()[..] else { return None };
-        Some(child)
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0)).ok()?;
+        children.trim().parse().ok().map(Self)
     }
 
     /// Whether it has a pidfd of that process, to wait for its end.

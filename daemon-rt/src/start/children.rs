@@ -3,6 +3,7 @@
 //! Only the child itself shows its end. A pipe would not: it stays open if a worker of the daemon has a copy of it.
 
 use std::{
+    cell::Cell,
     io,
     os::{fd::AsFd, unix::net::UnixStream},
     time::{Duration, Instant},
@@ -12,7 +13,7 @@ use nix::{
     errno::Errno,
     libc,
     poll::{PollFd, PollFlags},
-    sys::signal::{SigSet, SigmaskHow, Signal, raise},
+    sys::signal::{SigSet, SigmaskHow, Signal},
 };
 
 use crate::sys;
@@ -20,6 +21,7 @@ use crate::sys;
 /// SIGCHLD is blocked except while somebody waits, so the end of a child between a look and a wait is not missed.
 pub(crate) struct Children {
     while_waiting: SigSet,
+    look_again: Cell<bool>,
 }
 
 impl Children {
@@ -29,13 +31,13 @@ impl Children {
         block.thread_block()?;
         let mut while_waiting = sys::change_mask(SigmaskHow::SIG_BLOCK, None)?;
         while_waiting.remove(Signal::SIGCHLD);
-        Ok(Self { while_waiting })
+        Ok(Self { while_waiting, look_again: Cell::default() })
     }
 
     /// Blocks all signals, except while somebody waits.
     pub(crate) fn watch_all_signals() -> Self {
         let _ = SigSet::all().thread_block(); // fails only on an unknown operation, pthread_sigmask(3)
-        Self { while_waiting: SigSet::empty() }
+        Self { while_waiting: SigSet::empty(), look_again: Cell::default() }
     }
 
     /// Delivers the signals that came while they were blocked.
@@ -46,9 +48,8 @@ impl Children {
 
     /// Makes the next wait return at once. One SIGCHLD may stand for the ends of several children, signal(7): whoever waits
     /// for a single child may take the signal for another one.
-    #[allow(clippy::unused_self, reason = "it is what blocks SIGCHLD, which stays pending until then")]
     pub(crate) fn look_again(&self) {
-        let _ = raise(Signal::SIGCHLD);
+        self.look_again.set(true);
     }
 
     /// Returns when a child may have ended, one of the sockets is readable or closed, or the deadline has passed. The
@@ -67,6 +68,9 @@ impl Children {
         sockets: [Option<&UnixStream>; N],
         deadline: Option<Instant>,
     ) -> io::Result<[bool; N]> {
+        if self.look_again.take() {
+            return Ok([false; N]);
+        }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let answered = |answer: nix::Result<i32>| match answer {
             Ok(_) => Ok(true),

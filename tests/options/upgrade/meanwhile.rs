@@ -1,57 +1,36 @@
-//! What happens while the supervisor writes a line about an upgrade. It waits for whoever writes it, and one SIGCHLD stands
-//! for the end of that process and of the daemon.
-
-use std::{fs, time::Instant};
+//! The daemon ends while the supervisor writes a line about an upgrade. The supervisor waits for the process that writes it,
+//! and one SIGCHLD may stand for the ends of both.
 
 use nix::sys::signal::Signal;
-use support::{DEADLINE, Daemon, Process, eventually};
+use support::{Daemon, eventually};
 
 use super::{Service, has_ended, supervisor};
-use crate::PROBE;
+use crate::{PROBE, preload};
 
 #[test]
-fn a_daemon_that_ends_then_is_started_again() {
-    let (service, daemon, writer) = stopped_writer("exit 3");
+fn the_daemon_is_started_again() {
+    let service = Service::new();
+    let Some(daemon) = daemon_that_ends_then(&service) else { return };
     let before = supervisor(&daemon);
-    daemon.process.signal(Signal::SIGKILL);
+    service.install_script("#!/bin/sh\nexit 3");
+    before.signal(Signal::SIGUSR2);
     has_ended(&daemon);
-    writer.signal(Signal::SIGCONT);
     assert_eq!(supervisor(&service.stage.daemon()), before);
 }
 
 #[test]
-fn an_old_daemon_that_ends_then_leaves_no_supervisor() {
-    let (service, old, writer) = stopped_writer(&format!("exec {PROBE} \"$@\""));
+fn the_old_supervisor_leaves() {
+    let service = Service::new();
+    let Some(old) = daemon_that_ends_then(&service) else { return };
     let old_supervisor = supervisor(&old);
+    service.install(PROBE);
+    old_supervisor.signal(Signal::SIGUSR2);
     let _new = service.stage.daemon();
-    old.process.signal(Signal::SIGKILL);
     has_ended(&old);
-    writer.signal(Signal::SIGCONT);
-    eventually("the end of the old supervisor", || (!old_supervisor.is_alive()).then_some(()));
+    eventually("its end", || (!old_supervisor.is_alive()).then_some(()));
 }
 
-/// In an upgrade to that script, the process that writes the line. It is often too fast to be stopped.
-fn stopped_writer(script: &str) -> (Service, Daemon, Process) {
-    eventually("whoever writes", || {
-        let service = Service::new();
-        let daemon = service.started(&[]);
-        let supervisor = supervisor(&daemon);
-        let go = service.install_waiting_script(script);
-        supervisor.signal(Signal::SIGUSR2);
-        let another = |known: &[Process]| supervisor.children().into_iter().find(|child| !known.contains(child));
-        let launcher = eventually("the new version", || another(&[daemon.process]));
-        fs::write(go, "go\n").expect("open the FIFO");
-        let start = Instant::now();
-        let writer = loop {
-            match another(&[daemon.process, launcher]) {
-                Some(writer) => break writer,
-                None if service.stage.read("log").contains("probe: ") || start.elapsed() > DEADLINE => return None,
-                None => {}
-            }
-        };
-        writer.signal(Signal::SIGSTOP);
-        let is_stopped =
-            eventually("its stop", || writer.stat(3).map_or(Some(false), |state| (state == "T").then_some(true)));
-        is_stopped.then_some((service, daemon, writer))
-    })
+fn daemon_that_ends_then(service: &Service) -> Option<Daemon> {
+    let library = preload::library("WRITEV_KILLS_SIBLINGS")?;
+    Some(service.stage.started(service.command(&[]).env("LD_PRELOAD", library)))
 }
