@@ -162,7 +162,8 @@ impl PidFile {
     /// is a new file at that path, that is the new version. Its start takes over the sockets and the pidfile. When the
     /// new daemon is ready, the old one gets SIGTERM.
     ///
-    /// If several callers ask at once, the upgrades run one after the other.
+    /// If several callers ask at once, the upgrades run one after the other. An upgrade that SIGUSR2 began, or for which
+    /// its caller no longer waits, is waited for, too: no caller gets the result of another's.
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -4,6 +4,9 @@
 //!
 //! The first 32 bytes say how many upgrades there were, and how the last one ended: `done` or `failed`, with spaces
 //! around both. They are written last. The reason for a failure follows.
+//!
+//! A third word, `begun`, says that another one is under way. It is written before the new program is executed. Older
+//! versions neither write nor read it: a reader ignores the words that it does not know.
 
 #[cfg(test)]
 mod tests;
@@ -29,11 +32,12 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Upgrades(File);
 
-/// How many upgrades there were, and how the last one ended.
+/// How many upgrades there were, how the last one ended, and whether another one is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Last {
     pub(crate) count: u32,
     pub(crate) is_done: bool,
+    pub(crate) has_begun_another: bool,
 }
 
 impl Upgrades {
@@ -56,19 +60,27 @@ impl Upgrades {
         Ok(None)
     }
 
+    /// Notes that another upgrade is about to begin. It does not allocate.
+    pub(crate) fn note_beginning(&self) -> io::Result<()> {
+        self.write(Last { has_begun_another: true, ..self.last()? })
+    }
+
     /// Notes the end of another upgrade. It does not allocate.
     pub(crate) fn note(&self, failure: Option<&[u8]>) -> io::Result<()> {
         let count = self.last()?.count.wrapping_add(1);
         let reason = failure.unwrap_or_default();
-        self.0.set_len(HEADER as u64)?;
-        self.0.write_all_at(&reason[..reason.len().min(LIMIT)], HEADER as u64)?;
-        self.write(Last { count, is_done: failure.is_none() })
+        let reason = &reason[..reason.len().min(LIMIT)];
+        let is_noted = self.0.set_len(HEADER as u64).and_then(|()| self.0.write_all_at(reason, HEADER as u64));
+        // Even if there is no room for the reason: otherwise, the next caller would wait for the end of this upgrade.
+        self.write(Last { count, is_done: failure.is_none(), has_begun_another: false })?;
+        is_noted
     }
 
     fn write(&self, last: Last) -> io::Result<()> {
         let mut header = [b' '; HEADER];
         let word = if last.is_done { "done" } else { "failed" };
-        write!(&mut header[..], "{} {word}", last.count)?;
+        let another = if last.has_begun_another { "begun" } else { "" };
+        write!(&mut header[..], "{} {word} {another}", last.count)?;
         self.0.write_all_at(&header, 0)
     }
 
@@ -77,7 +89,7 @@ impl Upgrades {
         self.0.read_exact_at(&mut header, 0)?;
         let mut words = str::from_utf8(&header).unwrap_or_default().split_ascii_whitespace();
         let count = words.next().and_then(|count| count.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Last { count, is_done: words.next() == Some("done") })
+        Ok(Last { count, is_done: words.next() == Some("done"), has_begun_another: words.next() == Some("begun") })
     }
 
     /// Why the last one failed.

@@ -3,7 +3,6 @@
 use std::{
     io,
     path::Path,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -26,25 +25,31 @@ pub(super) fn upgrade(path: &Path, timeout: Duration) -> Result<(), Error> {
         let (supervisor, _) = running(path)?;
         let cannot = |why: &str| Error::new(format!("cannot upgrade process {}: {why}", supervisor.pid));
         let upgrades = upgrades_of(&supervisor)?;
-        while !upgrades.lock().map_err(|error| cannot_upgrade(&supervisor, error))? {
+        let last = || upgrades.last().map_err(|error| cannot_upgrade(&supervisor, error));
+        let has_ended = || supervisor.wait(INTERVAL).map_err(|error| cannot_upgrade(&supervisor, error));
+        // The lock does not show an upgrade that `kill` began, or for whose end somebody did not wait.
+        while !upgrades.lock().map_err(|error| cannot_upgrade(&supervisor, error))? || last()?.has_begun_another {
             if is_over() {
                 return Err(cannot(&format!("another upgrade was not over within {timeout:?}")));
             }
-            thread::sleep(INTERVAL);
+            if has_ended()? {
+                break; // without a result
+            }
         }
         if running(path)?.0.pid != supervisor.pid {
             continue; // the other upgrade has replaced it
         }
-        let last = || upgrades.last().map_err(|error| cannot_upgrade(&supervisor, error));
-        let before = last()?;
+        // If a `kill` comes first, the supervisor drops this signal. That upgrade has the right program, too: none was
+        // under way a moment ago, and the beginning is noted before the program is executed.
+        let before = last()?.count;
         send(&supervisor, libc::SIGUSR2)?;
         loop {
-            let has_ended = supervisor.wait(INTERVAL).map_err(|error| cannot_upgrade(&supervisor, error))?;
+            let has_ended = has_ended()?;
             let last = last()?;
-            if last != before && last.is_done {
+            if last.count != before && last.is_done {
                 return Ok(());
             }
-            if last != before {
+            if last.count != before {
                 let reason = upgrades.reason().map_err(|error| cannot_upgrade(&supervisor, error))?;
                 return Err(cannot(&reason));
             }

@@ -2,18 +2,20 @@
 
 use std::{
     fs::{self, File, Permissions},
-    os::unix::fs::PermissionsExt,
+    os::{fd::AsRawFd, unix::fs::PermissionsExt},
+    path::PathBuf,
     thread,
     time::Duration,
 };
 
 use nix::{
+    fcntl::{Flock, FlockArg},
     sys::{signal::Signal, stat::Mode},
     unistd::mkfifo,
 };
 use support::{DEADLINE, Daemon, Process, eventually, needs_root};
 
-use super::{Service, has_ended, supervisor};
+use super::{Service, content, has_ended, supervisor};
 use crate::PROBE;
 
 #[test]
@@ -50,6 +52,91 @@ fn an_ordinary_user_asks_the_supervisor_of_root() {
 
 fn launches(service: &Service) -> usize {
     service.stage.read("launches").lines().count()
+}
+
+/// The file with the results. Whoever asks for an upgrade locks it.
+fn results(supervisor: Process) -> File {
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", supervisor.0)).expect("its descriptors");
+    let paths = descriptors.flatten().map(|descriptor| descriptor.path());
+    let is_it = |path: &PathBuf| {
+        fs::read_link(path).is_ok_and(|target| target.starts_with("/memfd:daemon-upgrades-1 (deleted)"))
+    };
+    File::open({ paths }.find(is_it).expect("the results")).expect("open")
+}
+
+fn is_locked(results: &File) -> bool {
+    let another = File::open(format!("/proc/thread-self/fd/{}", results.as_raw_fd())).expect("open");
+    Flock::lock(another, FlockArg::LockSharedNonblock).is_err()
+}
+
+/// Whoever asked for the second version has gone by then, or was somebody with `kill`.
+#[test]
+fn what_nobody_waits_for_is_not_taken_for_ones_own() {
+    for (is_signal, becomes_ready) in [(false, true), (true, true), (true, false)] {
+        let service = Service::new();
+        let go = service.stage.path("go");
+        fs::write(&go, "").expect("write");
+        let first = service.started(&["--read", "go", "--notify", "--ready"]);
+        let supervisor = supervisor(&first);
+        fs::remove_file(&go).expect("remove");
+        mkfifo(&go, Mode::S_IRWXU).expect("a FIFO");
+        if becomes_ready {
+            service.install(PROBE);
+        } else {
+            service.install_script("#!/bin/sh\nread line <go\necho no luck >&2\nexit 3");
+        }
+        if is_signal {
+            supervisor.signal(Signal::SIGUSR2);
+        } else {
+            service.pidfile().upgrade(Duration::from_millis(300)).expect_err("no upgrade yet");
+        }
+        let waiting = File::options().write(true).open(&go).expect("it waits");
+        fs::remove_file(&go).expect("remove");
+        fs::write(&go, "").expect("write"); // the third version does not wait
+        service.install_script(&format!("#!/bin/sh\necho >>launches\nexec {PROBE} \"$@\""));
+        let (pidfile, results) = (service.pidfile(), results(supervisor));
+        let asked = thread::scope(|scope| {
+            let asking = scope.spawn(|| pidfile.upgrade(DEADLINE));
+            eventually("its turn", || is_locked(&results).then_some(()));
+            drop(waiting);
+            asking.join().expect("no panic")
+        });
+        let is_launched = service.stage.path("launches").exists();
+        let seen = (asked.map_err(|error| format!("{error:#}")), is_launched);
+        assert_eq!(seen, (Ok(()), true), "{is_signal} {becomes_ready}");
+        if becomes_ready {
+            drop(service.stage.daemon());
+        }
+        let last = service.stage.daemon();
+        has_ended(&first);
+        eventually("the last one alone", || (service.stage.processes().len() == 2).then_some(()));
+        assert_eq!(service.stage.read("pid"), content(super::supervisor(&last)));
+    }
+}
+
+/// The file with the results outlives it.
+#[test]
+fn the_supervisor_is_killed_while_another_upgrade_is_under_way() {
+    let service = Service::new();
+    let old = service.started(&[]);
+    let supervisor = supervisor(&old);
+    let go = service.install_waiting();
+    supervisor.signal(Signal::SIGUSR2);
+    let _go = File::options().write(true).open(&go).expect("it waits");
+    let (pidfile, results) = (service.pidfile(), results(supervisor));
+    let asked = thread::scope(|scope| {
+        let asking = scope.spawn(|| pidfile.upgrade(DEADLINE));
+        eventually("its turn", || is_locked(&results).then_some(()));
+        supervisor.signal(Signal::SIGKILL);
+        asking.join().expect("no panic")
+    });
+    let error = format!("{:#}", asked.expect_err("no upgrade"));
+    let ends = [
+        format!("cannot upgrade process {}: it has ended", supervisor.0),
+        format!("no running daemon holds {}", service.stage.path("pid").display()),
+    ];
+    assert!(ends.contains(&error), "{error}");
+    eventually("the end of all", || service.stage.processes().is_empty().then_some(()));
 }
 
 /// Signals have no order, but that one is looked at first.

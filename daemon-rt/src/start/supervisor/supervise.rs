@@ -328,6 +328,9 @@ impl Supervisor<'_> {
     fn see_to_upgrade(&mut self) {
         if let Some(launch) = self.supervision.launch.as_ref().filter(|_| self.signals.take(UPGRADING)) {
             if self.upgrade.is_none() && self.successor.is_none() && !self.is_stopping {
+                if let Some(upgrades) = &self.supervision.upgrades {
+                    let _ = upgrades.note_beginning(); // whoever asks from now on may mean a later version
+                }
                 let [lock, _] = self.remaining.common.pidfile();
                 let manager = self.supervision.manager.as_ref().and_then(Manager::descriptor);
                 let handed_over = HandedOver { lock, manager, keep: &self.supervision.keep_fds };
