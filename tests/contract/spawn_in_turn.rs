@@ -8,10 +8,18 @@ use support::{Daemon, Launcher, Process, Stage, Terminal, eventually};
 use super::spawn::{client, obeying};
 use crate::{ARRANGE, CLIENT, PROBE};
 
+/// The pidfile names the daemon, or its supervisor.
+const KINDS: [&[&str]; 2] = [&[], &["--respawn", "on-failure"]];
+
 /// A daemon that is starting, with its launcher.
-fn starting(stage: &Stage) -> (Launcher, Daemon) {
-    let launcher = stage.start(stage.command(PROBE).args(["--pidfile", "pid", "--notify"]));
+fn starting(stage: &Stage, kind: &[&str]) -> (Launcher, Daemon) {
+    let launcher = stage.start(stage.command(PROBE).args(["--pidfile", "pid", "--notify"]).args(kind));
     (launcher, stage.daemon())
+}
+
+/// The process that the pidfile names, while it is starting.
+fn named(starting: &Daemon, kind: &[&str]) -> Process {
+    if kind.is_empty() { starting.process } else { Process(starting.process.parent()) }
 }
 
 /// Returns when the client's launcher waits for that start: for the end of its leader.
@@ -28,52 +36,68 @@ fn running(process: Process) -> String {
 
 #[test]
 fn the_other_instance_is_ready_by_then() {
-    let stage = Stage::new();
-    let (_launcher, mut first) = starting(&stage);
-    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
-    spawn_meanwhile(&mut client, &first, "");
-    assert_eq!(first.ask("ready"), "");
-    let said = client.answer();
-    assert!(said.contains(&running(first.process)), "{said}");
-    assert!(stage.no_daemon_reported());
+    for kind in KINDS {
+        let stage = Stage::new();
+        let (_launcher, mut first) = starting(&stage, kind);
+        let named = named(&first, kind);
+        let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+        spawn_meanwhile(&mut client, &first, "");
+        assert_eq!(first.ask("ready"), "");
+        let said = client.answer();
+        assert!(said.contains(&running(named)), "{said}");
+        assert!(stage.no_daemon_reported());
+    }
 }
 
 #[test]
 fn where_the_other_start_fails_the_daemon_is_its_own() {
-    let stage = Stage::new();
-    let (launcher, mut first) = starting(&stage);
-    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
-    spawn_meanwhile(&mut client, &first, "");
-    first.send("exit 3");
-    assert_eq!(launcher.end().status, 3);
-    let mut second = stage.daemon();
-    assert_eq!(second.ask("ready"), "");
-    assert_eq!(client.answer(), format!("pid={}\nmessage=none", second.process.0));
-    assert_eq!(stage.read("pid"), format!("{}\n", second.process.0));
+    for kind in KINDS {
+        let stage = Stage::new();
+        let (launcher, mut first) = starting(&stage, kind);
+        let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+        spawn_meanwhile(&mut client, &first, "");
+        first.send("exit 3");
+        assert_eq!(launcher.end().status, 3);
+        let mut second = stage.daemon();
+        assert_eq!(second.ask("ready"), "");
+        assert_eq!(client.answer(), format!("pid={}\nmessage=none", second.process.0));
+        assert_eq!(stage.read("pid"), format!("{}\n", second.process.0));
+    }
 }
 
 /// No client waits for ever, or longer than for a daemon of its own.
 #[test]
 fn the_wait_has_an_end() {
-    let stage = Stage::new();
-    let (_launcher, first) = starting(&stage);
-    let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
-    spawn_meanwhile(&mut client, &first, "--start-timeout 1000");
-    assert!(client.answer().contains(&running(first.process)));
-    assert!(first.process.is_alive());
+    for kind in KINDS {
+        let stage = Stage::new();
+        let (_launcher, first) = starting(&stage, kind);
+        let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+        spawn_meanwhile(&mut client, &first, "--start-timeout 1000");
+        assert!(client.answer().contains(&running(named(&first, kind))));
+        assert!(first.process.is_alive());
+    }
 }
 
-/// A daemon that an attacker has taken over can leave its session, and that is all.
+/// A daemon that an attacker has taken over can leave its session, and give up its locks, and that is all.
 #[test]
 fn a_daemon_that_runs_keeps_nobody_waiting() {
-    for command in ["look", "leave-group", "fork"] {
-        let stage = Stage::new();
-        let (_launcher, mut first) = starting(&stage);
-        first.ask("ready");
-        first.ask(command);
-        let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
-        let said = client.ask("spawn --pidfile pid");
-        assert!(said.contains(&running(first.process)), "{command} {said}");
+    for kind in KINDS {
+        for commands in [&["look"][..], &["leave-group"], &["fork"], &["leave-group", "give up the record lock"]] {
+            let stage = Stage::new();
+            let (_launcher, mut first) = starting(&stage, kind);
+            let named = named(&first, kind);
+            first.ask("ready");
+            for command in commands {
+                match *command {
+                    // By a close, fcntl(2).
+                    "give up the record lock" => first.ask(&format!("open-terminal {}", stage.path("pid").display())),
+                    command => first.ask(command),
+                };
+            }
+            let (_launcher, mut client) = client(&stage, &mut obeying(&stage));
+            let said = client.ask("spawn --pidfile pid");
+            assert!(said.contains(&running(named)), "{kind:?} {commands:?} {said}");
+        }
     }
 }
 
@@ -108,7 +132,7 @@ fn one_that_has_not_named_itself_yet_is_waited_for() {
 #[test]
 fn ctrl_c_ends_the_wait() {
     let stage = Stage::new();
-    let (_launcher, first) = starting(&stage);
+    let (_launcher, first) = starting(&stage, &[]);
     let mut terminal = Terminal::open();
     let mut command = stage.command(ARRANGE);
     command.args(["--default", "SIGINT", "--terminal"]).arg(&terminal.path);
@@ -125,7 +149,7 @@ fn ctrl_c_ends_the_wait() {
 fn a_start_of_another_kind_does_not_wait() {
     for program in [&[PROBE][..], &[CLIENT, "start"]] {
         let stage = Stage::new();
-        let (_launcher, first) = starting(&stage);
+        let (_launcher, first) = starting(&stage, &[]);
         let launch = stage.launch(stage.command(program[0]).args(&program[1..]).args(["--pidfile", "pid"]));
         assert_eq!(launch.status, 1);
         assert!((launch.stdout + &launch.stderr).contains(&format!("already running as process {}", first.process.0)));

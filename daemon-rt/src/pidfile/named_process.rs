@@ -7,7 +7,11 @@ mod tests;
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    path::Path,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -29,6 +33,9 @@ const MILLISECONDS_PER_TICK: u64 = 10;
 
 /// How coarse the times of files and processes are.
 const COARSE: Duration = Duration::from_millis(50);
+
+/// How often to look whether a supervisor has become ready.
+const INTERVAL: Duration = Duration::from_millis(5);
 
 pub(super) struct Process {
     pub(super) pid: Pid,
@@ -81,6 +88,15 @@ impl Process {
 
     /// Whether one of its descriptors is open on that file. `None` if we may not look.
     fn has_open(&self, file: &File) -> Option<bool> {
+        self.has_descriptor(file, |_| true)
+    }
+
+    /// The same for writing. The mode of a link in /proc shows how its file was opened.
+    fn has_open_for_writing(&self, file: &File) -> Option<bool> {
+        self.has_descriptor(file, |link| fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0))
+    }
+
+    fn has_descriptor(&self, file: &File, counts: impl Fn(&Path) -> bool) -> Option<bool> {
         if !proc::is_of_this_namespace() {
             return None;
         }
@@ -93,7 +109,7 @@ impl Process {
         let mut are_all_seen = true;
         for descriptor in by_name.into_iter().chain(others) {
             match sys::cached_file_id(&descriptor) {
-                Ok(found) if found == file => return Some(true),
+                Ok(found) if found == file && counts(&descriptor) => return Some(true),
                 // We may list the descriptors of a process with more privileges, but not see their files.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => are_all_seen = false,
                 _ => {}
@@ -107,11 +123,37 @@ impl Process {
     /// Until then, the leader of its session also holds the pidfile. A daemon cannot make another process appear as its
     /// leader: it can only leave for a session of its own, and no other process can have the number of a session.
     pub(super) fn ends_its_start_within(&self, time: Duration, file: &File) -> bool {
-        let session = unistd::getsid(Some(self.pid)).ok().filter(|&session| session != self.pid);
-        let leader = session.and_then(|session| Self::open(session).ok().flatten());
-        leader
-            .filter(|leader| leader.has_open(file) == Some(true))
-            .is_some_and(|leader| leader.wait(time).unwrap_or_default())
+        let ends_in_time = match unistd::getsid(Some(self.pid)) {
+            Ok(session) if session == self.pid => self.becomes_supervisor_within(time, file),
+            Ok(session) => {
+                let leader = Self::open(session).ok().flatten().filter(|leader| leader.has_open(file) == Some(true));
+                leader.is_some_and(|leader| leader.wait(time).unwrap_or_default())
+            }
+            Err(_) => false,
+        };
+        ends_in_time || self.ends_within(Duration::ZERO).unwrap_or_default() // a moment ago, it held the file
+    }
+
+    /// The same for a leader that stays as the supervisor. It takes its record lock only when its daemon is ready.
+    ///
+    /// A daemon that left for a session of its own can give up its record lock, too, but it does not have the file open
+    /// for writing. The content does not show the difference if the number has seven digits.
+    fn becomes_supervisor_within(&self, time: Duration, file: &File) -> bool {
+        let has_no_lock = || matches!(sys::record_locker(file.as_fd(), Record::Named(self.pid)), Ok(None));
+        if !has_no_lock() || self.has_open_for_writing(file) != Some(true) {
+            return false;
+        }
+        let deadline = Instant::now().checked_add(time);
+        loop {
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let Ok(has_ended) = self.ends_within(left.min(INTERVAL)) else { return false };
+            if has_ended || !has_no_lock() {
+                return true;
+            }
+            if left.is_zero() {
+                return false;
+            }
+        }
     }
 
     pub(super) fn signal(&self, signal: c_int) -> io::Result<()> {

@@ -1,4 +1,5 @@
 use std::{
+    fs::File,
     process::Command,
     time::{Duration, Instant},
 };
@@ -64,4 +65,16 @@ fn without_a_pidfd_a_process_is_known_by_its_number() {
     assert!(!process.exists());
     assert!(process.wait(Duration::MAX).unwrap());
     assert!(process.signal(SIGKILL).is_err());
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri has no posix_spawn")]
+fn a_process_that_has_just_ended_ends_its_start_in_time() {
+    let mut sleep = Command::new("sleep").arg("1000").spawn().unwrap();
+    let process = Process::open(Pid::from_raw(sleep.id().try_into().unwrap())).unwrap().unwrap();
+    let file = File::open("/dev/null").unwrap();
+    assert!(!process.ends_its_start_within(Duration::ZERO, &file));
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert!(process.ends_its_start_within(Duration::ZERO, &file));
 }
