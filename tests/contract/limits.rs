@@ -115,7 +115,7 @@ fn what_a_daemon_says_of_itself_does_not_count() {
     command.args(["--notify", "--detach", "always"]).env("NOTIFY_SOCKET", stage.path("manager"));
     let launcher = stage.start(&mut command);
     let mut daemon = stage.daemon();
-    assert_eq!(daemon.ask("to-leader 0 100000"), "");
+    let _ = daemon.ask("to-leader 0 100000"); // the leader leaves with the first bytes, maybe before the last are written
     assert_eq!(launcher.end().status, 0);
     let mut heard = [0; 64];
     let length = manager.recv(&mut heard).expect("word");
