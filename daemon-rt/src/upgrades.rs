@@ -14,7 +14,10 @@ mod tests;
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::{fd::AsFd, unix::fs::FileExt},
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::fs::FileExt,
+    },
     str,
 };
 
@@ -82,6 +85,10 @@ impl Upgrades {
         let another = if last.has_begun_another { "begun" } else { "" };
         write!(&mut header[..], "{} {word} {another}", last.count)?;
         self.0.write_all_at(&header, 0)
+    }
+
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     pub(crate) fn last(&self) -> io::Result<Last> {

@@ -164,6 +164,17 @@ int dup2(int from, int to) {
 }
 #endif
 
+/* Before the first line is written, its writer asks its parent for an upgrade. */
+#ifdef WRITEV_ASKS_AGAIN
+#include <sys/uio.h>
+
+ssize_t writev(int to, const struct iovec *parts, int count) {
+  const char *once = getenv("ONCE");
+  if (to == STDERR_FILENO && once != NULL && unlink(once) == 0) kill(getppid(), SIGUSR2);
+  return syscall(SYS_writev, to, parts, count);
+}
+#endif
+
 /* Before a line is written, its writer ends the other children of its parent. */
 #ifdef WRITEV_KILLS_SIBLINGS
 #include <stdio.h>

@@ -11,7 +11,7 @@ use std::{
 
 use nix::{
     errno::Errno,
-    libc,
+    libc::{self, c_int},
     poll::{PollFd, PollFlags},
     sys::signal::{SigSet, SigmaskHow, Signal},
 };
@@ -32,6 +32,11 @@ impl Children {
         let mut while_waiting = sys::change_mask(SigmaskHow::SIG_BLOCK, None)?;
         while_waiting.remove(Signal::SIGCHLD);
         Ok(Self { while_waiting, look_again: Cell::default() })
+    }
+
+    /// Unblocks these as well while somebody waits.
+    pub(crate) fn let_in(&mut self, signals: [c_int; 2]) {
+        signals.into_iter().flat_map(Signal::try_from).for_each(|signal| self.while_waiting.remove(signal));
     }
 
     /// Blocks all signals, except while somebody waits.

@@ -20,6 +20,7 @@ use super::{
     prepared::Remaining,
     process_group,
     report::{Arrived, Incoming, Report},
+    supervisor::STOPPING,
 };
 use crate::{Error, run::Ready, stderr_buffer::BETWEEN_TRIMS, sys, threads::SingleThread};
 
@@ -50,12 +51,17 @@ enum Outcome {
     /// The daemon runs, but has closed its socket: it can no longer report that it is ready.
     Unreachable,
     TimedOut,
+    /// The leader, which the pidfile names as the supervisor, was asked to stop.
+    Stopped,
     LauncherGone,
 }
 
 impl Leader<'_> {
     /// Returns in the daemons that it forks as their supervisor.
     pub(crate) fn watch(mut self, thread: &SingleThread) -> (Remaining, Option<UnixStream>) {
+        if let Some(supervision) = &mut self.remaining.supervision {
+            supervision.catch_signals();
+        }
         let mut incoming = Incoming::from_daemon();
         let outcome = match &self.from_daemon {
             None => Outcome::Reported(Report::Ready(Ready::default())),
@@ -78,7 +84,8 @@ impl Leader<'_> {
                     // In an upgrade, if the new supervisor cannot answer the daemon, it starts the daemon again.
                     Some(supervision) if is_answered || supervision.is_upgrade() => {
                         let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
-                        return supervision.supervise(self, thread);
+                        let ended = if let Outcome::Ended(status) = outcome { Some(status) } else { None };
+                        return supervision.supervise(self, ended, thread);
                     }
                     _ => sys::exit_now(u8::from(!is_answered)),
                 }
@@ -88,7 +95,11 @@ impl Leader<'_> {
     }
 
     fn first_outcome(&self, from_daemon: &UnixStream, incoming: &mut Incoming) -> io::Result<Outcome> {
-        let children = Children::watch(SigSet::all())?;
+        let mut children = Children::watch(SigSet::all())?;
+        let supervision = self.remaining.supervision.as_ref();
+        if supervision.is_some() {
+            children.let_in(STOPPING);
+        }
         let deadline = Instant::now().checked_add(self.remaining.start_timeout);
         let stderr_buffer = self.remaining.stderr_buffer();
         loop {
@@ -106,6 +117,9 @@ impl Leader<'_> {
             }
             if launcher_ended {
                 return Ok(Outcome::LauncherGone); // it writes nothing before the daemon is ready
+            }
+            if supervision.is_some_and(|supervision| supervision.is_asked_to_stop()) {
+                return Ok(Outcome::Stopped);
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Outcome::TimedOut);
@@ -203,6 +217,11 @@ impl Leader<'_> {
     fn report(&self, outcome: Outcome, word: Option<Report>, after_term: Option<ExitStatus>) -> Option<Report> {
         let why = word.filter(|word| !word.is_ready());
         match outcome {
+            // As if the daemon itself had been asked.
+            Outcome::Stopped => match after_term {
+                Some(status) => self.report(Outcome::Ended(status), why, None),
+                None => Some(Report::failed("the daemon was asked to stop before it was ready")),
+            },
             Outcome::Reported(report) if !report.is_ready() => Some(report),
             Outcome::Ended(_) if why.is_some() => why, // it ended while it was reporting
             Outcome::Ended(status) if status.success() && self.remaining.notify => {

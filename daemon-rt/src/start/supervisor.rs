@@ -18,10 +18,14 @@ use std::{
     fmt,
     os::{fd::RawFd, unix::net::UnixStream},
     path::Path,
+    process::ExitStatus,
     time::Duration,
 };
 
-use nix::unistd::{geteuid, getuid};
+use nix::{
+    libc::{self, c_int},
+    unistd::{geteuid, getuid},
+};
 
 use self::{handover::Handover, launch::Launch};
 use super::{
@@ -36,10 +40,13 @@ use crate::{
     pidfile::Lock,
     privileges::{self, Account, Privilege},
     stdio::Kind,
-    sys,
+    sys::{self, CaughtSignals},
     threads::SingleThread,
     upgrades::Upgrades,
 };
+
+/// The signals that ask the supervisor to end both processes.
+pub(crate) const STOPPING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// All code of the option `respawn`. Only its setter refers to it, so the linker leaves it out of a program that does
 /// not set the option.
@@ -77,8 +84,14 @@ pub(crate) trait Supervising: fmt::Debug + Send + Sync {
     /// In a daemon that was started again and failed early: there is no launcher to read why.
     fn say_failure(&self, name: &str, error: &Error);
 
-    /// In the leader, when its daemon is ready. Returns in the daemons that it forks from now on.
-    fn supervise(self: Box<Self>, leader: Leader, thread: &SingleThread) -> NextDaemon;
+    /// In the leader, behind its fork: whoever finds its number in the pidfile can ask it to stop.
+    fn catch_signals(&mut self);
+
+    fn is_asked_to_stop(&self) -> bool;
+
+    /// In the leader, when its daemon is ready. `ended` says how the daemon ended, if it did so since and was reaped.
+    /// Returns in the daemons that it forks from now on.
+    fn supervise(self: Box<Self>, leader: Leader, ended: Option<ExitStatus>, thread: &SingleThread) -> NextDaemon;
 }
 
 /// A daemon that the supervisor forked, and its socket to the supervisor.
@@ -97,6 +110,8 @@ struct Supervision {
     upgrades: Option<Upgrades>,
     /// The manager that has the supervisor as its main process.
     manager: Option<Manager>,
+    /// In the leader.
+    signals: Option<CaughtSignals>,
 }
 
 /// See [`Daemon::respawn`].
@@ -117,6 +132,7 @@ pub(crate) fn set_respawn(daemon: &mut Daemon, respawn: Respawn) {
         handover,
         upgrades: None,
         manager: None,
+        signals: None,
     }));
 }
 
@@ -236,7 +252,15 @@ impl Supervising for Supervision {
         log::say_failure(name, error);
     }
 
-    fn supervise(self: Box<Self>, leader: Leader, thread: &SingleThread) -> NextDaemon {
-        supervise::supervise(self, leader, thread)
+    fn catch_signals(&mut self) {
+        self.signals = Some(CaughtSignals::catch_all());
+    }
+
+    fn is_asked_to_stop(&self) -> bool {
+        self.signals.as_ref().is_some_and(|signals| STOPPING.into_iter().any(|signal| signals.has(signal)))
+    }
+
+    fn supervise(self: Box<Self>, leader: Leader, ended: Option<ExitStatus>, thread: &SingleThread) -> NextDaemon {
+        supervise::supervise(self, leader, ended, thread)
     }
 }

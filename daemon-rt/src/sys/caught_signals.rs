@@ -10,6 +10,7 @@ use super::signals::{Action, LAST_SIGNAL, note};
 static CAUGHT: [AtomicBool; LAST_SIGNAL as usize + 1] = [const { AtomicBool::new(false) }; LAST_SIGNAL as usize + 1];
 
 /// From [`catch_all`](Self::catch_all) on, a signal that can be caught is only noted.
+#[derive(Debug)]
 pub(crate) struct CaughtSignals(Vec<Action>);
 
 impl CaughtSignals {
@@ -24,14 +25,20 @@ impl CaughtSignals {
         caught(signal).is_some_and(|caught| caught.swap(false, SeqCst))
     }
 
-    /// The signals that have come since they were last taken.
-    pub(crate) fn take_all(&self) -> impl Iterator<Item = c_int> + '_ {
-        (1..=LAST_SIGNAL).filter(|&signal| self.take(signal))
+    /// The same, and it stays so.
+    #[allow(clippy::unused_self, reason = "without it none is caught")]
+    pub(crate) fn has(&self, signal: c_int) -> bool {
+        caught(signal).is_some_and(|caught| caught.load(SeqCst))
+    }
+
+    /// Which of the others have come since they were last taken.
+    pub(crate) fn take_all_but<'left>(&'left self, left: &'left [c_int]) -> impl Iterator<Item = c_int> + 'left {
+        (1..=LAST_SIGNAL).filter(|signal| !left.contains(signal) && self.take(*signal))
     }
 
     /// Drops the others, as if they had not come.
     pub(crate) fn forget_all_but(&self, kept: &[c_int]) {
-        (1..=LAST_SIGNAL).filter(|signal| !kept.contains(signal)).for_each(|signal| _ = self.take(signal));
+        self.take_all_but(kept).for_each(drop);
     }
 
     /// Restores the previous actions.

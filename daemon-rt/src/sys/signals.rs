@@ -32,6 +32,7 @@ pub(crate) fn has_default(signal: c_int) -> bool {
 }
 
 /// The action of a signal, to be restored later.
+#[derive(Debug)]
 pub(crate) struct Action {
     signal: c_int,
     action: Option<libc::sigaction>,

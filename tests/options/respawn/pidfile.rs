@@ -64,6 +64,41 @@ fn before_the_next_daemon_there_is_the_supervisor_alone() {
     assert!(!stage.path("pid").exists() && stage.no_daemon_reported());
 }
 
+/// As without the option, where the pidfile names the daemon.
+#[test]
+fn a_stop_ends_the_first_daemon_while_it_is_starting() {
+    for (stop, respawn) in [("--obey stop", Some(AT_ONCE)), ("--obey stop", None), ("", Some(AT_ONCE))] {
+        let stage = Stage::new();
+        let mut command = stage.command(PROBE);
+        command.args(["--pidfile", "pid", "--notify"]);
+        respawn.map(|respawn| command.args(["--respawn", respawn]));
+        let launcher = stage.start(&mut command);
+        let daemon = stage.daemon();
+        if stop.is_empty() {
+            supervisor(&daemon).signal(Signal::SIGTERM);
+        } else {
+            let said = stage.launch(stage.command(PROBE).args(["--pidfile", "pid"]).args(stop.split(' ')));
+            assert_eq!((said.status, said.stderr.as_str()), (0, ""), "{said:?}");
+        }
+        let launch = launcher.end();
+        let line = "probe: the daemon ended before it was ready: signal: 15 (SIGTERM)\n";
+        assert_eq!((launch.status, launch.stderr.as_str()), (143, line), "{respawn:?}");
+        assert!(stage.processes().is_empty() && !stage.path("pid").exists());
+    }
+}
+
+#[test]
+fn a_first_daemon_that_ignores_the_request_is_killed() {
+    let stage = Stage::new();
+    let launcher = stage.start(&mut probe(&stage, &["--notify", "--ignore-signal", "SIGTERM"]));
+    let daemon = stage.daemon();
+    supervisor(&daemon).signal(Signal::SIGTERM);
+    let launch = launcher.end();
+    let line = "probe: the daemon was asked to stop before it was ready\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
+    assert_eq!(stage.processes(), []);
+}
+
 #[test]
 fn without_the_option_there_is_no_daemon_of_its_own() {
     let stage = Stage::new();

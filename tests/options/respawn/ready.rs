@@ -6,7 +6,7 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use support::{Stage, eventually, needs_root};
+use support::{Process, Stage, eventually, needs_root};
 
 use super::{probe, supervisor};
 
@@ -34,6 +34,47 @@ fn the_launcher_is_told_of_the_first_daemon_and_of_no_other() {
     daemon.send("crash");
     let mut next = stage.daemon();
     assert_eq!(next.ask("ready-with up again"), "", "there is nobody to wait for");
+}
+
+/// The leader reaps it before it has read all of the report, which counts all the same.
+#[test]
+fn a_first_daemon_that_ends_while_its_report_is_read_has_been_ready() {
+    for (signal, is_started_again) in [(Signal::SIGKILL, true), (Signal::SIGTERM, false)] {
+        for has_orphan in [false, true] {
+            let stage = Stage::new();
+            let launcher = stage.start(&mut probe(&stage, &["--notify"]));
+            let mut first = stage.daemon();
+            if has_orphan {
+                first.ask(&format!("shell sleep 1000 & echo $! >{}", stage.path("orphan").display())); // the leader adopts it
+                eventually("an orphan", || {
+                    (Process(stage.read("orphan").trim().parse().ok()?).parent() == supervisor(&first).0).then_some(())
+                });
+            }
+            let leader = supervisor(&first);
+            leader.signal(Signal::SIGSTOP);
+            eventually("the stop", || (leader.stat(3)? == "T").then_some(()));
+            assert_eq!(first.ask(&format!("begin-ready-with {}", "x".repeat(3000))), "");
+            let is_asleep = |thread: &String| fs::read_to_string(thread).is_ok_and(|stat| stat.contains(") S "));
+            eventually("a thread that waits for the answer", || {
+                let threads = fs::read_dir(format!("/proc/{}/task", first.process.0)).ok()?;
+                let threads: Vec<_> =
+                    threads.map(|thread| format!("{}/stat", thread.unwrap().path().display())).collect();
+                (threads.len() == 2 && threads.iter().all(is_asleep)).then_some(())
+            });
+            first.process.signal(signal);
+            eventually("its end", || (first.process.stat(3)? == "Z").then_some(()));
+            leader.signal(Signal::SIGCONT);
+            assert_eq!(launcher.end().status, 0);
+            if is_started_again {
+                assert_eq!(supervisor(&stage.daemon()), leader);
+            } else {
+                eventually("the end of the supervisor", || (!leader.is_alive()).then_some(()));
+                assert!(stage.no_daemon_reported());
+            }
+            let line = format!("process {} ended, signal: {}", first.process.0, signal as i32);
+            assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
+        }
+    }
 }
 
 #[test]

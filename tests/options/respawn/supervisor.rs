@@ -115,9 +115,13 @@ fn when_it_is_asked_to_stop_it_keeps_the_pidfile_and_nothing_of_setup() {
         names.sort();
         names
     };
-    eventually("what it keeps", || (open() == ["log", "log", "null", "pid", "pid"]).then_some(()));
-    let status = PidFile::new(stage.path("pid")).status().expect("a status");
+    let upgrades = "memfd:daemon-upgrades-1 (deleted)";
+    eventually("what it keeps", || (open() == ["log", "log", upgrades, "null", "pid", "pid"]).then_some(()));
+    let pidfile = PidFile::new(stage.path("pid"));
+    let status = pidfile.status().expect("a status");
     assert!(matches!(status, Status::Running { .. }), "{status:?}");
+    let error = pidfile.upgrade(Duration::from_millis(100)).expect_err("no upgrade of one that is stopping");
+    assert!(error.to_string().ends_with(": no new one has taken over within 100ms"), "{error}");
     assert!(daemon.process.is_alive());
 }
 

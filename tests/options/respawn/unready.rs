@@ -55,6 +55,32 @@ fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
     assert!(stage.read("log").contains(", signal: 9 (SIGKILL)"), "{}", stage.read("log"));
 }
 
+/// It had five seconds left, and a request to stop gives it no more.
+#[test]
+fn one_that_was_late_gets_no_more_time_when_it_is_stopped() {
+    let stage = Stage::new();
+    let mut daemon = second(&stage, &["--start-timeout", "2000"]);
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    supervisor.signal(Signal::SIGTERM);
+    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+}
+
+/// Five seconds are for one that fails, and not for one that is asked to stop.
+#[test]
+fn one_that_executes_another_program_while_it_stops_has_as_long_as_others() {
+    let stage = Stage::new();
+    let mut daemon = second(&stage, &["--stop-timeout", "60000"]);
+    let supervisor = supervisor(&daemon);
+    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    supervisor.signal(Signal::SIGTERM);
+    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    daemon.send(&format!("exec-shell sleep 6; echo over >{}", stage.path("over").display()));
+    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    assert_eq!(stage.read("over"), "over\n");
+}
+
 /// The byte of a report that it failed.
 #[test]
 fn one_that_says_something_else_is_not_ready() {

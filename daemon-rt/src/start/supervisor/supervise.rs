@@ -25,7 +25,7 @@ use nix::{
 };
 
 use super::{
-    NextDaemon, Supervision,
+    NextDaemon, STOPPING, Supervision,
     backoff::Backoff,
     end::{End, Next},
     handover::Handover,
@@ -38,10 +38,8 @@ use crate::{
     sys::{self, CaughtSignals},
     terminal::shown_bytes,
     threads::SingleThread,
+    upgrades::Upgrades,
 };
-
-/// The signals that ask the supervisor to end both processes.
-const STOPPING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// The signal that asks it to let a new supervisor take over.
 const UPGRADING: c_int = libc::SIGUSR2;
@@ -78,10 +76,15 @@ enum Forked {
 }
 
 /// See [`Supervising::supervise`](super::Supervising::supervise).
-pub(super) fn supervise(mut supervision: Box<Supervision>, leader: Leader, thread: &SingleThread) -> NextDaemon {
+pub(super) fn supervise(
+    mut supervision: Box<Supervision>,
+    leader: Leader,
+    mut ended: Option<ExitStatus>,
+    thread: &SingleThread,
+) -> NextDaemon {
     let Leader { mut daemon, from_daemon, launcher, mut remaining, program: _ } = leader;
     drop(from_daemon);
-    let signals = CaughtSignals::catch_all();
+    let signals = supervision.signals.take().unwrap_or_else(CaughtSignals::catch_all);
     stop_being_leader();
     let manager = remaining.common.manager.take();
     remaining.become_supervisors(thread);
@@ -101,8 +104,12 @@ pub(super) fn supervise(mut supervision: Box<Supervision>, leader: Leader, threa
         successor: None,
     };
     let mut line = None; // it is ready
+    supervisor.children.look_again(); // it may have been asked to stop while the daemon was starting
     loop {
-        let end = supervisor.await_end(daemon, line.take());
+        let end = match ended.take() {
+            Some(status) => End { daemon, status, was_ready: true, was_late: false },
+            None => supervisor.await_end(daemon, line.take()),
+        };
         let next = supervisor.next(&end, &mut backoff);
         supervisor.tell(&end, next);
         let Next::StartsAgain(delay) = next else { supervisor.leave(end.status) };
@@ -144,7 +151,7 @@ impl Supervisor<'_> {
                 was_ready = is_ready(&from_daemon);
                 if was_ready && !is_ending {
                     deadline = None;
-                } else if !was_ready {
+                } else if !was_ready && !is_last {
                     deadline = Some(Instant::now() + GRACE); // it will end, or can never be ready
                 }
             }
@@ -163,7 +170,9 @@ impl Supervisor<'_> {
                 }
                 self.close_all_but(line.as_ref());
                 let time = self.supervision.stop_timeout.and_then(|time| time.checked_add(MARGIN));
-                deadline = time.and_then(|time| Instant::now().checked_add(time));
+                let end = time.and_then(|time| Instant::now().checked_add(time));
+                // One that is not ready has a limit already.
+                deadline = [deadline.filter(|_| !was_ready), end].into_iter().flatten().min();
                 (is_ending, is_last) = (true, true);
             }
             if self.successor_has_ended() {
@@ -196,8 +205,9 @@ impl Supervisor<'_> {
         let taken = STOPPING.map(|signal| self.signals.take(signal).then_some(signal));
         for signal in taken.into_iter().flatten() {
             self.is_stopping = true;
-            if let Some(successor) = &self.successor {
-                send(successor.pid, &[signal, libc::SIGCONT]);
+            // Once it has closed its line, its number may be another process's.
+            if let Some(Successor { pid, line: Some(_) }) = self.successor {
+                send(pid, &[signal, libc::SIGCONT]);
             }
             if let Some(upgrade) = self.upgrade.take() {
                 self.give_up(&upgrade, "the running daemon was asked to stop".as_bytes());
@@ -209,13 +219,17 @@ impl Supervisor<'_> {
     /// There is no next daemon, so a socket that this one closes must really be closed.
     fn close_all_but(&self, line: Option<&UnixStream>) {
         let [pidfile, number] = self.remaining.common.pidfile();
+        let upgrades = self.supervision.upgrades.as_ref().map(Upgrades::descriptor); // whoever asks now is told of the end
         let lines = [line, self.successor.as_ref().and_then(|successor| successor.line.as_ref()), self.predecessor()];
         let [line, successor, predecessor] = lines.map(|line| line.map(AsRawFd::as_raw_fd));
-        sys::close_all_but([pidfile, number, line, successor, predecessor]);
+        sys::close_all_but([pidfile, number, upgrades, line, successor, predecessor]);
     }
 
+    /// All but those for the supervisor itself. They may have come since it last looked.
     fn hand_on_signals(&self, daemon: Pid) {
-        for signal in self.signals.take_all().filter(|&signal| signal != libc::SIGCHLD) {
+        let [stopping, also_stopping] = STOPPING;
+        let upgrading = if self.supervision.launch.is_some() { UPGRADING } else { libc::SIGCHLD };
+        for signal in self.signals.take_all_but(&[libc::SIGCHLD, stopping, also_stopping, upgrading]) {
             send(daemon, &[signal]);
         }
     }
