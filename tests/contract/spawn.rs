@@ -6,7 +6,7 @@ use nix::sys::{signal::Signal, wait::WaitStatus};
 use support::{Daemon, Launcher, Libc, Process, Stage, Terminal, eventually, needs_root};
 
 use super::ready::kill_when_the_leader_reported;
-use crate::{ARRANGE, CLIENT};
+use crate::{ARRANGE, CLIENT, preload};
 
 /// A client that runs, and that obeys.
 pub(super) fn client(stage: &Stage, command: &mut Command) -> (Launcher, Daemon) {
@@ -51,6 +51,18 @@ fn the_daemon_is_one() {
     let descriptors = sight.descriptors();
     assert_eq!((descriptors[&0], descriptors[&1], descriptors[&2]), (null, null, null));
     assert_eq!(descriptors.len(), 4, "{sight:?}"); // what the client has opened stays open: its connection
+}
+
+/// Its supervisor closes the launcher's line, so the end of that does not show the end of the launcher.
+#[test]
+fn a_launcher_that_was_stopped_is_not_waited_for() {
+    let Some(library) = preload::library("SEND_STOPS_THE_LAUNCHER") else { return };
+    let stage = Stage::new();
+    let (_launcher, mut client) = client(&stage, obeying(&stage).env("LD_PRELOAD", library));
+    client.send("spawn --notify --respawn on-failure");
+    let mut daemon = stage.daemon();
+    assert_eq!(daemon.ask("ready"), "");
+    assert_eq!(client.answer(), format!("pid={}\nmessage=none", daemon.process.parent()));
 }
 
 /// A client may end the process with that number.

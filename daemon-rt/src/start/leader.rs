@@ -83,7 +83,6 @@ impl Leader<'_> {
                 match self.remaining.supervision.take() {
                     // In an upgrade, if the new supervisor cannot answer the daemon, it starts the daemon again.
                     Some(supervision) if is_answered || supervision.is_upgrade() => {
-                        let _ = self.program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
                         let ended = if let Outcome::Ended(status) = outcome { Some(status) } else { None };
                         return supervision.supervise(self, ended, thread);
                     }

@@ -39,6 +39,9 @@ const LAUNCHER_GRACE: Duration = Duration::from_secs(60);
 /// How long the launcher may take to exit after its report.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// How often to look whether it has: it closes its socket shortly before.
+const INTERVAL: Duration = Duration::from_micros(100);
+
 /// A daemon that [`Daemon::spawn`] started, and that is ready.
 #[derive(Debug, Clone)]
 pub struct Spawned {
@@ -208,12 +211,20 @@ fn outcome(launcher: Pid, from_launcher: &UnixStream, timeout: Duration) -> Resu
     }
 }
 
-/// After its report, the launcher does nothing but exit, which closes its socket. None if SIGCHLD is ignored, so that
-/// its status is lost.
+/// After its report, the launcher does nothing but exit, which closes its socket; but a supervisor shuts that before. None
+/// if SIGCHLD is ignored, so that its status is lost.
 fn reap(launcher: Pid, mut from_launcher: &UnixStream) -> Option<ExitStatus> {
+    let deadline = Instant::now() + MARGIN;
     let _ = from_launcher.set_read_timeout(Some(MARGIN));
-    if !matches!(sys::uninterrupted(|| from_launcher.read(&mut [0])), Ok(0)) {
-        let _ = kill(launcher, Signal::SIGKILL); // somebody stopped it
+    let _ = sys::uninterrupted(|| from_launcher.read(&mut [0]));
+    loop {
+        match sys::reap(launcher) {
+            Ok(Some((_, status))) => return Some(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(INTERVAL),
+            Ok(None) => break,
+            Err(_) => return None,
+        }
     }
+    let _ = kill(launcher, Signal::SIGKILL); // somebody stopped it
     sys::wait_for(launcher).ok()
 }

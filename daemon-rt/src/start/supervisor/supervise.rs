@@ -82,7 +82,7 @@ pub(super) fn supervise(
     mut ended: Option<ExitStatus>,
     thread: &SingleThread,
 ) -> NextDaemon {
-    let Leader { mut daemon, from_daemon, launcher, mut remaining, program: _ } = leader;
+    let Leader { mut daemon, from_daemon, launcher, mut remaining, program } = leader;
     drop(from_daemon);
     let signals = supervision.signals.take().unwrap_or_else(CaughtSignals::catch_all);
     stop_being_leader();
@@ -90,6 +90,7 @@ pub(super) fn supervise(
     remaining.become_supervisors(thread);
     supervision.become_supervisors(manager, thread);
     let _ = sys::send(launcher.as_fd(), &[0]); // the launcher must also learn that `ready()` was answered
+    let _ = program.map(|program| program.shutdown(Shutdown::Both)); // it waits for the end
     drop(launcher);
     let mut backoff = Backoff::new(supervision.respawn.clone());
     let mut supervisor = Supervisor {
