@@ -39,42 +39,51 @@ fn the_launcher_is_told_of_the_first_daemon_and_of_no_other() {
 /// The leader reaps it before it has read all of the report, which counts all the same.
 #[test]
 fn a_first_daemon_that_ends_while_its_report_is_read_has_been_ready() {
-    for (signal, is_started_again) in [(Signal::SIGKILL, true), (Signal::SIGTERM, false)] {
-        for has_orphan in [false, true] {
-            let stage = Stage::new();
-            let launcher = stage.start(&mut probe(&stage, &["--notify"]));
-            let mut first = stage.daemon();
-            if has_orphan {
-                first.ask(&format!("shell sleep 1000 & echo $! >{}", stage.path("orphan").display())); // the leader adopts it
-                eventually("an orphan", || {
-                    (Process(stage.read("orphan").trim().parse().ok()?).parent() == supervisor(&first).0).then_some(())
-                });
-            }
-            let leader = supervisor(&first);
-            leader.signal(Signal::SIGSTOP);
-            eventually("the stop", || (leader.stat(3)? == "T").then_some(()));
-            assert_eq!(first.ask(&format!("begin-ready-with {}", "x".repeat(3000))), "");
-            let is_asleep = |thread: &String| fs::read_to_string(thread).is_ok_and(|stat| stat.contains(") S "));
-            eventually("a thread that waits for the answer", || {
-                let threads = fs::read_dir(format!("/proc/{}/task", first.process.0)).ok()?;
-                let threads: Vec<_> =
-                    threads.map(|thread| format!("{}/stat", thread.unwrap().path().display())).collect();
-                (threads.len() == 2 && threads.iter().all(is_asleep)).then_some(())
-            });
-            first.process.signal(signal);
-            eventually("its end", || (first.process.stat(3)? == "Z").then_some(()));
-            leader.signal(Signal::SIGCONT);
-            assert_eq!(launcher.end().status, 0);
-            if is_started_again {
-                assert_eq!(supervisor(&stage.daemon()), leader);
-            } else {
-                eventually("the end of the supervisor", || (!leader.is_alive()).then_some(()));
-                assert!(stage.no_daemon_reported());
-            }
-            let line = format!("process {} ended, signal: {}", first.process.0, signal as i32);
-            assert!(stage.read("log").contains(&line), "{}", stage.read("log"));
-        }
+    for has_orphan in [false, true] {
+        let stage = Stage::new();
+        let leader = leader_of_one_that_ends(&stage, Signal::SIGKILL, has_orphan);
+        assert_eq!(supervisor(&stage.daemon()), leader, "{has_orphan}");
+
+        let stage = Stage::new();
+        let leader = leader_of_one_that_ends(&stage, Signal::SIGTERM, has_orphan);
+        eventually("the end of the supervisor", || (!leader.is_alive()).then_some(()));
+        assert!(stage.no_daemon_reported(), "{has_orphan}");
     }
+}
+
+/// The daemon ends while it waits for the answer to its report, which the leader has not read. It may leave a child to the
+/// leader, which adopts it.
+fn leader_of_one_that_ends(stage: &Stage, signal: Signal, has_orphan: bool) -> Process {
+    let launcher = stage.start(&mut probe(stage, &["--notify"]));
+    let mut first = stage.daemon();
+    let leader = supervisor(&first);
+    if has_orphan {
+        first.ask(&format!("shell sleep 1000 & echo $! >{}", stage.path("orphan").display()));
+        let orphan = || stage.read("orphan").trim().parse().ok().map(Process);
+        eventually("an orphan", || (orphan()?.stat(4)? == leader.0.to_string()).then_some(()));
+    }
+    leader.signal(Signal::SIGSTOP);
+    eventually("the stop", || (leader.stat(3)? == "T").then_some(()));
+    let before = threads(first.process).len();
+    assert_eq!(first.ask(&format!("begin-ready-with {}", "x".repeat(3000))), "");
+    eventually("a thread that waits for the answer", || {
+        let threads = threads(first.process);
+        (threads.len() > before && threads.iter().all(|state| state == "S")).then_some(())
+    });
+    first.process.signal(signal);
+    eventually("its end", || (first.process.stat(3)? == "Z").then_some(()));
+    leader.signal(Signal::SIGCONT);
+    assert_eq!(launcher.end().status, 0);
+    let line = format!("process {} ended, signal: {}", first.process.0, signal as i32);
+    eventually("a line", || stage.read("log").contains(&line).then_some(()));
+    leader
+}
+
+/// The states of the threads of a process.
+fn threads(process: Process) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.0)).expect("its threads");
+    let state = |thread: fs::DirEntry| Process(thread.file_name().to_str()?.parse().ok()?).stat(3);
+    threads.filter_map(|thread| state(thread.ok()?)).collect()
 }
 
 #[test]
