@@ -640,7 +640,7 @@ impl Daemon {
     ///
     /// The launcher locks the file, flock(2), and the daemon holds that lock as long as it runs, so a second start
     /// fails. The daemon writes its process id to the file, in decimal with a newline; with
-    /// [`respawn`](Self::respawn), newlines fill the file up to 8 bytes. It removes the file when it exits, also after a
+    /// [`respawn`](Self::respawn), newlines fill the file up to 9 bytes. It removes the file when it exits, also after a
     /// panic that unwinds. A relative path starts from the directory where the program was
     /// launched.
     ///

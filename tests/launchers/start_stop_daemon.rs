@@ -157,7 +157,7 @@ fn it_stops_a_daemon_that_was_upgraded() {
     eventually("the end of the old one", || (!old.process.is_alive()).then_some(()));
     let supervisor = Process(new.process.parent());
     in_silence(&stage.launch(&mut start_stop_daemon(&machine, "--status --pidfile $PWD/pid --exec \"$1\"")));
-    assert_eq!(stage.read("pid"), format!("{:\n<7}\n", new.sight.get("session")));
+    assert_eq!(stage.read("pid"), format!("{:\n<9}", new.sight.get("session")));
     stop(&stage, &machine, &new);
     eventually("the end of both", || (!supervisor.is_alive()).then_some(()));
     assert_eq!(stage.files(), [""; 0]);

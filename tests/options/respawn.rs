@@ -32,7 +32,7 @@ fn probe(stage: &Stage, options: &[&str]) -> Command {
 
 /// What stands in its pidfile: of the same length for each supervisor, so that an upgrade changes it by one write.
 pub(super) fn content(supervisor: Process) -> String {
-    format!("{:\n<7}\n", supervisor.0)
+    format!("{:\n<9}", supervisor.0)
 }
 
 /// The process that forked the daemon.

@@ -13,8 +13,9 @@ use crate::sys;
 /// More than any program writes around a process id.
 const LIMIT: usize = 64;
 
-/// How long the content is that names a supervisor.
-const SUPERVISORS: u64 = 8;
+/// How long the content is that names a supervisor. A number has at most seven digits, `pid_max` in proc(5), and at least two
+/// newlines follow.
+const SUPERVISORS: usize = 9;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
@@ -28,11 +29,16 @@ pub(super) enum Content {
     Foreign,
 }
 
-/// A supervisor's number is padded. One of seven digits has no room for that, and does not show it.
+/// The text always has the same length: in an upgrade, one write replaces a number by another, and no reader sees a mix of
+/// both.
+pub(super) fn of_supervisor(pid: u32) -> String {
+    format!("{pid:\n<SUPERVISORS$}")
+}
+
 pub(super) fn names_supervisor(path: &Path) -> bool {
-    let mut end = [0; 2];
+    let mut content = [0; SUPERVISORS];
     let file = open_pidfile::for_reading(path);
-    file.is_ok_and(|file| file.read_exact_at(&mut end, SUPERVISORS - 2).is_ok()) && end == *b"\n\n"
+    file.is_ok_and(|file| file.read_exact_at(&mut content, 0).is_ok()) && content.ends_with(b"\n\n")
 }
 
 impl Content {

@@ -21,7 +21,7 @@ use nix::{
 };
 
 use super::{
-    content::Content,
+    content::{self, Content},
     holder::{self, A_LOOK, Seen, UNTIL_CLEAR, UNTIL_NAMED},
     open_pidfile::{self, KEEPS_BEING_REPLACED},
 };
@@ -146,11 +146,9 @@ impl Lock {
         if self.is_anothers { Ok(()) } else { self.write_supervisor() }
     }
 
-    /// The text always has the same length: in an upgrade, one write replaces a number by another, and no reader sees a
-    /// mix of both.
     pub(crate) fn write_supervisor(&mut self) -> Result<(), Error> {
         self.is_anothers = false;
-        self.write(&format!("{:\n<7}\n", process::id()))
+        self.write(&content::of_supervisor(process::id()))
     }
 
     fn write(&self, number: &str) -> Result<(), Error> {

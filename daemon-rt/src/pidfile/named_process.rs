@@ -137,7 +137,7 @@ impl Process {
     /// The same for a leader that stays as the supervisor. It takes its record lock only when its daemon is ready.
     ///
     /// A daemon that left for a session of its own can give up its record lock, too, but it does not have the file open
-    /// for writing. The content does not show the difference if the number has seven digits.
+    /// for writing.
     fn becomes_supervisor_within(&self, time: Duration, file: &File) -> bool {
         let has_no_lock = || matches!(sys::record_locker(file.as_fd(), Record::Named(self.pid)), Ok(None));
         if !has_no_lock() || self.has_open_for_writing(file) != Some(true) {

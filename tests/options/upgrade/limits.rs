@@ -23,6 +23,20 @@ fn times() -> usize {
     std::env::var("UPGRADES").ok().and_then(|times| times.parse().ok()).unwrap_or(30)
 }
 
+/// The signal that comes with it is not the daemon's.
+#[test]
+fn a_reason_that_is_longer_than_files_may_be_ends_no_daemon() {
+    let service = Service::new();
+    let mut command = service.stage.command("bash");
+    let options = ["--respawn", "on-failure", "--pidfile", "pid", "--stdout", "log"];
+    command.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(&service.program).args(options);
+    let mut daemon = service.stage.started(&mut command);
+    service.install_script("#!/bin/sh\nseq 1000 >&2; exit 1");
+    service.pidfile().upgrade(DEADLINE).expect_err("no upgrade");
+    eventually("a line", || service.stage.read("log").contains("cannot upgrade").then_some(()));
+    assert!(!daemon.ask("look").is_empty(), "it serves on");
+}
+
 #[test]
 fn it_does_not_grow() {
     let service = Service::new();

@@ -1,8 +1,11 @@
-use std::{fs::File, io::Write};
+use std::{
+    fs::{self, File},
+    io::Write,
+};
 
 use nix::unistd::Pid;
 
-use super::Content;
+use super::{Content, names_supervisor, of_supervisor};
 use crate::random::{cases, decimal, number_text};
 
 /// A process id as the kernel writes it, without a leading zero, and followed only by newlines.
@@ -40,6 +43,20 @@ fn what_a_daemon_writes_is_read() {
         assert_eq!(Content::parse(format!("{pid}\n").as_bytes()), Content::Pid(Pid::from_raw(pid)));
         assert_eq!(Content::parse(format!("{pid}\n\n\n").as_bytes()), Content::Pid(Pid::from_raw(pid)));
         assert_eq!(Content::parse(pid.to_string().as_bytes()), Content::Unfinished(Pid::from_raw(pid)));
+    }
+}
+
+#[test]
+fn a_supervisors_number_is_told_from_a_daemons() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pid");
+    for pid in [2, 99_999, 4_194_303] {
+        fs::write(&path, of_supervisor(pid)).unwrap();
+        assert!(names_supervisor(&path), "{pid}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), 9, "one write replaces it");
+        assert_eq!(Content::parse(&fs::read(&path).unwrap()), Content::Pid(Pid::from_raw(pid.cast_signed())));
+        fs::write(&path, format!("{pid}\n")).unwrap();
+        assert!(!names_supervisor(&path), "{pid}");
     }
 }
 

@@ -226,11 +226,11 @@ impl Supervisor<'_> {
         sys::close_all_but([pidfile, number, upgrades, line, successor, predecessor]);
     }
 
-    /// All but those for the supervisor itself. They may have come since it last looked.
+    /// All but those for the supervisor itself. They may have come since it last looked, or for what it wrote: SIGXFSZ.
     fn hand_on_signals(&self, daemon: Pid) {
         let [stopping, also_stopping] = STOPPING;
         let upgrading = if self.supervision.launch.is_some() { UPGRADING } else { libc::SIGCHLD };
-        for signal in self.signals.take_all_but(&[libc::SIGCHLD, stopping, also_stopping, upgrading]) {
+        for signal in self.signals.take_all_but(&[libc::SIGCHLD, libc::SIGXFSZ, stopping, also_stopping, upgrading]) {
             send(daemon, &[signal]);
         }
     }
