@@ -77,3 +77,13 @@ fn a_supervisor_that_does_not_read() {
     program.send("return");
     assert_eq!(start.end().status, 0);
 }
+
+#[test]
+fn a_pipe_that_is_full_is_not_waited_for() {
+    let stage = Stage::new();
+    let fill = "mkfifo p; exec 4<>p 3>p; dd if=/dev/zero of=p bs=65536 count=1 2>dd; rm p";
+    let script = format!("{fill}; exec {PROBE} --ready-fd 3 --foreground");
+    let launch = stage.launch(stage.command("sh").args(["-c", &script]));
+    let line = "probe: cannot report readiness on file descriptor 3: Resource temporarily unavailable (os error 11)\n";
+    assert_eq!((launch.status, launch.stderr.as_str()), (1, line));
+}

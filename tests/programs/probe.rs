@@ -108,7 +108,7 @@ pub(crate) fn obey_command_line(
             },
             "--chdir" => _ = daemon.chdir(value()?),
             "--chroot" => _ = daemon.chroot(value()?),
-            "--user" => _ = daemon.user(value()?),
+            "--user" => _ = daemon.user(&value()?),
             "--umask-of-daemon" => {
                 let umask = u32::from_str_radix(&value()?, 8)?;
                 if daemon.detaches() {

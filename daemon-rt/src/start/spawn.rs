@@ -12,6 +12,7 @@ use std::{
 };
 
 use nix::{
+    poll::{PollTimeout, poll},
     sys::signal::{SigSet, SigmaskHow, Signal, kill},
     unistd::{self, ForkResult, Pid},
 };
@@ -39,8 +40,8 @@ const LAUNCHER_GRACE: Duration = Duration::from_secs(60);
 /// How long the launcher may take to exit after its report.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How often to look whether it has: it closes its socket shortly before.
-const INTERVAL: Duration = Duration::from_micros(100);
+/// How often to look whether it has, in milliseconds: it closes its socket shortly before.
+const INTERVAL: u8 = 1;
 
 /// A daemon that [`Daemon::spawn`] started, and that is ready.
 #[derive(Debug, Clone)]
@@ -220,7 +221,8 @@ fn reap(launcher: Pid, mut from_launcher: &UnixStream) -> Option<ExitStatus> {
     loop {
         match sys::reap(launcher) {
             Ok(Some((_, status))) => return Some(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(INTERVAL),
+            // std's sleep would panic on an error.
+            Ok(None) if Instant::now() < deadline => _ = poll(&mut [], PollTimeout::from(INTERVAL)),
             Ok(None) => break,
             Err(_) => return None,
         }

@@ -1,10 +1,10 @@
 //! A new version that starts in another way than the old one did.
 
-use std::fs;
+use std::{fs, os::unix::fs::MetadataExt};
 
 use support::{DEADLINE, eventually};
 
-use super::{Service, content, has_ended, supervisor};
+use super::{Service, content, executable, has_ended, supervisor};
 use crate::{CLIENT, PROBE};
 
 #[test]
@@ -19,6 +19,19 @@ fn its_pidfile_is_another_one() {
         reason,
         format!("cannot lock {}: the daemon that is being upgraded holds another file", other.display())
     );
+}
+
+/// The path of the launch, /dev/fd/9, is another file's by now: the program is executed by its own.
+#[test]
+fn the_old_one_was_executed_by_a_descriptor() {
+    let service = Service::new();
+    let mut command = service.stage.command("bash");
+    command.args(["-c", "exec 9<\"$0\"; exec -a probe /dev/fd/9 \"$@\""]).arg(&service.program);
+    let _old = service.stage.started(command.args(["--respawn", "on-failure", "--pidfile", "pid", "--stdout", "log"]));
+    service.install(PROBE);
+    let new = service.upgraded();
+    let installed = fs::metadata(&service.program).expect("the new version").ino();
+    assert_eq!(executable(new.process), installed);
 }
 
 /// That would end what it takes over from.
