@@ -55,7 +55,7 @@ impl Round<'_> {
         if !matches!(status, Status::Running { pid, daemon, .. } if pid == holder.0.cast_unsigned() && daemon == told) {
             return Err(format!("{held:?}, and {status:?}"));
         }
-        let width = if self.options.respawn { 7 } else { 0 }; // a supervisor's number is padded
+        let width = if self.options.respawn { 8 } else { 0 }; // a supervisor's number is padded
         if content != format!("{:\n<width$}\n", holder.0) {
             return Err(format!("{held:?}, and the pidfile has {content:?}"));
         }
