@@ -79,7 +79,7 @@ enum Evidence {
 }
 
 /// Programs that watch their children themselves.
-const SUPERVISORS: [&str; 21] = [
+const SUPERVISORS: [&str; 22] = [
     "tini",
     "tini-static",
     "docker-init", // tini, as `docker run --init` starts it
@@ -100,12 +100,13 @@ const SUPERVISORS: [&str; 21] = [
     "xinetd",
     "fghack", // daemontools: keeps programs that background themselves in a supervisor's sight
     "s6-fghack",
-    "(sd-stubinit)", // `systemd-nspawn --as-pid2`
+    "(sd-stubinit)",  // `systemd-nspawn --as-pid2`
+    "systemd-nspawn", // the same, before it has changed its name
 ];
 
 /// Names of a process 1 that starts services, and keeps them in the foreground. In a container, process 1 can also be
 /// any other program, such as a shell, node, python or java. It then adopts the orphans of its children.
-const INITS: [&str; 18] = [
+const INITS: [&str; 19] = [
     "init", // System V, busybox, OpenRC, Upstart, Void's runit-init
     "systemd",
     "runit",
@@ -124,6 +125,7 @@ const INITS: [&str; 18] = [
     "catatonit",
     "bwrap",
     "(sd-stubinit)",
+    "systemd-nspawn",
 ];
 
 impl LaunchedBy {

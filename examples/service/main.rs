@@ -1,7 +1,7 @@
 //! A small HTTP service, ready to deploy. The same program runs under every manager: see `README.md`.
 
 use std::{
-    fs,
+    fs, future,
     io::{self, IsTerminal},
     net::{SocketAddr, TcpListener},
     path::{self, PathBuf},
@@ -17,6 +17,7 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use serde::Deserialize;
 use tokio::{
+    net::TcpStream,
     signal::unix::{Signal, SignalKind, signal},
     sync::RwLock,
 };
@@ -118,7 +119,8 @@ async fn main((listener, service): (TcpListener, Service)) -> anyhow::Result<()>
         .route("/", get(greet))
         .route("/healthz", get("healthy\n")) // any answer means that it is alive
         .route("/readyz", get(readyz))
-        .with_state(service);
+        .with_state(Arc::clone(&service));
+    let listener = UntilStop { listener, stop: service.stop.clone() };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     info!("every request is answered");
     Ok(())
@@ -143,6 +145,34 @@ async fn obey(service: Arc<Service>, mut hangup: Signal) {
         }
     }
     info!("stopping");
+    tokio::time::sleep(UNTIL_READ).await;
+}
+
+/// When axum stops, it closes connections from which it has read nothing so far. Until then, those that it has accepted
+/// get this much time.
+const UNTIL_READ: Duration = Duration::from_millis(500);
+
+/// Accepts no connection once the service was asked to stop: in an upgrade, the new version accepts it.
+struct UntilStop {
+    listener: tokio::net::TcpListener,
+    stop: StopRequested,
+}
+
+impl axum::serve::Listener for UntilStop {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        tokio::select! {
+            biased;
+            () = &mut self.stop => future::pending().await,
+            accepted = axum::serve::Listener::accept(&mut self.listener) => accepted,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 impl Service {

@@ -301,7 +301,9 @@ fn in_a_container_of_systemd_it_stays() {
         }
         let running = stage.start(container.args(["--bind-ro=/usr", "/usr/bin/env", "-u", variable, PROBE]));
         let mut program = stage.daemon();
-        program.assert_stays(words);
+        // On a busy machine, the program may look before its parent has given itself that name.
+        let is_early = program.sight.get("launched_by").ends_with("(systemd-nspawn)");
+        program.assert_stays(&if is_early { words.replace("sd-stubinit", "systemd-nspawn") } else { words.into() });
         program.send("exit 7");
         assert_eq!(running.end().status, 7);
     }
