@@ -184,7 +184,10 @@ impl<'place> Life<'place> {
             let is_over = within(SETTLED, || look().is_none_or(|now| now != seen).then_some(()));
             is_over.is_none().then_some(seen)
         });
-        let said = || format!("{upgraded:?} {:?} {:?}", stage.processes(), self.pidfile().status());
+        let said = || {
+            let (there, status) = (stage.processes(), self.pidfile().status());
+            format!("{upgraded:?} {there:?} {status:?}: {}", stage.read("log"))
+        };
         match now {
             None => Err(format!("left: {}", said())),
             Some(Now::Old) if upgraded.is_ok() => Err(format!("it is not true: {}", said())),

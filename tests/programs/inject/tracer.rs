@@ -308,7 +308,8 @@ impl Tracer {
                 return Ok(());
             }
             Fault::Kill(role) => {
-                let Some(victim) = victim(role) else { return self.resume(process, None) };
+                // Once: the next daemon has the role of the one that was killed.
+                let Some(victim) = victim(role).filter(|_| !self.is_hit) else { return self.resume(process, None) };
                 self.tell_hit();
                 self.waits = Some((process, victim)).filter(|(process, victim)| process != victim);
                 return kill(victim, Signal::SIGKILL);
