@@ -12,7 +12,7 @@ mod unready;
 
 use std::{env, process::Command};
 
-use support::{Daemon, Process, Stage};
+use support::{Daemon, Process, Stage, eventually};
 
 use crate::PROBE;
 
@@ -38,4 +38,8 @@ pub(super) fn content(supervisor: Process) -> String {
 /// The process that forked the daemon.
 pub(super) fn supervisor(daemon: &Daemon) -> Process {
     Process(daemon.process.parent())
+}
+
+fn both_end(daemon: &Daemon, supervisor: Process) {
+    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
 }

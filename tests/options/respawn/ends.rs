@@ -9,7 +9,7 @@ use nix::{
 };
 use support::{Daemon, Process, Stage, eventually};
 
-use super::{AT_ONCE, probe, supervisor};
+use super::{AT_ONCE, both_end, probe, supervisor};
 use crate::{CLIENT, PROBE};
 
 /// What the daemon does, and whether it is started again on a failure.
@@ -250,5 +250,5 @@ fn of_spawn_main_runs_anew_and_the_program_is_told_the_supervisors_number() {
     assert_eq!(next.process.parent(), supervisor.0);
     assert!(client.process.is_alive());
     supervisor.signal(Signal::SIGTERM);
-    eventually("the end of both", || (!next.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    both_end(&next, supervisor);
 }

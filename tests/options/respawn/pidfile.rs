@@ -6,7 +6,7 @@ use daemon_rt::{PidFile, Status, Stopped};
 use nix::sys::signal::Signal;
 use support::{DEADLINE, Daemon, Process, Stage, eventually, needs_root, needs_tools, within};
 
-use super::{AT_ONCE, content, probe, supervisor, times};
+use super::{AT_ONCE, both_end, content, probe, supervisor, times};
 use crate::PROBE;
 
 fn started(stage: &Stage, options: &[&str]) -> (Daemon, Process) {
@@ -149,7 +149,7 @@ fn start_stop_daemon_and_a_plain_kill_stop_both() {
         let (daemon, supervisor) = started(&stage, &[]);
         let mut shell = stage.command("sh");
         assert_eq!(stage.launch(shell.args(["-c", way, PROBE])).status, 0, "{way}");
-        eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+        both_end(&daemon, supervisor);
         assert!(!stage.path("pid").exists(), "{way}");
         assert!(stage.no_daemon_reported(), "{way}");
     }

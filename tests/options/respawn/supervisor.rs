@@ -10,15 +10,11 @@ use daemon_rt::{PidFile, Status};
 use nix::sys::signal::Signal;
 use support::{Daemon, Process, Stage, eventually, is_root, needs_root, skip};
 
-use super::{AT_ONCE, probe, processes::Processes, supervisor, times};
+use super::{AT_ONCE, both_end, probe, processes::Processes, supervisor, times};
 use crate::PROBE;
 
 /// How the last upgrade ended.
 const UPGRADES: usize = 1;
-
-fn both_end(daemon: &Daemon, supervisor: Process) {
-    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
-}
 
 #[test]
 fn signals_to_stop_end_both() {

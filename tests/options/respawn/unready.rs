@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use support::{Daemon, Stage, eventually};
+use support::{Daemon, Process, Stage, eventually};
 
-use super::{probe, supervisor};
+use super::{both_end, probe, supervisor};
 
 /// The second daemon, which is not ready yet.
 fn second(stage: &Stage, options: &[&str]) -> Daemon {
@@ -15,6 +15,18 @@ fn second(stage: &Stage, options: &[&str]) -> Daemon {
     assert_eq!(launcher.end().status, 0);
     first.send("crash");
     stage.daemon()
+}
+
+/// The same with its supervisor. It notes SIGTERM, and goes on.
+fn second_that_goes_on(stage: &Stage, options: &[&str]) -> (Daemon, Process) {
+    let mut daemon = second(stage, options);
+    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    let supervisor = supervisor(&daemon);
+    (daemon, supervisor)
+}
+
+fn has_heard(daemon: &mut Daemon) {
+    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
 }
 
 /// Another program in its place cannot be ready for it.
@@ -43,14 +55,12 @@ fn one_that_goes_on_in_another_program_is_ended() {
 #[test]
 fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
     let stage = Stage::new();
-    let mut daemon = second(&stage, &["--stop-timeout", "1500"]);
-    let supervisor = supervisor(&daemon);
-    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    let (mut daemon, supervisor) = second_that_goes_on(&stage, &["--stop-timeout", "1500"]);
     let start = Instant::now();
     supervisor.signal(Signal::SIGTERM);
-    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    has_heard(&mut daemon);
     assert_eq!(daemon.ask("ready"), "");
-    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    both_end(&daemon, supervisor);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert!(stage.read("log").contains(", signal: 9 (SIGKILL)"), "{}", stage.read("log"));
 }
@@ -59,25 +69,21 @@ fn one_that_gets_ready_while_it_stops_has_no_longer_than_others() {
 #[test]
 fn one_that_was_late_gets_no_more_time_when_it_is_stopped() {
     let stage = Stage::new();
-    let mut daemon = second(&stage, &["--start-timeout", "2000"]);
-    let supervisor = supervisor(&daemon);
-    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
-    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    let (mut daemon, supervisor) = second_that_goes_on(&stage, &["--start-timeout", "2000"]);
+    has_heard(&mut daemon);
     supervisor.signal(Signal::SIGTERM);
-    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    both_end(&daemon, supervisor);
 }
 
 /// Five seconds are for one that fails, and not for one that is asked to stop.
 #[test]
 fn one_that_executes_another_program_while_it_stops_has_as_long_as_others() {
     let stage = Stage::new();
-    let mut daemon = second(&stage, &["--stop-timeout", "60000"]);
-    let supervisor = supervisor(&daemon);
-    assert_eq!(daemon.ask("listen sigaction SIGTERM"), "");
+    let (mut daemon, supervisor) = second_that_goes_on(&stage, &["--stop-timeout", "60000"]);
     supervisor.signal(Signal::SIGTERM);
-    eventually("the request", || (daemon.ask("heard") == "1").then_some(()));
+    has_heard(&mut daemon);
     daemon.send(&format!("exec-shell sleep 6; echo over >{}", stage.path("over").display()));
-    eventually("the end of both", || (!daemon.process.is_alive() && !supervisor.is_alive()).then_some(()));
+    both_end(&daemon, supervisor);
     assert_eq!(stage.read("over"), "over\n");
 }
 
