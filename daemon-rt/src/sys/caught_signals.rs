@@ -32,13 +32,13 @@ impl CaughtSignals {
     }
 
     /// Which of the others have come since they were last taken.
-    pub(crate) fn take_all_but<'left>(&'left self, left: &'left [c_int]) -> impl Iterator<Item = c_int> + 'left {
-        (1..=LAST_SIGNAL).filter(|signal| !left.contains(signal) && self.take(*signal))
+    pub(crate) fn take_all_but(&self, is_left: impl Fn(c_int) -> bool) -> impl Iterator<Item = c_int> {
+        (1..=LAST_SIGNAL).filter(move |&signal| !is_left(signal) && self.take(signal))
     }
 
     /// Drops the others, as if they had not come.
     pub(crate) fn forget_all_but(&self, kept: &[c_int]) {
-        self.take_all_but(kept).for_each(drop);
+        self.take_all_but(|signal| kept.contains(&signal)).for_each(drop);
     }
 
     /// Restores the previous actions.

@@ -228,9 +228,11 @@ impl Supervisor<'_> {
 
     /// All but those for the supervisor itself. They may have come since it last looked, or for what it wrote: SIGXFSZ.
     fn hand_on_signals(&self, daemon: Pid) {
-        let [stopping, also_stopping] = STOPPING;
-        let upgrading = if self.supervision.launch.is_some() { UPGRADING } else { libc::SIGCHLD };
-        for signal in self.signals.take_all_but(&[libc::SIGCHLD, libc::SIGXFSZ, stopping, also_stopping, upgrading]) {
+        let is_own = |signal| match signal {
+            UPGRADING => self.supervision.launch.is_some(),
+            _ => [libc::SIGCHLD, libc::SIGXFSZ].contains(&signal) || STOPPING.contains(&signal),
+        };
+        for signal in self.signals.take_all_but(is_own) {
             send(daemon, &[signal]);
         }
     }
