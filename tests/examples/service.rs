@@ -168,6 +168,32 @@ fn is_replaced_by_a_new_version_and_finishes_what_it_was_asked() {
     assert_eq!((stage.processes(), stage.files().contains(&"service.pid".into())), (vec![], false));
 }
 
+/// A client that has connected when the service is asked to stop, and then sends its request. It has half a second, and on a
+/// busy machine that may pass: but not time after time.
+#[test]
+fn cuts_no_connection_that_it_has_accepted() {
+    let stage = Stage::new();
+    let mut command = stage.command(example("service"));
+    let launch = stage.launch(command.args(["--listen", "127.0.0.1:0", "--pidfile", "service.pid"]));
+    assert_eq!((launch.status, launch.stderr.as_str()), (0, ""));
+    let address = address(&logged(&stage, 1)[0]);
+    let is_answered = (1..=5).any(|round| {
+        let (_, old) = eventually("a daemon", || supervised(&stage));
+        let open = || fs::read_dir(format!("/proc/{}/fd", old.0)).map_or(0, Iterator::count);
+        let before = open();
+        let connection = connect(address);
+        eventually("an accepted connection", || (open() > before).then_some(()));
+        PidFile::new(stage.path("service.pid")).upgrade(DEADLINE).expect("an upgrade");
+        let stops = || stage.read("service.log").matches("stopping").count();
+        eventually("the request to stop", || (stops() == round).then_some(()));
+        let answer = std::panic::catch_unwind(|| get(connection, "/"));
+        eventually("its end", || (!old.is_alive()).then_some(()));
+        answer.is_ok_and(|answer| answer == "200 OK: hello\n")
+    });
+    assert!(is_answered);
+    PidFile::new(stage.path("service.pid")).stop(DEADLINE).expect("a stop");
+}
+
 #[test]
 fn tells_the_terminal_that_the_port_is_taken() {
     let stage = Stage::new();
